@@ -1,0 +1,109 @@
+"""The header of a ledger, `meta.json`: what the rows mean and where they come from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tree6g.errors import LedgerError, nearest
+from tree6g.ledger import schema
+
+FILE: Final = "meta.json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """Header of a ledger.
+
+    Attributes:
+        boundary: The boundary that figures use by default (`ran`, `network`, `operator`, `full`).
+        attribution_interval_s: Grid on which shared energy is attributed, [k, k+1) times this.
+        t_zero: UTC instant of t = 0 (ISO 8601), None for a simulation.
+        services: Per service its kind, weight and profile, see `metric.profile.from_meta`.
+        phase_weights: Rows `{kind, weight, node?, model?, unit?}`: worth in the node's own resource
+            of one unit of demand of that kind, applied when a figure is taken.
+        attribution: Default attribution rule.
+        idle_rule: Default treatment of standby energy, `unattributed` or `spread`.
+        scenario: The resolved scenario, None for measured ledgers.
+        scenario_hash: Hash of that scenario, seed included.
+        producer: Program and version that wrote the ledger.
+        control: Totals that the producer counted besides the rows, e.g. `energy_j` per node;
+            `tree6g check` compares them with the rows.
+        sources: What each value of the `source` column is: equation, reference.
+        notes: Sentences a reader of any figure must see.
+        merged: For a merged ledger its parts with their clock offsets.
+        created: Time of writing; outside every comparison and hash.
+    """
+
+    boundary: str = "operator"
+    attribution_interval_s: float = 60.0
+    t_zero: str | None = None
+    services: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    phase_weights: tuple[Mapping[str, Any], ...] = ()
+    attribution: str = "proportional"
+    idle_rule: str = "unattributed"
+    scenario: Mapping[str, Any] | None = None
+    scenario_hash: str | None = None
+    producer: str = "tree6g"
+    control: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    merged: tuple[Mapping[str, Any], ...] = ()
+    created: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a boundary that does not exist and an interval that is no interval."""
+        if self.boundary not in schema.BOUNDARIES:
+            known = nearest(str(self.boundary), schema.BOUNDARIES)
+            raise LedgerError(f"boundary of a ledger; got {self.boundary!r}. {known}")
+        step = self.attribution_interval_s
+        if not isinstance(step, int | float) or not 0 < step < float("inf"):
+            raise LedgerError(f"attribution_interval_s must be > 0 s; got {step!r}.")
+
+
+def dump(meta: Meta) -> str:
+    """The header as JSON text with its schema."""
+    body = {"schema": schema.SCHEMA, **dataclasses.asdict(meta)}
+    return json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def load(text: str, path: str = FILE) -> Meta:
+    """The header from JSON text.
+
+    Raises:
+        LedgerError: Not JSON, not an object, another schema, or fields of the wrong kind.
+    """
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LedgerError(f"expected JSON in {path}; got: {error}.") from error
+    if not isinstance(body, dict) or body.pop("schema", None) != schema.SCHEMA:
+        raise LedgerError(f"expected a header with schema '{schema.SCHEMA}' in {path}.")
+    fields = {f.name: f for f in dataclasses.fields(Meta)}
+    unknown = sorted(set(body) - set(fields))
+    if unknown:
+        raise LedgerError(f"unknown field '{unknown[0]}' in {path}. {nearest(unknown[0], fields)}")
+    for name, kind in _KINDS.items():
+        if name in body and not isinstance(body[name], kind):
+            raise LedgerError(f"field '{name}' of {path} has the wrong type: {body[name]!r}.")
+    for name in ("phase_weights", "notes", "merged"):
+        body[name] = tuple(body.get(name, ()))
+    return Meta(**body)
+
+
+def digest(value: object) -> str:
+    """A short stable hash of plain data, for configurations and profile sets."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_KINDS: Final[dict[str, type | tuple[type, ...]]] = {
+    "boundary": str, "attribution_interval_s": (int, float), "services": dict,
+    "phase_weights": list, "control": dict, "sources": dict, "notes": list, "merged": list,
+    "attribution": str, "idle_rule": str, "producer": str,
+    "scenario": (dict, type(None)), "scenario_hash": (str, type(None)),
+    "t_zero": (str, type(None)), "created": (str, type(None)),
+}  # fmt: skip

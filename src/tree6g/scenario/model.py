@@ -1,0 +1,245 @@
+"""What a person writes to describe a network that also serves AI: one frozen tree of records."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from tree6g.scenario.quantities import Described, Quantity
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+Positive = Annotated[Quantity, Field(gt=0)]
+NonNegative = Annotated[Quantity, Field(ge=0)]
+Share = Annotated[Quantity, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+
+
+class Population(Described):
+    """The people in the cell; they send the requests of all AI services."""
+
+    users: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """People served by the site, each somewhere in its cell."""
+    ai_requests_per_user_hour: Annotated[float, Field(ge=0, le=10_000)] = 5.0
+    """AI requests of one user per hour, over all AI services; their `request_share` splits them."""
+
+
+class BaseStation(Described):
+    """A cell: carrier, antennas by their gain, and the model of its power draw."""
+
+    model: Name = "earth-micro"
+    """Row of the packaged table `base_stations` (power model, antennas, transmit power)."""
+    frequency_hz: Positive = 3.5e9
+    """Carrier frequency, 0.5 to 100 GHz."""
+    bandwidth_hz: Positive = 100e6
+    """Channel bandwidth."""
+    downlink_frac: Share = 0.75
+    """Share of time of the downlink (TDD)."""
+    transmit_power_w: Positive | None = None
+    """Radiated power at full load; None: that of the table row."""
+    antenna_gain_dbi: Quantity = 8.0
+    """Gain of the base-station antenna."""
+    interference_margin_db: Annotated[Quantity, Field(ge=0)] = 3.0
+    """Rise of the noise floor by other cells."""
+    anchor_power_w: Positive | None = None
+    """Watts of one relative unit's full-load state for models in relative units (TR 38.864)."""
+    sleep: Literal["none", "micro", "light", "deep"] = "light"
+    """Deepest sleep state the cell may enter between transmissions."""
+    uplink_share: dict[Name, Share] = Field(default_factory=dict)
+    """Uplink spectrum reserved per service; what is not reserved is shared by the others."""
+
+
+class Server(Described):
+    """Accelerators that run one model and their host."""
+
+    name: Name
+    """Unique name of the server."""
+    accelerator: Name
+    """Row of the packaged table `accelerators`."""
+    count: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Accelerators, used with tensor parallelism."""
+    share_frac: Annotated[Quantity, Field(gt=0, le=1)] = 1.0
+    """Part of the accelerators' compute and bandwidth that the model may use."""
+    model: Name
+    """Row of the packaged table `models`."""
+    weights: Literal["fp16", "fp8", "int8", "int4"] = "fp16"
+    """Precision of the weights."""
+    max_batch: Annotated[int, Field(ge=1, le=4096)] = 256
+    """Sequences decoded together at most."""
+    token_budget: Annotated[int, Field(ge=16, le=65536)] = 8192
+    """Tokens of one iteration at most (chunked prefill)."""
+    host_power_w: NonNegative = 150.0
+    """Power of processors, fans and memory per accelerator, drawn whenever the server is on."""
+
+
+class Site(Described):
+    """A place with one cell and, if wanted, edge servers."""
+
+    name: Name
+    """Unique name of the site."""
+    environment: Literal["uma", "umi"] = "umi"
+    """Propagation after TR 38.901: urban macro or urban micro street canyon."""
+    radius_m: Annotated[Quantity, Field(gt=10, le=10_000)] = 150.0
+    """Users are dropped uniformly in this circle, at least 10 m from the mast."""
+    height_m: Annotated[Quantity, Field(gt=0, le=150)] = 10.0
+    """Height of the antenna."""
+    pue: Annotated[float, Field(ge=1, le=4)] = 1.0
+    """Power usage effectiveness: site power over equipment power."""
+    base_station: BaseStation = BaseStation()
+    """The cell."""
+    servers: tuple[Server, ...] = ()
+    """Edge servers at the site."""
+
+
+class Cloud(Described):
+    """A data centre behind the transport network."""
+
+    name: Name
+    """Unique name of the data centre."""
+    pue: Annotated[float, Field(ge=1, le=4)] = 1.2
+    """Power usage effectiveness."""
+    rented: bool = False
+    """A rented cloud is outside the operator's boundary."""
+    servers: Annotated[tuple[Server, ...], Field(min_length=1)]
+    """Its servers."""
+
+
+class Link(Described):
+    """The transport between the sites and one data centre, both directions."""
+
+    to: Name
+    """Name of the cloud."""
+    rate_bps: Positive = 10e9
+    """Capacity."""
+    latency_s: NonNegative = 0.01
+    """One-way latency without queueing."""
+    energy_j_per_bit: NonNegative = 2e-8
+    """Energy that grows with traffic."""
+    idle_power_w: NonNegative = 20.0
+    """Power of the share of equipment that the sites hold, at no traffic."""
+
+
+class Devices(Described):
+    """The users' terminals, when they run a model themselves."""
+
+    accelerator: Name
+    """Row of the packaged table `accelerators`."""
+    model: Name
+    """Row of the packaged table `models`."""
+    weights: Literal["fp16", "fp8", "int8", "int4"] = "int4"
+    """Precision of the weights."""
+    capable_frac: Share = 1.0
+    """Share of the users whose terminal can."""
+
+
+class AiService(Described):
+    """A service whose work is tokens."""
+
+    kind: Literal["ai"]
+    name: Name
+    """Unique name of the service."""
+    token_class: Name = "assistant"
+    """Row of the packaged table `token_classes`: budgets, utility, unit, interval, k_in."""
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    """Priority weight w."""
+    alpha_bit_per_tok: NonNegative | None = None
+    """Worth of one token; None: that of the token class."""
+    request_share_frac: Share = 1.0
+    """Share of the population's AI requests that are for this service."""
+    lengths: Name = "azure-conv-2023"
+    """Row set of the packaged table `request_lengths`: prompt and output lengths, burstiness."""
+    prompt_byte_per_tok: NonNegative = 4.0
+    """Uplink bytes per prompt token (text about 4; an image's tokens carry its bytes)."""
+    request_overhead_byte: NonNegative = 700.0
+    """Uplink bytes of headers per request."""
+    chunk_byte: NonNegative = 323.0
+    """Downlink bytes per streamed chunk as an IP packet (240 byte of JSON inside)."""
+    tokens_per_chunk: Annotated[int, Field(ge=1)] = 1
+    """Tokens per streamed chunk."""
+    patience_s: Positive = 60.0
+    """A request without its first token by then is given up and lost."""
+
+
+class DataService(Described):
+    """A service whose work is bits."""
+
+    kind: Literal["data"]
+    name: Name
+    """Unique name of the service."""
+    direction: Literal["up", "down"] = "down"
+    """Which way the bits go."""
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    """Priority weight w; 1 for the reference data service."""
+    sources: Annotated[int, Field(ge=1, le=10_000_000)] = 1
+    """Devices or users that send."""
+    message_byte: Positive
+    """Size of one message, file or burst."""
+    period_s: Positive
+    """Mean time between messages of one source."""
+    arrival: Literal["periodic", "poisson"] = "poisson"
+    """Messages at fixed periods with random phases, or at random times."""
+    delay_budget_s: Positive | None = None
+    """A message later than this is worth nothing; None: any time will do."""
+    slice: str | None = None
+    """S-NSSAI."""
+    qos: Annotated[int, Field(ge=1, le=255)] | None = None
+    """5QI."""
+
+
+Service = Annotated[AiService | DataService, Field(discriminator="kind")]
+
+
+class Prices(Described):
+    """Money, where the report is to show it."""
+
+    electricity_eur_per_j: NonNegative | None = None
+    """Tariff, written as in `0.25 EUR/kWh`."""
+    data_eur_per_bit: NonNegative | None = None
+    """What a bit of the reference data service earns, written as in `1 EUR/GB`."""
+    source: str = ""
+    """Where the prices come from, with their date."""
+
+
+class Scenario(Described):
+    """A network, its services and how its figures are taken."""
+
+    name: Name
+    """Name of the scenario; also of its results."""
+    title: str = ""
+    """One line for people."""
+    question: str = ""
+    """What the scenario is for."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    """Same seed, same ledger."""
+    duration_s: Annotated[Quantity, Field(gt=0, le=31 * 86400)] = 3600.0
+    """Time during which requests arrive; a trace replaces it by its own length."""
+    drain_s: NonNegative = 60.0
+    """Time after that in which running requests may finish."""
+    step_s: Annotated[Quantity, Field(ge=0.001, le=60)] = 1.0
+    """Step of the radio and power phases; servers advance event by event inside it."""
+    ledger_interval_s: Annotated[Quantity, Field(ge=0.001, le=3600)] = 60.0
+    """Length of ledger rows, and the grid on which shared energy is attributed."""
+    boundary: Literal["ran", "network", "operator", "full"] = "operator"
+    """Whose joules and work count."""
+    attribution: Literal["proportional", "equal", "shapley", "marginal", "data_volume"] = (
+        "proportional"
+    )
+    """How shared energy is attributed to services."""
+    idle_rule: Literal["unattributed", "spread"] = "unattributed"
+    """What becomes of energy of intervals that nobody used."""
+    policy: Name = "nearest"
+    """Dispatch policy: which server answers a request."""
+    population: Population = Population()
+    """Who sends AI requests."""
+    sites: Annotated[tuple[Site, ...], Field(min_length=1)]
+    """Cells with their edge servers."""
+    clouds: tuple[Cloud, ...] = ()
+    """Data centres."""
+    links: tuple[Link, ...] = ()
+    """Transport to the data centres, one per cloud."""
+    devices: Devices | None = None
+    """Terminals that run a model, if any."""
+    services: Annotated[tuple[Service, ...], Field(min_length=1)]
+    """AI and data services."""
+    prices: Prices = Prices()
+    """Prices, optional."""

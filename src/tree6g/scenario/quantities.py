@@ -1,0 +1,67 @@
+"""The base of all scenario records: written quantities in, SI floats inside.
+
+A field `bandwidth_hz` is written `bandwidth: 100 MHz`; programs may also give `bandwidth_hz: 1e8`.
+A number without a unit under the short name is refused, for nobody can tell what it means.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
+
+from tree6g import units
+
+
+class _Bare:
+    """A number that came under a name without a unit."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+def written_name(field: str) -> str:
+    """The name of a field in files: its own without the unit suffix."""
+    suffix = units.suffix_of(field)
+    return field.removesuffix(f"_{suffix}") if suffix else field
+
+
+def _quantity(value: object, info: ValidationInfo) -> object:
+    suffix = units.suffix_of(info.field_name or "") or "frac"
+    if isinstance(value, str):
+        return units.parse(value, suffix)
+    if isinstance(value, _Bare):
+        raise ValueError(f"expected {units.example(suffix)}; got {value.value!r} without a unit")
+    return value
+
+
+Quantity = Annotated[float, BeforeValidator(_quantity)]
+
+
+class Described(BaseModel):
+    """A frozen record that refuses unknown keys and reads quantities with units."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_written_names(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        renamed = dict(data)
+        for field in cls.model_fields:
+            short = written_name(field)
+            if short != field and short in renamed:
+                if field in renamed:
+                    raise ValueError(f"expected one of '{short}' and '{field}'; got both")
+                value = renamed.pop(short)
+                number = isinstance(value, int | float) and not isinstance(value, bool)
+                bare = number and value != 0 and units.suffix_of(field) != "frac"
+                renamed[field] = _Bare(value) if bare else value
+        return renamed
