@@ -1,0 +1,204 @@
+"""Reading a ledger: SQL views over its parts, and nothing that could change or fetch anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tree6g.errors import LedgerError, nearest
+from tree6g.ledger import meta as header
+from tree6g.ledger import parts, schema
+from tree6g.ledger.meta import Meta
+
+ROWS_PER_BATCH: Final = 1 << 18
+_SQL_TYPES: Final = {pa.string(): "VARCHAR", pa.float64(): "DOUBLE", pa.int64(): "BIGINT"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """A ledger as it stood when it was opened; parts written later are not seen.
+
+    Attributes:
+        path: Its folder.
+        meta: Its header.
+        parts: Parts of each table, in the order in which they were written.
+        part_rows: Rows of each table.
+    """
+
+    path: Path
+    meta: Meta
+    parts: Mapping[str, tuple[Path, ...]]
+    part_rows: Mapping[str, int]
+
+    def connect(self, *, threads: int = 1, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+        """A fresh in-memory database with one view per table.
+
+        Tables without a part are empty views of the right types. One thread (the default) sums in
+        a fixed order: the same ledger gives the same result to the last bit. Wrap your use of the
+        connection in `sql_errors` to get LedgerError instead of the database's own errors.
+
+        Args:
+            threads: Threads of the database.
+            memory: Memory limit such as `"1GB"`; larger work spills to the temporary folder.
+        """
+        spill = os.path.join(tempfile.gettempdir(), f"tree6g-spill-{os.getpid()}")  # noqa: PTH118
+        config: dict[str, Any] = {
+            "threads": threads,
+            "temp_directory": spill,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+        if memory is not None:
+            config["memory_limit"] = memory
+        with sql_errors(self.path):
+            connection = duckdb.connect(config=config)
+            for table in schema.TABLES:
+                connection.execute(f'CREATE VIEW "{table}" AS {self._view(table)}')
+        return connection
+
+    def query(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, threads: int = 1
+    ) -> pa.Table:
+        """Rows of one SQL query over the views.
+
+        Raises:
+            LedgerError: The query is wrong or a part cannot be read.
+        """
+        with self.connect(threads=threads) as connection, sql_errors(self.path):
+            values = parameters if isinstance(parameters, Mapping) else list(parameters)
+            relation = connection.sql(sql, params=values or None)
+            if relation is None:
+                raise LedgerError(f"expected a query with a result; got {sql!r}.")
+            return relation.to_arrow_table()
+
+    def table(self, name: str) -> pa.Table:
+        """All rows of a table in the order in which they were written, text as dictionaries."""
+        wanted = schema.columns_of(name)
+        return pa.Table.from_batches(self.batches(name), wanted).unify_dictionaries()
+
+    def batches(self, name: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a table in order, a few at a time, in the types of the schema."""
+        wanted = schema.columns_of(name)
+        text = [f.name for f in wanted if pa.types.is_dictionary(f.type)]
+        for path in self.parts[name]:
+            with _part_errors(path), pq.ParquetFile(path, read_dictionary=text) as part:
+                for batch in part.iter_batches(ROWS_PER_BATCH, columns=wanted.names):
+                    yield batch.select(wanted.names).cast(wanted)
+
+    def rows(self) -> dict[str, int]:
+        """Number of rows of each table."""
+        return dict(self.part_rows)
+
+    def _view(self, table: str) -> str:
+        wanted = schema.TABLES[table]
+        names = ", ".join(f'"{f.name}"' for f in wanted)
+        if self.parts[table]:
+            files = ", ".join("'" + str(p).replace("'", "''") + "'" for p in self.parts[table])
+            return f"SELECT {names} FROM read_parquet([{files}], hive_partitioning = false)"
+        columns = (f'CAST(NULL AS {sql_type(f)}) AS "{f.name}"' for f in wanted)
+        return f"SELECT {', '.join(columns)} WHERE false"
+
+
+def open_ledger(path: str | Path) -> Ledger:
+    """Open a ledger for reading: its header and the footers of its parts, no rows.
+
+    Raises:
+        LedgerError: No ledger there, a broken header or part, or columns of another schema.
+    """
+    folder = Path(path)
+    meta = read_meta(folder)
+    found: dict[str, tuple[Path, ...]] = {}
+    rows = {}
+    with parts.disk_errors(folder, "read"):
+        for table in schema.TABLES:
+            found[table] = tuple(parts.list_parts(folder, table))
+            rows[table] = sum(_checked_rows(p, table) for p in found[table])
+    return Ledger(path=folder, meta=meta, parts=found, part_rows=rows)
+
+
+def read_meta(folder: Path) -> Meta:
+    """The header of the ledger in a folder.
+
+    Raises:
+        LedgerError: There is none, or it is broken.
+    """
+    path = folder / header.FILE
+    try:
+        return header.load(path.read_text("utf-8"), str(path))
+    except FileNotFoundError as error:
+        raise LedgerError(
+            f"expected a ledger (a folder with {header.FILE}); found none at {folder}. "
+            "`tree6g run` writes one, `<run>/ledger`."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise LedgerError(f"expected UTF-8 text in {path}; got: {error}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        raise LedgerError(f"cannot read {path}: {error}.") from error
+
+
+@contextmanager
+def sql_errors(path: Path) -> Iterator[None]:
+    """Turn the database's errors into LedgerError that names the ledger."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise LedgerError(f"query on ledger {path} failed: {error}") from error
+
+
+def named_sql(package: str, name: str) -> str:
+    """Text of the file `tree6g/<package>/sql/<name>.sql`.
+
+    Raises:
+        LedgerError: No such file.
+    """
+    folder = resources.files("tree6g").joinpath(package, "sql")
+    file = folder.joinpath(f"{name}.sql")
+    if not file.is_file():
+        known = [f.name.removesuffix(".sql") for f in folder.iterdir()] if folder.is_dir() else []
+        raise LedgerError(f"no SQL file '{name}' in package {package}. {nearest(name, known)}")
+    return file.read_text("utf-8")
+
+
+def sql_type(field: pa.Field) -> str:
+    """SQL type of a column of the schema."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return _SQL_TYPES[kind]
+
+
+def _checked_rows(path: Path, table: str) -> int:
+    """Rows of a part whose columns are those of the schema."""
+    with _part_errors(path), pq.ParquetFile(path) as part:
+        got, rows = part.schema_arrow, part.metadata.num_rows
+    for field in schema.TABLES[table]:
+        if field.name not in got.names:
+            raise LedgerError(f"expected column '{field.name}' in {path}; got {got.names}.")
+        kind = got.field(field.name).type
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if sql_type(field) != _SQL_TYPES.get(plain):
+            raise LedgerError(
+                f"expected {sql_type(field)} in column '{field.name}' of {path}; got {kind}. "
+                "Import foreign files with tree6g.ledger.interchange instead of copying them in."
+            )
+    return int(rows)
+
+
+@contextmanager
+def _part_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        first = str(error).partition("\n")[0]
+        raise LedgerError(
+            f"expected a whole Parquet part at {path}; got: {first}. Parts are never half-written "
+            "by tree6g: restore the file, or remove it and lose its rows."
+        ) from error
