@@ -12,7 +12,7 @@ endif
 UV := $(shell command -v uv 2>/dev/null)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --no-input --no-compile --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --no-input --no-compile --disable-pip-version-check
 # Spend both cores of a small machine, no more: the numbers do not depend on it, the time does.
 WORKERS ?= 2
 

@@ -1,0 +1,141 @@
+"""Write the reference pages that follow from the code: `python docs/generate.py`.
+
+A test compares the pages in the repository with what this writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tree6g import data
+from tree6g.cli import app
+from tree6g.ledger import schema
+from typer.main import get_command
+from typer.testing import CliRunner
+
+HERE = Path(__file__).parent
+WIDTH = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
+COLUMN_MEANING = {
+    "t0_s": "start of the interval", "t1_s": "end of the interval", "node": "what burned or worked",
+    "tier": "where it is", "component": "part of the node", "state": "what the part was doing",
+    "energy_j": "electrical energy of the interval", "origin": "measured, modelled or estimated",
+    "source": "which meter or equation; a key of `sources` in `meta.json`",
+    "service": "the service; null where shared", "u95_frac": "half width of the 95 % interval",
+    "kind": "what was done or seen", "amount": "how much, in the unit of the kind",
+    "model": "row of the table of models", "sessions": "running on average; null = not seen",
+    "demand": "use of the node's resource, which attribution goes by",
+    "demand_unit": "unit of the demand", "id": "number of the request", "arrival_s": "arrival",
+    "token_in": "prompt tokens", "token_out": "output tokens", "token_late": "of these, late ones",
+    "token_in_late": "prompt tokens whose first answer came late", "ue": "number of the terminal",
+    "cut_layer": "layer at which a split model is cut", "ttft_s": "time to the first token",
+    "tpot_s": "mean time per further token", "e2e_s": "time to the last token",
+    "slice": "S-NSSAI", "qos": "5QI", "token_class": "row of the table of token service classes",
+    "profile": "utility profile", "profile_hash": "its hash", "boundaries": "boundaries it is in",
+    "site": "place", "what": "what it is", "record": "row of a packaged table",
+    "quantity": "energy or work", "status": "ok or gap", "reason": "why there is a gap",
+    "le_s": "upper edge of the bucket", "count": "cumulative count", "low": "lower bound",
+    "high": "upper bound",
+}  # fmt: skip
+
+
+def commands() -> str:
+    """Help of every command, as it is printed."""
+    parts = [
+        "# Commands\n",
+        "What `tree6g COMMAND --help` prints. All commands take `--json`; keys and exit codes are",
+        "in [Machine-readable results](results.md).\n",
+    ]
+    for words in command_names():
+        shown = CliRunner().invoke(app, [*words, "--help"], prog_name="tree6g", env=WIDTH).output
+        text = "\n".join(line.rstrip() for line in shown.strip().splitlines())
+        parts.append(f"## tree6g {' '.join(words)}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def command_names() -> list[list[str]]:
+    """All commands as words, sub-commands after their group."""
+    found = []
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found += [[name, sub] for sub in inner] if inner else [[name]]
+    return found
+
+
+def ledger() -> str:
+    """Tables, columns and words of the ledger."""
+    parts = [
+        "# Ledger\n",
+        "A ledger is a folder of zstd Parquet part-files, one sub-folder per table, with a header",
+        f"`meta.json`. Schema `{schema.SCHEMA}`. Rows are intervals [t0, t1) in seconds from t = 0.",
+        "Unknown is an absent row or a null, never 0. DuckDB, Spark, ClickHouse and Polars read it",
+        "in place. As CSV, a ledger is the same header and one `<table>.csv` per table.\n",
+    ]
+    for name, columns in schema.TABLES.items():
+        parts += [f"## `{name}`\n", "| column | type | required | meaning |", "|---|---|---|---|"]
+        for field in columns:
+            kind = {"double": "number", "int64": "integer"}.get(str(field.type), "text")
+            required = "no" if field.nullable else "yes"
+            parts.append(f"| `{field.name}` | {kind} | {required} | {COLUMN_MEANING[field.name]} |")
+        parts.append("")
+    parts += ["## Words\n", "| column | may hold |", "|---|---|"]
+    for (table, column), words in schema.VOCABULARY.items():
+        parts.append(f"| `{table}.{column}` | {', '.join(f'`{word}`' for word in words)} |")
+    parts += [
+        "",
+        "`token_late` is part of `token_out`, `token_in_late` of `token_in`, `bit_late` of `bit_ul`",
+        "and `bit_dl`. `token_lost`, `token_in_lost` and `bit_lost` were offered and never delivered.",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def glossary() -> str:
+    """Quantities with symbol, unit and meaning."""
+    return _table_page(
+        "Glossary",
+        "Every quantity of the package: the name is the one in code, columns and JSON keys.",
+        ("quantities",),
+    )
+
+
+def tables() -> str:
+    """Packaged tables of products and profiles."""
+    return _table_page(
+        "Packaged tables",
+        "Status: `read` (stated by the source), `measured` (computed from measurements that the "
+        "source names), `typical` (usual value without a citable measurement).",
+        tuple(name for name in data.TABLES if name != "quantities"),
+    )
+
+
+def _table_page(title: str, lead: str, names: tuple[str, ...]) -> str:
+    parts = [f"# {title}\n", f"{lead}\n"]
+    for name in names:
+        rows = list(data.table(name).values())
+        columns = list(rows[0])
+        if len(names) > 1:
+            parts.append(f"## `{name}`\n")
+        parts += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+        parts += [f"| {' | '.join(_cell(row[column]) for column in columns)} |" for row in rows]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.10g}" if isinstance(value, float) else value
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+PAGES = {
+    "reference/commands.md": commands,
+    "reference/ledger.md": ledger,
+    "reference/glossary.md": glossary,
+    "reference/tables.md": tables,
+}
+
+if __name__ == "__main__":
+    for path, page in PAGES.items():
+        (HERE / path).write_text(page(), encoding="utf-8")
+        print(path)
