@@ -1,0 +1,195 @@
+"""From rows to cells: the covered rows of a ledger on the attribution grid, one connection a query.
+
+The heavy part of every figure is here, two scans of the ledger; all that follows works on cells.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from tree6g.errors import LedgerError
+from tree6g.ledger.reading import Ledger, named_sql
+from tree6g.metric import coverage
+from tree6g.metric.coverage import Span
+from tree6g.metric.figure import Query
+from tree6g.metric.profile import Service, from_meta, reweighted
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """A ledger opened for one query.
+
+    Attributes:
+        ledger: The ledger.
+        query: What was asked, with the header's words in place of None.
+        connection: Database with the tables `inside`, `energy_cells`, `work_cells`.
+        services: Services with the query's weights and slopes.
+        inside: Nodes inside the boundary.
+        outside: Nodes outside it.
+        cover: Covered time of the whole ledger, disjoint spans in order.
+        clipped: Whether some rows lie outside the covered time.
+        t0_s: Start of the window.
+        t1_s: End of the window.
+        grid_s: Attribution interval.
+    """
+
+    ledger: Ledger
+    query: Query
+    connection: duckdb.DuckDBPyConnection
+    services: dict[str, Service]
+    inside: tuple[str, ...]
+    outside: tuple[str, ...]
+    cover: tuple[Span, ...]
+    clipped: bool
+    t0_s: float
+    t1_s: float
+    grid_s: float
+
+    def script(self, name: str, **values: object) -> None:
+        """Run a named SQL file with `$name` replaced by literals."""
+        text = named_sql("metric", name)
+        for key, value in {"grid_s": self.grid_s, **values}.items():
+            text = re.sub(rf"\${key}\b", literal(value), text)
+        self.connection.execute(text)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a small result."""
+        return self.connection.execute(sql).fetchall()
+
+
+def literal(value: object) -> str:
+    """A SQL literal of a number, truth value or one of our own words."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return f"{float(value)!r}::DOUBLE"
+    if not re.fullmatch(r"[a-z_]+", str(value)):
+        raise LedgerError(f"expected a plain word; got {value!r}.")
+    return f"'{value}'"
+
+
+def open_book(ledger: Ledger, query: Query) -> Book:
+    """Open a ledger for a query and cut its rows to covered time and grid cells.
+
+    Raises:
+        LedgerError: A node without an `entity` row, or a service that the header does not know.
+    """
+    asked = dataclasses.replace(
+        query,
+        boundary=query.boundary or ledger.meta.boundary,
+        rule=query.rule or ledger.meta.attribution,
+        idle=query.idle or ledger.meta.idle_rule,
+    )
+    connection = ledger.connect(threads=query.threads, memory=query.memory)
+    inside, outside = _boundary(connection, str(asked.boundary))
+    extent = _extent(connection)
+    cover = coverage.covered(_statements(connection), set(inside))
+    t0_s, t1_s = _window(asked, cover, extent)
+    # Cells are cut whole and shared by time afterwards, so that windows tile (METRIC rule 2).
+    clipped = _cut(connection, cover, extent)
+    book = Book(
+        ledger=ledger,
+        query=asked,
+        connection=connection,
+        services=reweighted(from_meta(ledger.meta), query.weights, query.alphas),
+        inside=inside,
+        outside=outside,
+        cover=tuple(cover),
+        clipped=clipped,
+        t0_s=t0_s,
+        t1_s=t1_s,
+        grid_s=ledger.meta.attribution_interval_s,
+    )
+    book.script("energy_cells")
+    book.script("work_cells")
+    _check_names(book)
+    return book
+
+
+def _boundary(
+    connection: duckdb.DuckDBPyConnection, boundary: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Table `inside` (node, tier, site) and the names of nodes inside and outside."""
+    connection.execute(
+        "CREATE TEMP TABLE inside AS SELECT node, any_value(tier) AS tier,"
+        " coalesce(any_value(site), node) AS site FROM entity"
+        f" WHERE list_contains(string_split(boundaries, ' '), '{boundary}') GROUP BY node"
+    )
+    names = connection.execute(
+        "SELECT DISTINCT e.node, i.node IS NOT NULL FROM entity e LEFT JOIN inside i"
+        " ON i.node = e.node ORDER BY 1"
+    ).fetchall()
+    return tuple(n for n, yes in names if yes), tuple(n for n, yes in names if not yes)
+
+
+def _extent(connection: duckdb.DuckDBPyConnection) -> Span | None:
+    """First start and last end of all rows, None for an empty ledger."""
+    start, end = connection.execute(
+        "SELECT min(a), max(b) FROM (SELECT min(t0_s) AS a, max(t1_s) AS b FROM energy"
+        " UNION ALL SELECT min(t0_s), max(t1_s) FROM work)"
+    ).fetchall()[0]
+    return None if start is None else (start, end)
+
+
+def _statements(connection: duckdb.DuckDBPyConnection) -> list[coverage.Statement]:
+    return connection.execute(
+        "SELECT t0_s, t1_s, source, quantity, node, status FROM coverage ORDER BY ALL"
+    ).fetchall()
+
+
+def _window(query: Query, cover: Sequence[Span], extent: Span | None) -> Span:
+    ends = [*cover, *([extent] if extent else [])]
+    start = min((a for a, _ in ends), default=0.0) if query.t0_s is None else query.t0_s
+    end = max((b for _, b in ends), default=0.0) if query.t1_s is None else query.t1_s
+    if end < start:
+        raise LedgerError(f"expected t1_s >= t0_s; got the window [{start} s, {end} s).")
+    return start, end
+
+
+def _cut(connection: duckdb.DuckDBPyConnection, cover: Sequence[Span], extent: Span | None) -> bool:
+    """Views `covered_energy` and `covered_work`, prorated; whether that cut any row."""
+    whole = extent is None or (
+        len(cover) == 1 and cover[0][0] <= extent[0] and extent[1] <= cover[0][1]
+    )
+    connection.execute("CREATE TEMP TABLE covered_time (a_s DOUBLE, b_s DOUBLE)")
+    if cover and not whole:
+        connection.executemany("INSERT INTO covered_time VALUES (?, ?)", [list(c) for c in cover])
+    amounts = {"energy": ("energy_j",), "work": ("amount", "demand")}
+    for table, columns in amounts.items():
+        source = f"SELECT * FROM {table}" if whole else _prorated(table, columns)
+        connection.execute(f"CREATE TEMP VIEW covered_{table} AS {source}")
+    return not whole
+
+
+def _prorated(table: str, columns: Sequence[str]) -> str:
+    start, end = "greatest(t0_s, a_s)", "least(t1_s, b_s)"
+    part = f"({end} - {start}) / (t1_s - t0_s)"
+    scaled = ", ".join(f"{c} * {part} AS {c}" for c in columns)
+    return (
+        f"SELECT * EXCLUDE (a_s, b_s) REPLACE ({start} AS t0_s, {end} AS t1_s, {scaled})"
+        f" FROM {table} JOIN covered_time ON t1_s > a_s AND t0_s < b_s"
+    )
+
+
+def _check_names(book: Book) -> None:
+    unknown = book.rows(
+        "SELECT DISTINCT node FROM (SELECT node FROM energy_cells UNION ALL SELECT node FROM"
+        " work_cells) ANTI JOIN (SELECT node FROM entity) USING (node) ORDER BY 1"
+    )
+    if unknown:
+        raise LedgerError(
+            f"node '{unknown[0][0]}' of {book.ledger.path} has rows but no row in table 'entity'."
+            " Add one with its tier and boundaries, or it would count nowhere."
+        )
+    named = book.rows("SELECT DISTINCT service FROM work_cells ORDER BY 1")
+    for (service,) in named:
+        if service not in book.services:
+            raise LedgerError(
+                f"service '{service}' of {book.ledger.path} has work but no entry in meta.json."
+                " Add its kind and profile under 'services'."
+            )

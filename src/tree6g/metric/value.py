@@ -1,0 +1,197 @@
+"""Worth of work: effective tokens (METRIC rule 4), utility on intervals (rule 2), bits (rule 6)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tree6g.metric import sessions
+from tree6g.metric.cells import Book
+from tree6g.metric.coverage import FloatArray
+from tree6g.metric.profile import Service
+from tree6g.metric.utility import utility_bps
+
+IntArray = npt.NDArray[np.int64]
+COLUMNS = (
+    "service", "node", "grid_s", "k", "utility_beq", "offered_beq", "bits_bit", "effective_tok",
+    "in_tok", "out_tok", "late_tok", "request", "request_lost",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """What one unit of a kind of work counts as.
+
+    Attributes:
+        bits: Delivered bits on time.
+        effective: Effective tokens delivered on time.
+        offered: Effective tokens, or bits of a data service, had all been on time.
+    """
+
+    bits: float = 0.0
+    effective: float = 0.0
+    offered: float = 0.0
+
+
+def factor(service: Service, kind: str, model: str | None) -> Factor:
+    """Worth of one unit of `kind` in effective tokens and bits.
+
+    N_eff = q_m r_m (k_in N_in + k_out N_out + k_reasoning N_reasoning), late work times
+    `late_frac`. `*_late` is part of delivered kinds, so it subtracts; `*_lost` was only offered.
+    """
+    if kind.startswith("bit"):
+        return _bits(service, kind)
+    if service.kind != "ai":
+        return Factor()
+    profile = service.profile
+    scale = service.quality.get(model or "", 1.0) * service.tokenizer.get(model or "", 1.0)
+    late = profile.late_frac - 1.0
+    on_time, offered = {
+        "token_in": (profile.k_in, profile.k_in),
+        "token_in_cached": (profile.k_in, profile.k_in),
+        "token_in_late": (profile.k_in * late, 0.0),
+        "token_in_lost": (0.0, profile.k_in),
+        "token_out": (profile.k_out, profile.k_out),
+        "token_late": (profile.k_out * late, 0.0),
+        "token_lost": (0.0, profile.k_out),
+        "token_reasoning": (profile.k_reasoning, profile.k_reasoning),
+    }.get(kind, (0.0, 0.0))
+    return Factor(effective=scale * on_time, offered=scale * offered)
+
+
+def _bits(service: Service, kind: str) -> Factor:
+    late = service.profile.late_frac - 1.0
+    delivered = {"bit_ul": 1.0, "bit_dl": 1.0, "bit_late": late}.get(kind, 0.0)
+    offered = {"bit_ul": 1.0, "bit_dl": 1.0, "bit_lost": 1.0}.get(kind, 0.0)
+    return Factor(bits=delivered, offered=offered if service.kind == "data" else 0.0)
+
+
+def phase_weights(book: Book) -> None:
+    """Table `phase_weight`: weight of one unit of demand per node, model, kind and unit.
+
+    The most specific row of the header's `phase_weights` wins; demand without one counts as it is.
+    """
+    combinations = book.rows(
+        "SELECT DISTINCT node, model, kind, demand_unit FROM work_cells ORDER BY ALL"
+    )
+    rows = [(*c, _phase_weight(book, *c)) for c in combinations]
+    _register(book, "phase_weight", ("node", "model", "kind", "demand_unit", "weight"), rows)
+
+
+def _phase_weight(book: Book, node: str, model: str, kind: str, unit: str) -> float:
+    best, weight = -1, 1.0
+    have = {"node": node, "model": model, "kind": kind, "unit": unit}
+    for row in book.ledger.meta.phase_weights:
+        asked = {k: row[k] for k in have if row.get(k) is not None}
+        if len(asked) > best and all(have[k] == v for k, v in asked.items()):
+            best, weight = len(asked), float(row["weight"])
+    return weight
+
+
+def value_cells(book: Book) -> list[str]:
+    """Table `value`: utility and work per service, node and interval.
+
+    Returns:
+        Marks that the figure must carry: `estimated`, `bound`; and `unseen:<service>` where
+        sessions would be needed and are not known.
+    """
+    combinations = book.rows(
+        "SELECT DISTINCT service, kind, model FROM work_cells ORDER BY service, kind, model"
+    )
+    rows: list[tuple[object, ...]] = []
+    for name, kind, model in combinations:
+        service = book.services[name]
+        worth = factor(service, kind, model)
+        unit = _unit_worth(service)
+        rows.append(
+            (name, kind, model, worth.bits, worth.effective,
+             unit * (worth.bits if service.kind == "data" else worth.effective),
+             unit * worth.offered, worth.offered)
+        )  # fmt: skip
+    columns = ("service", "kind", "model", "bits", "effective", "utility_beq", "offered_beq", "all")
+    _register(book, "factor", columns, rows)
+    book.script("value")
+    marks: list[str] = []
+    for service in book.services.values():
+        if service.kind == "ai" and not service.profile.curve.linear:
+            marks += _curved(book, service)
+    return marks
+
+
+def _unit_worth(service: Service) -> float:
+    """Worth per bit or effective token, 0 where the worth is not proportional to the work."""
+    if service.kind == "data":
+        return service.weight
+    linear = service.kind == "ai" and service.profile.curve.linear
+    if not linear:
+        return 0.0
+    curve = service.profile.curve
+    return service.weight * float(utility_bps(1.0, curve))
+
+
+def _curved(book: Book, service: Service) -> list[str]:
+    """Utility of a service whose worth is not linear, on its own averaging intervals."""
+    profile = service.profile
+    node, k, on_time, offered, running = sessions.intervals(book, service)
+    if not len(k):
+        return []
+    marks: list[str] = []
+    span = covered_s(book, profile.interval_s, k)
+    seen = sessions.complete(book, service) if profile.unit in {"session", "user"} else False
+    if not seen and sessions.too_long(book, service):
+        marks.append("bound")
+    if profile.unit in {"session", "user"} and not seen:
+        if not np.all(np.isfinite(running)):
+            return [*marks, f"unseen:{service.name}"]
+        marks.append("estimated")
+    if seen:
+        node, k, earned, possible = sessions.by_request(book, service)
+    else:
+        units = np.ones_like(span) if profile.unit in {"cell", "service"} else running / span
+        earned, possible = (
+            sessions.pooled(profile, k, tokens, units, span) for tokens in (on_time, offered)
+        )
+    _insert(book, service, node, k, service.weight * earned, service.weight * possible)
+    return marks
+
+
+def covered_s(book: Book, grid_s: float, k: IntArray) -> FloatArray:
+    """Covered time of each interval; the whole interval where the ledger is covered throughout."""
+    low, high = k * grid_s, (k + 1) * grid_s
+    total = np.zeros(len(k))
+    for start, end in book.cover:
+        total += np.clip(np.minimum(high, end) - np.maximum(low, start), 0.0, None)
+    return np.where(total > 0, total, grid_s)
+
+
+def _insert(
+    book: Book,
+    service: Service,
+    node: sessions.Names,
+    k: IntArray,
+    earned: FloatArray,
+    all_: FloatArray,
+) -> None:
+    zero = np.zeros(len(k))
+    columns = [
+        pa.array([service.name] * len(k)), pa.array(node),
+        pa.array(zero + service.profile.interval_s),
+        pa.array(k), pa.array(earned), pa.array(all_), *(pa.array(zero) for _ in range(7)),
+    ]  # fmt: skip
+    book.connection.register("curved", pa.table(columns, names=list(COLUMNS)))
+    book.connection.execute(f"INSERT INTO value SELECT {', '.join(COLUMNS)} FROM curved")
+    book.connection.unregister("curved")
+
+
+def _register(
+    book: Book, name: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]
+) -> None:
+    """A small table of our own, typed by its column names."""
+    text = {"service", "kind", "model", "node", "demand_unit"}
+    types = [pa.string() if c in text else pa.float64() for c in columns]
+    arrays = [pa.array([r[n] for r in rows], t) for n, t in enumerate(types)]
+    book.connection.register(f"{name}_rows", pa.table(arrays, names=list(columns)))
+    book.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}_rows")
