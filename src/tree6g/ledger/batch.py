@@ -137,15 +137,10 @@ def _array(field: pa.Field, value: Any, rows: int) -> pa.Array:
         value = value.unify_dictionaries().combine_chunks()
     if pa.types.is_dictionary(field.type):
         return _text_array(field.type, value, rows)
-    if isinstance(value, bool | np.bool_ | str):
-        raise ValueError("not a number")
     if _is_scalar(value):
         # Through an array of one, so that a scalar is held to what a column is held to.
-        return pa.array([value], field.type).take(pa.array(np.zeros(rows, np.int8)))
-    array = value if isinstance(value, pa.Array) else _number_array(value, field.type)
-    if pa.types.is_boolean(array.type) or pa.types.is_string(array.type):
-        raise ValueError("not numbers")
-    return array.cast(field.type)
+        return _number_array([value], field.type).take(pa.array(np.zeros(rows, np.int8)))
+    return _number_array(value, field.type)
 
 
 def _text_array(kind: pa.DataType, value: Any, rows: int) -> pa.Array:
@@ -166,11 +161,12 @@ def _refuse_text(kind: pa.DataType) -> pa.Array:
 
 
 def _number_array(value: Any, kind: pa.DataType) -> pa.Array:
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        return pa.array(value)
-    if any(isinstance(v, bool | np.bool_) for v in value):
-        raise ValueError("not numbers")
-    return pa.array(list(value), kind)
+    known = isinstance(value, pa.Array) or (isinstance(value, np.ndarray) and value.dtype != object)
+    array = pa.array(value if known else list(value))
+    number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
+    if not (number or pa.types.is_decimal(array.type) or pa.types.is_null(array.type)):
+        raise ValueError(f"not numbers but {array.type}")
+    return array.cast(kind)
 
 
 def _type_fault(field: pa.Field, value: object, error: Exception) -> Fault:

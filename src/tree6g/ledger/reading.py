@@ -92,8 +92,10 @@ class Ledger:
         text = [f.name for f in wanted if pa.types.is_dictionary(f.type)]
         for path in self.parts[name]:
             with _part_errors(path), pq.ParquetFile(path, read_dictionary=text) as part:
-                for batch in part.iter_batches(ROWS_PER_BATCH, columns=wanted.names):
-                    yield batch.select(wanted.names).cast(wanted)
+                for rows in part.iter_batches(ROWS_PER_BATCH, columns=wanted.names):
+                    # Column by column: a null where none may be is for `check` to report.
+                    arrays = [rows.column(f.name).cast(f.type) for f in wanted]
+                    yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
 
     def rows(self) -> dict[str, int]:
         """Number of rows of each table."""
