@@ -92,7 +92,7 @@ def show(value: float, suffix: str, digits: int = 3) -> str:
 
 def example(suffix: str) -> str:
     """A quantity that would be accepted for `suffix`, for error texts."""
-    prefix = {"hz": "G", "w": "k", "s": "m", "bps": "M"}.get(suffix, "")
+    prefix = {"hz": "G", "w": "k", "s": "m", "bps": "M", "bit": "M", "byte": "k"}.get(suffix, "")
     return f"a quantity such as '{'20 ' if suffix == 'frac' else '3.5 '}{prefix}{_sample(suffix)}'"
 
 

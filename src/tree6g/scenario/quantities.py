@@ -14,7 +14,7 @@ from tree6g import units
 
 
 class _Bare:
-    """A number that came under a name without a unit."""
+    """A number that came under a name without a unit, or a yes-no where a number belongs."""
 
     def __init__(self, value: object) -> None:
         self.value = value
@@ -30,8 +30,12 @@ def _quantity(value: object, info: ValidationInfo) -> object:
     suffix = units.suffix_of(info.field_name or "") or "frac"
     if isinstance(value, str):
         return units.parse(value, suffix)
+    value = _Bare(value) if isinstance(value, bool) else value
     if isinstance(value, _Bare):
-        raise ValueError(f"expected {units.example(suffix)}; got {value.value!r} without a unit")
+        what = (
+            "true or false" if isinstance(value.value, bool) else f"{value.value!r} without a unit"
+        )
+        raise ValueError(f"expected {units.example(suffix)}; got {what}")
     return value
 
 
@@ -55,13 +59,13 @@ class Described(BaseModel):
         if not isinstance(data, dict):
             return data
         renamed = dict(data)
-        for field in cls.model_fields:
+        for field, info in cls.model_fields.items():
             short = written_name(field)
-            if short != field and short in renamed:
-                if field in renamed:
-                    raise ValueError(f"expected one of '{short}' and '{field}'; got both")
+            if short in renamed and field not in renamed:  # both: the short one is left over
                 value = renamed.pop(short)
-                number = isinstance(value, int | float) and not isinstance(value, bool)
+                number = isinstance(value, int | float) and short != field
                 bare = number and value != 0 and units.suffix_of(field) != "frac"
                 renamed[field] = _Bare(value) if bare else value
+            if isinstance(renamed.get(field), bool) and info.annotation is not bool:
+                renamed[field] = _Bare(renamed[field])
         return renamed

@@ -1,0 +1,149 @@
+"""What no single field can know: names that point elsewhere, rows of tables, sums.
+
+Names are checked on the plain data, beside everything else that may be wrong with it; sums need the
+numbers and come last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from importlib import metadata
+from typing import Any, Final
+
+from tree6g import data, units
+from tree6g.errors import nearest
+from tree6g.scenario.document import Place, Problem
+from tree6g.scenario.faults import got
+from tree6g.scenario.model import AiService, Scenario
+
+POLICIES: Final = ("nearest", "edge-only", "cloud-only", "device-only")
+POLICY_GROUP: Final = "tree6g.policies"
+ROWS: Final[Mapping[Place, str]] = {
+    ("sites", "*", "base_station", "model"): "base_stations",
+    ("sites", "*", "servers", "*", "accelerator"): "accelerators",
+    ("sites", "*", "servers", "*", "model"): "models",
+    ("clouds", "*", "servers", "*", "accelerator"): "accelerators",
+    ("clouds", "*", "servers", "*", "model"): "models",
+    ("devices", "accelerator"): "accelerators",
+    ("devices", "model"): "models",
+    ("services", "*", "token_class"): "token_classes",
+    ("services", "*", "lengths"): "request_lengths",
+}
+SHARE_SLACK: Final = 1e-3  # request shares are often written with three digits
+
+
+def references(plain: Any) -> list[Problem]:
+    """Names in a scenario's data that lead nowhere or occur twice."""
+    problems = [
+        problem
+        for pattern, table in ROWS.items()
+        for problem in _unknown(plain, pattern, f"a row of table '{table}'", data.table(table))
+    ]
+    services = _names(plain, ("services", "*", "name"))
+    clouds = _names(plain, ("clouds", "*", "name"))
+    problems += _unknown(plain, ("links", "*", "to"), "the name of a cloud", clouds)
+    problems += _unknown(plain, ("policy",), "a dispatch policy", _policies())
+    for place, shares in _find(plain, ("sites", "*", "base_station", "uplink_share")):
+        for name in shares if isinstance(shares, dict) else ():
+            if name not in services:
+                where = f"expected the name of a service; got {name!r}. {nearest(name, services)}"
+                problems.append(Problem(place=(*place, name), text=where))
+    return problems + _doubles(plain) + _unlinked(plain, clouds)
+
+
+def sums(scenario: Scenario) -> list[Problem]:
+    """Numbers of a valid scenario that do not fit together."""
+    return [*_shares(scenario), *_times(scenario), *_answers(scenario)]
+
+
+def _find(value: Any, pattern: Place, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """All values at places that a pattern with `*` for any item leads to."""
+    if not pattern:
+        yield place, value
+    elif pattern[0] == "*" and isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from _find(inner, pattern[1:], (*place, i))
+    elif isinstance(value, dict) and pattern[0] in value:
+        yield from _find(value[pattern[0]], pattern[1:], (*place, pattern[0]))
+
+
+def _names(plain: Any, pattern: Place) -> list[str]:
+    return [value for _, value in _find(plain, pattern) if isinstance(value, str)]
+
+
+def _unknown(plain: Any, pattern: Place, what: str, known: Collection[str]) -> Iterator[Problem]:
+    for place, name in _find(plain, pattern):
+        if isinstance(name, str) and name not in known:
+            text = f"expected {what}; got {got(name)}. {nearest(name, known)}"
+            yield Problem(place=place, text=text)
+
+
+def _policies() -> list[str]:
+    return [*POLICIES, *(found.name for found in metadata.entry_points(group=POLICY_GROUP))]
+
+
+def _doubles(plain: Any) -> list[Problem]:
+    """Names that must be unique: services; all places; servers within their place."""
+    groups: list[list[Place]] = [[("services", "*")], [("sites", "*"), ("clouds", "*")]]
+    for kind in ("sites", "clouds"):
+        groups += [[(*place, "servers", "*")] for place, _ in _find(plain, (kind, "*"))]
+    problems = []
+    for group in groups:
+        first: dict[str, Place] = {}
+        for pattern in group:
+            for place, name in _find(plain, (*pattern, "name")):
+                if isinstance(name, str) and first.setdefault(name, place) != place:
+                    text = f"expected a name of its own; got {got(name)} a second time."
+                    problems.append(Problem(place=place, text=text))
+    return problems
+
+
+def _unlinked(plain: Any, clouds: list[str]) -> list[Problem]:
+    """Clouds without a link, and with more than one."""
+    problems = []
+    linked: dict[str, Place] = {}
+    for place, name in _find(plain, ("links", "*", "to")):
+        if isinstance(name, str) and linked.setdefault(name, place) != place:
+            text = f"expected one link per cloud; got a second one to {got(name)}."
+            problems.append(Problem(place=place, text=text))
+    for place, name in _find(plain, ("clouds", "*", "name")):
+        if name in clouds and name not in linked:
+            text = f"expected a link to {got(name)}; got none. Add '- to: {name}' under 'links'."
+            problems.append(Problem(place=place, text=text))
+    return problems
+
+
+def _shares(scenario: Scenario) -> Iterator[Problem]:
+    ai = [s for s in scenario.services if isinstance(s, AiService)]
+    total = math.fsum(s.request_share_frac for s in ai)
+    if ai and abs(total - 1.0) > SHARE_SLACK:
+        listed = ", ".join(f"{s.name} {s.request_share_frac:g}" for s in ai)
+        text = (
+            f"expected request shares of all AI services that sum to 1; got {total:g} ({listed})."
+        )
+        yield Problem(place=("services",), text=text)
+    for i, site in enumerate(scenario.sites):
+        total = math.fsum(site.base_station.uplink_share.values())
+        if total > 1.0 + 1e-9:
+            text = f"expected shares that sum to at most 1; got {total:g}."
+            yield Problem(place=("sites", i, "base_station", "uplink_share"), text=text)
+
+
+def _times(scenario: Scenario) -> Iterator[Problem]:
+    steps = scenario.ledger_interval_s / scenario.step_s
+    if steps < 1.0 - 1e-9 or abs(steps - round(steps)) > 1e-6 * steps:
+        text = (
+            f"expected a whole number of steps of {units.show(scenario.step_s, 's')}; "
+            f"got {units.show(scenario.ledger_interval_s, 's')}."
+        )
+        yield Problem(place=("ledger_interval",), text=text)
+
+
+def _answers(scenario: Scenario) -> Iterator[Problem]:
+    """AI services need someone who answers."""
+    ai = any(isinstance(s, AiService) for s in scenario.services)
+    edge = any(site.servers for site in scenario.sites)
+    if ai and not edge and not scenario.clouds and scenario.devices is None:
+        text = "expected servers at a site, a cloud or devices for the AI services; got none."
+        yield Problem(place=("services",), text=text)
