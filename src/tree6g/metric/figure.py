@@ -62,6 +62,7 @@ class ServiceFigure:
         kind: `ai`, `data` or `internal`.
         profile: Id of its utility profile.
         weight: Priority weight w.
+        alpha_bit_per_tok: Worth of one effective token; None for services without tokens.
         k_in: Worth of an input token in output tokens; None for services without tokens.
         utility_beq: w U, earned on time, in bit-equivalents.
         offered_beq: w U had all offered work been delivered on time.
@@ -70,6 +71,8 @@ class ServiceFigure:
         tokens_out_tok: Output tokens delivered, late ones included.
         tokens_late_tok: Of these, late ones.
         tokens_effective_tok: Effective tokens of METRIC rule 4, on time.
+        worth_tok: w U / alpha, the utility in tokens, so that TREE at another alpha is closed form;
+            None for services without tokens.
         requests: Finished requests.
         requests_lost: Requests given up or refused.
         energy_j: Energy attributed under the figure's rule.
@@ -90,6 +93,7 @@ class ServiceFigure:
     kind: str
     profile: str
     weight: float
+    alpha_bit_per_tok: float | None
     k_in: float | None
     utility_beq: float
     offered_beq: float
@@ -98,6 +102,7 @@ class ServiceFigure:
     tokens_out_tok: float
     tokens_late_tok: float
     tokens_effective_tok: float
+    worth_tok: float | None
     requests: float
     requests_lost: float
     energy_j: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,32 +45,20 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
     marks = _account(book, [book.t0_s, book.t1_s])
     totals = _sums(book, "")[()]
     by_service = {k[0]: v for k, v in _sums(book, "service").items()}
-    loose = {k[0]: v["energy_j"] for k, v in _sums(book, "reason", "service IS NULL").items()}
+    loose = _sums(book, "reason", "service IS NULL")
     reasons = _reasons(book, totals, marks)
+    metered = _conservation(book)
     margin = _marginal(book)
     services = tuple(
         _service_figure(s, by_service.get(s.name), margin.get(s.name, 0.0), by_service, marks)
         for s in book.services.values()
     )
-    energy_j = totals["energy_j"]
     covered_s = coverage.length_s(coverage.intersection(book.cover, [(book.t0_s, book.t1_s)]))
-    ran_j = _ran_energy_j(book)
     u95, unknown = uncertainty.of_tree(book)
-    defined = "tree_beq_per_j" not in reasons
-    served = [s for s in services if s.energy_share_frac is not None and s.utility_share_frac]
+    shares = [(s.energy_share_frac, s.utility_share_frac) for s in services]
     return Figure(
-        tree_beq_per_j=totals["utility_beq"] / energy_j if defined else None,
-        ee_bit_per_j=totals["bits_bit"] / energy_j if defined else None,
-        ee_ran_bit_per_j=totals["bits_bit"] / ran_j if ran_j > 0 and book.cover else None,
-        tok_per_j=totals["out_tok"] / energy_j if defined else None,
-        j_per_tok=_ratio(energy_j, totals["out_tok"]) if defined else None,
-        j_per_bit=_ratio(energy_j, totals["bits_bit"]) if defined else None,
-        utility_beq=totals["utility_beq"],
-        bits_bit=totals["bits_bit"],
-        tokens_out_tok=totals["out_tok"],
-        energy_j=energy_j,
-        energy_ran_j=ran_j,
-        unattributed_j=loose,
+        **_headline(totals, _ran_energy_j(book), reasons),
+        unattributed_j={k[0]: v["energy_j"] for k, v in loose.items()},
         t0_s=book.t0_s,
         t1_s=book.t1_s,
         covered_s=covered_s,
@@ -82,13 +71,13 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
         attribution_interval_s=book.grid_s,
         profile_set=profile_set(book.services.values()),
         marks=tuple(sorted({m for m in marks if ":" not in m})),
-        u95_frac=u95,
+        u95_frac=None if "tree_beq_per_j" in reasons else u95,
         u95_unknown_frac=unknown,
-        gini=gini([(s.energy_share_frac or 0.0, s.utility_share_frac or 0.0) for s in served])
-        if served
+        gini=gini([(e, u) for e, u in shares if e is not None and u is not None])
+        if any(u for _, u in shares)
         else None,
         services=services,
-        conservation_error_frac=_conservation(book),
+        conservation_error_frac=metered,
         reasons=reasons,
     )
 
@@ -151,6 +140,37 @@ def flows(ledger: Ledger, query: Query | None = None) -> pa.Table:
         f" JOIN piece p ON p.k = a.k AND p.grid_s = {book.grid_s!r}"
         " GROUP BY ALL ORDER BY ALL NULLS LAST"
     ).to_arrow_table()
+
+
+def _headline(totals: Sums, ran_j: float, reasons: dict[str, str]) -> dict[str, Any]:
+    """The ratios of totals; where TREE is undefined all of them are, with its reason."""
+    energy_j, defined = totals["energy_j"], "tree_beq_per_j" not in reasons
+    values = {
+        "ee_ran_bit_per_j": _ratio(totals["bits_bit"], ran_j),
+        "tok_per_j": totals["out_tok"] / energy_j if defined else None,
+        "j_per_tok": _ratio(energy_j, totals["out_tok"]),
+        "j_per_bit": _ratio(energy_j, totals["bits_bit"]),
+    }
+    for name, value_ in values.items():
+        if value_ is None and defined:
+            reasons[name] = _HEADLINE_WHY[name]
+    return {
+        "tree_beq_per_j": totals["utility_beq"] / energy_j if defined else None,
+        "ee_bit_per_j": totals["bits_bit"] / energy_j if defined else None,
+        **{name: value_ if defined else None for name, value_ in values.items()},
+        "utility_beq": totals["utility_beq"],
+        "bits_bit": totals["bits_bit"],
+        "tokens_out_tok": totals["out_tok"],
+        "energy_j": energy_j,
+        "energy_ran_j": ran_j,
+    }
+
+
+_HEADLINE_WHY = {
+    "ee_ran_bit_per_j": "the ledger has no energy of a radio access network",
+    "j_per_tok": "no tokens were delivered",
+    "j_per_bit": "no bits were delivered",
+}
 
 
 def _account(book: Book, edges_s: Sequence[float]) -> list[str]:
@@ -227,6 +247,11 @@ def _sums(book: Book, key: str, where: str = "TRUE") -> dict[tuple[str, ...], Su
     return {(row[0],): dict(zip(SUMS, row[1:], strict=True)) for row in found}
 
 
+_RATIOS = (
+    "tree_beq_per_j", "ee_bit_per_j", "ee_ran_bit_per_j", "tok_per_j", "j_per_tok", "j_per_bit",
+)  # fmt: skip
+
+
 def _reasons(book: Book, totals: Sums, marks: Sequence[str]) -> dict[str, str]:
     """Why TREE is undefined, if it is (METRIC rule 12)."""
     why = None
@@ -240,9 +265,7 @@ def _reasons(book: Book, totals: Sums, marks: Sequence[str]) -> dict[str, str]:
         why = "no energy is recorded for the work" if work else "neither work nor energy"
     elif unseen:
         why = f"sessions of service '{unseen[0]}' are not seen, and its utility is not linear"
-    fields = ("tree_beq_per_j", "ee_bit_per_j", "tok_per_j", "j_per_tok", "j_per_bit")
-    reasons = dict.fromkeys(fields, why) if why else {}
-    return {k: v for k, v in reasons.items() if v}
+    return dict.fromkeys(_RATIOS, why) if why else {}
 
 
 def _marginal(book: Book) -> dict[str, float]:
@@ -252,7 +275,6 @@ def _marginal(book: Book) -> dict[str, float]:
         f"SELECT service, sum(a.energy_j * p.share) FROM attributed a JOIN piece p"
         f" ON p.k = a.k AND p.grid_s = {book.grid_s!r} WHERE service IS NOT NULL GROUP BY ALL"
     )
-    _attribute(book, str(book.query.rule), str(book.query.idle))
     return dict(rows)
 
 
@@ -271,6 +293,7 @@ def _service_figure(
         offered *= 1.0 + sums["request_lost"] / sums["request"]
         marks.append("estimated")
     energy_j, utility = sums["energy_j"], sums["utility_beq"]
+    tokens = service.kind == "ai"
     energy_share = _ratio(energy_j, totals["energy_j"])
     utility_share = _ratio(utility, totals["utility_beq"])
     values = {
@@ -289,7 +312,8 @@ def _service_figure(
         kind=service.kind,
         profile=service.profile.id,
         weight=service.weight,
-        k_in=service.profile.k_in if service.kind == "ai" else None,
+        alpha_bit_per_tok=service.profile.curve.alpha_bit_per_tok if tokens else None,
+        k_in=service.profile.k_in if tokens else None,
         utility_beq=utility,
         offered_beq=offered,
         bits_bit=sums["bits_bit"],
@@ -297,6 +321,7 @@ def _service_figure(
         tokens_out_tok=sums["out_tok"],
         tokens_late_tok=sums["late_tok"],
         tokens_effective_tok=sums["effective_tok"],
+        worth_tok=_worth_tok(service, sums) if tokens else None,
         requests=sums["request"],
         requests_lost=sums["request_lost"],
         energy_j=energy_j,
@@ -304,6 +329,14 @@ def _service_figure(
         reasons={k: _WHY[k] for k, v in values.items() if v is None},
         **values,
     )
+
+
+def _worth_tok(service: Service, sums: Sums) -> float | None:
+    """Utility in tokens, w U / alpha; of linear profiles also where alpha is 0."""
+    curve = service.profile.curve
+    if curve.linear:
+        return service.weight * sums["effective_tok"]
+    return _ratio(sums["utility_beq"], curve.alpha_bit_per_tok)
 
 
 _WHY = {
