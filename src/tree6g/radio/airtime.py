@@ -1,0 +1,85 @@
+"""Sharing of a carrier's airtime between services, and the queue of messages inside a service."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.radio.pathloss import FloatArray
+
+
+def fair_share_s(demand_s: npt.ArrayLike, capacity_s: float) -> tuple[FloatArray, float]:
+    """Airtime per service under max-min fairness, and the level that no service exceeds.
+
+    Who needs less than an equal share gets what it needs; what it leaves goes to the others.
+
+    Args:
+        demand_s: Airtime that each service asks for. [service]
+        capacity_s: Airtime that there is.
+
+    Returns:
+        Airtime granted [service], and the level: the grant of a service that asks without end.
+    """
+    demand = np.asarray(demand_s, dtype=np.float64)
+    if float(demand.sum()) <= capacity_s:
+        return demand, capacity_s
+    left_s, level_s = capacity_s, 0.0
+    ascending = np.sort(demand)
+    for n, need_s in enumerate(ascending):
+        level_s = left_s / (len(ascending) - n)
+        if need_s > level_s:
+            break
+        left_s -= float(need_s)
+    return np.minimum(demand, level_s), level_s
+
+
+def speed_frac(demand_s: npt.ArrayLike, capacity_s: float) -> FloatArray:
+    """Speed at which each service's queue runs, over that of a carrier of its own. [service].
+
+    A service runs at what the others leave of the carrier, at least at the fair level: small
+    packets pass a long download at their guaranteed share. The airtime used in all never exceeds
+    the capacity, for no service uses more than it asked for. This is the fluid limit (generalised
+    processor sharing, Parekh and Gallager 1993) with the loads averaged over one step.
+    """
+    grant_s, level_s = fair_share_s(demand_s, capacity_s)
+    rest_s = capacity_s - (grant_s.sum() - grant_s)
+    return np.clip(np.maximum(rest_s, level_s) / capacity_s, 0.0, 1.0)
+
+
+def fifo_departure_s(
+    ready_s: FloatArray, service_s: FloatArray, free_at_s: float
+) -> tuple[FloatArray, FloatArray]:
+    """Start and end of service of messages in a first-in first-out queue.
+
+    d_i = max(r_i, d_{i-1}) + s_i (Lindley's recursion), solved at once by a running maximum.
+
+    Args:
+        ready_s: When each message is ready, ascending. [message]
+        service_s: Time that each takes. [message]
+        free_at_s: When the server is free.
+    """
+    total_s = np.cumsum(service_s)
+    before_s = total_s - service_s
+    lag_s = np.maximum.accumulate(np.maximum(ready_s, free_at_s) - before_s)
+    end_s = lag_s + total_s
+    return lag_s + before_s, end_s
+
+
+def busy_periods(
+    start_s: FloatArray, end_s: FloatArray, *, origin_s: float, period_s: float, periods: int
+) -> npt.NDArray[np.bool_]:
+    """Which of the periods since `origin_s` see a transmission. [period].
+
+    Args:
+        start_s: Start of each transmission. [message]
+        end_s: End of each transmission. [message]
+        origin_s: Start of the first period.
+        period_s: Length of a period.
+        periods: Number of periods; what lies outside is cut.
+    """
+    first = np.clip(np.floor((start_s - origin_s) / period_s), 0, periods - 1).astype(np.intp)
+    last = np.clip(np.ceil((end_s - origin_s) / period_s), first + 1, periods).astype(np.intp)
+    edge = np.zeros(periods + 1, dtype=np.intp)
+    np.add.at(edge, first, 1)
+    np.add.at(edge, last, -1)
+    return np.cumsum(edge[:-1]) > 0
