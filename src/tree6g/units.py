@@ -13,9 +13,11 @@ import re
 from typing import Final
 
 PREFIX: Final = {
-    "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "": 1.0,
+    "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0,
     "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
 }  # fmt: skip
+MICRO: Final = str.maketrans("\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}", "uu")
+MAX_TEXT: Final = 64  # longer texts are no quantities
 BINARY: Final = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 
 # suffix -> {symbol: (factor to SI, takes decimal prefixes)}
@@ -63,11 +65,13 @@ def parse(text: str, suffix: str) -> float:
     >>> parse("0.4 kWh", "j")
     1440000.0
     """
-    match = _NUMBER.match(text)
+    match = _NUMBER.match(text) if len(text) <= MAX_TEXT else None
+    if match is None and len(text) > MAX_TEXT:
+        raise ValueError(f"expected {example(suffix)}; got a text of {len(text)} characters.")
     if match is None:
         raise ValueError(f"expected {example(suffix)}; got {text!r}. Write a number and its unit.")
     number, unit = float(match[1].replace("_", "")), match[2]
-    factor = _factor(unit, suffix)
+    factor = _factor(unit.translate(MICRO), suffix)
     if factor is None:
         what = f"the unit {unit!r}" if unit else "no unit"
         raise ValueError(f"expected {example(suffix)}; got {text!r} with {what}.")
@@ -85,9 +89,10 @@ def show(value: float, suffix: str, digits: int = 3) -> str:
         return f"{value / unit[0]:.{digits}g} {unit[1]}"
     if not _takes_prefix(suffix) or value == 0 or not math.isfinite(value):
         return f"{value:.{digits}g} {symbol}".strip()
-    scales = sorted((f, p) for p, f in PREFIX.items() if p != "µ")
-    factor, prefix = max((s for s in scales if s[0] <= abs(value) * 1.0000001), default=scales[0])
-    return f"{value / factor:.{digits}g} {prefix}{symbol}"
+    rounded = float(f"{value:.{digits}g}")  # 999.9996 MHz is 1 GHz in three digits
+    scales = sorted((f, p) for p, f in PREFIX.items())
+    factor, prefix = max((s for s in scales if s[0] <= abs(rounded)), default=scales[0])
+    return f"{rounded / factor:.{digits}g} {prefix}{symbol}"
 
 
 def example(suffix: str) -> str:

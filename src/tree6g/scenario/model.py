@@ -136,6 +136,7 @@ class AiService(Described):
     """A service whose work is tokens."""
 
     kind: Literal["ai"]
+    """The work is tokens."""
     name: Name
     """Unique name of the service."""
     token_class: Name = "assistant"
@@ -164,6 +165,7 @@ class DataService(Described):
     """A service whose work is bits."""
 
     kind: Literal["data"]
+    """The work is bits."""
     name: Name
     """Unique name of the service."""
     direction: Literal["up", "down"] = "down"
