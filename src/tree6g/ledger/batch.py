@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -27,6 +28,9 @@ NEGATIVE_ENERGY: Final = (
     "their own and leave the consumption whole (METRIC rule 8)."
 )
 UNKNOWN_IS_NULL: Final = "Leave the cell empty (None) if the value is unknown."
+
+_NOT_CONVERTED: Final = (pa.ArrowException, ValueError, TypeError, OverflowError)
+_TEXT_TYPES: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,34 +55,35 @@ def to_table(table: str, columns: Mapping[str, Column]) -> pa.Table:
         LedgerError: The faults of the batch, at most `SHOWN` of them in words.
     """
     data, found = convert(table, columns)
-    found = found or list(faults(table, data))
+    found += faults(table, data)
     if found:
         raise LedgerError(describe(f"table '{table}'", found))
     return data
 
 
 def convert(table: str, columns: Mapping[str, Column]) -> tuple[pa.Table, list[Fault]]:
-    """Columns as Arrow in the table's types, and the faults that keep them from being that."""
+    """Columns as Arrow in the table's types, and the faults of those that cannot be converted.
+
+    Without faults the result has all columns of the table, with faults those that are right.
+    """
     wanted = schema.columns_of(table)
     found = list(_column_faults(wanted, columns))
     lengths = {name: len(v) for name, v in columns.items() if not _is_scalar(v)}  # type: ignore[arg-type]
     if len(set(lengths.values())) > 1:
         seen = ", ".join(f"{name} {n}" for name, n in lengths.items())
         found.append(_whole(next(iter(lengths)), f"expected columns of one length; got {seen}"))
-    if found:
-        return wanted.empty_table(), found
+        return pa.table({}), found
     rows = next(iter(lengths.values()), 1)
-    arrays = []
+    arrays = {}
     for field in wanted:
         value = columns.get(field.name)
         try:
-            arrays.append(_array(field, value, rows))
-        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-            found.append(_type_fault(field, value, error))
-    if found:
-        return wanted.empty_table(), found
-    # Nullability is checked by `faults`; the arrays carry no flag of their own.
-    return pa.Table.from_arrays(arrays, schema=wanted), []
+            if value is not None or field.nullable:
+                arrays[field.name] = _array(field, value, rows)
+        except _NOT_CONVERTED as error:
+            found += _type_faults(field, value, error)
+    fields = [wanted.field(name) for name in arrays]
+    return pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields)), found
 
 
 def faults(table: str, data: pa.Table) -> Iterator[Fault]:
@@ -148,16 +153,16 @@ def _text_array(kind: pa.DataType, value: Any, rows: int) -> pa.Array:
         codes = pa.array(np.zeros(rows, np.int32))
         return pa.DictionaryArray.from_arrays(codes, pa.array([value], pa.string()))
     array = value if isinstance(value, pa.Array) else pa.array(value, pa.string())
-    values = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if not (pa.types.is_string(values) or pa.types.is_large_string(values)):
-        return pa.nulls(len(array), kind) if pa.types.is_null(values) else _refuse_text(values)
-    if pa.types.is_dictionary(array.type):
-        return array.cast(kind)
-    return array.cast(pa.string()).dictionary_encode()
-
-
-def _refuse_text(kind: pa.DataType) -> pa.Array:
-    raise ValueError(f"not text but {kind}")
+    is_coded = pa.types.is_dictionary(array.type)
+    words = array.dictionary if is_coded else array
+    if pa.types.is_null(words.type):
+        return pa.nulls(len(array), kind)
+    if not any(is_text(words.type) for is_text in _TEXT_TYPES):
+        raise ValueError(f"not text but {words.type}")
+    if not is_coded:
+        return words.cast(pa.string()).dictionary_encode()
+    codes = array.indices.cast(pa.int32())
+    return pa.DictionaryArray.from_arrays(codes, words.cast(pa.string()))
 
 
 def _number_array(value: Any, kind: pa.DataType) -> pa.Array:
@@ -169,21 +174,28 @@ def _number_array(value: Any, kind: pa.DataType) -> pa.Array:
     return array.cast(kind)
 
 
-def _type_fault(field: pa.Field, value: object, error: Exception) -> Fault:
-    """The first cell that cannot be converted, or the whole column where all of it is wrong."""
+def _type_faults(field: pa.Field, value: Any, error: Exception) -> Iterator[Fault]:
+    """The cells that cannot be converted (the first few), or the column if all of it is wrong."""
     kind = "text" if pa.types.is_dictionary(field.type) else "numbers"
-    if pa.types.is_integer(field.type):
-        kind = "whole numbers"
+    kind = "whole numbers" if pa.types.is_integer(field.type) else kind
+    bad: list[int] = []
     if not _is_scalar(value) and not isinstance(value, pa.Array | pa.ChunkedArray):
-        cells: Iterable[Any] = value  # type: ignore[assignment]
-        for row, cell in enumerate(cells):
-            try:
-                _array(field, [cell], 1)
-            except (pa.ArrowException, ValueError, TypeError, OverflowError):
-                text = f"{field.name} must hold {kind}; got {cell!r}"
-                return Fault(column=field.name, row=row, text=text)
-    shown = repr(value) if _is_scalar(value) else str(error).partition("\n")[0]
-    return _whole(field.name, f"{field.name} must hold {kind}; got {shown}")
+        rows = (row for row, cell in enumerate(value) if not _converts(field, cell))
+        bad = list(islice(rows, SHOWN))
+    for row in bad:
+        text = f"{field.name} must hold {kind}; got {value[row]!r}"
+        yield Fault(column=field.name, row=row, text=text)
+    if not bad:
+        shown = repr(value) if _is_scalar(value) else str(error).partition("\n")[0]
+        yield _whole(field.name, f"{field.name} must hold {kind}; got {shown}")
+
+
+def _converts(field: pa.Field, cell: object) -> bool:
+    try:
+        _array(field, [cell], 1)
+    except _NOT_CONVERTED:
+        return False
+    return True
 
 
 def _cells(array: pa.Array, bad: Any, column: str, rule: str, hint: str) -> Iterator[Fault]:
@@ -236,9 +248,7 @@ def _word_rule(table: str, column: str, word: str | None) -> tuple[str, str] | N
 def _order_faults(table: str, columns: Mapping[str, pa.Array]) -> Iterator[Fault]:
     """Rules between two columns of a row."""
     rules: list[tuple[str, str, Callable[..., Any], str]] = []
-    if "t1_s" in columns:
-        hint = "An interval ends after it starts."
-        rules.append(("t0_s", "t1_s", pc.less, hint))
+    rules.append(("t0_s", "t1_s", pc.less, "An interval ends after it starts."))
     if table == "request":
         rules.append(
             ("token_late", "token_out", pc.less_equal, "Late tokens are part of the output.")
@@ -247,6 +257,8 @@ def _order_faults(table: str, columns: Mapping[str, pa.Array]) -> Iterator[Fault
             ("token_in_late", "token_in", pc.less_equal, "Late tokens are part of the prompt.")
         )
     for low, high, holds, hint in rules:
+        if low not in columns or high not in columns:
+            continue
         good = pc.fill_null(holds(columns[low], columns[high]), True)
         if pc.all(good, min_count=0).as_py():
             continue

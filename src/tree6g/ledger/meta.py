@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ class Meta:
         attribution_interval_s: Grid on which shared energy is attributed, [k, k+1) times this.
         t_zero: UTC instant of t = 0 (ISO 8601), None for a simulation.
         services: Per service its kind, weight and profile, see `metric.profile.from_meta`.
-        phase_weights: Rows `{kind, weight, node?, model?, unit?}`: worth in the node's own resource
+        phase_weights: Rows `{kind, weight, node?, model?}`: worth in the node's own resource
             of one unit of demand of that kind, applied when a figure is taken.
         attribution: Default attribution rule.
         idle_rule: Default treatment of standby energy, `unattributed` or `spread`.
@@ -60,14 +61,21 @@ class Meta:
             known = nearest(str(self.boundary), schema.BOUNDARIES)
             raise LedgerError(f"boundary of a ledger; got {self.boundary!r}. {known}")
         step = self.attribution_interval_s
-        if not isinstance(step, int | float) or not 0 < step < float("inf"):
+        if not _is_number(step) or not 0 < step < float("inf"):
             raise LedgerError(f"attribution_interval_s must be > 0 s; got {step!r}.")
 
 
 def dump(meta: Meta) -> str:
-    """The header as JSON text with its schema."""
+    """The header as JSON text with its schema.
+
+    Raises:
+        LedgerError: It holds what JSON does not have, such as nan.
+    """
     body = {"schema": schema.SCHEMA, **dataclasses.asdict(meta)}
-    return json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    try:
+        return json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    except (ValueError, TypeError) as error:
+        raise LedgerError(f"expected a header of plain JSON values; got: {error}.") from error
 
 
 def load(text: str, path: str = FILE) -> Meta:
@@ -77,7 +85,7 @@ def load(text: str, path: str = FILE) -> Meta:
         LedgerError: Not JSON, not an object, another schema, or fields of the wrong kind.
     """
     try:
-        body = json.loads(text)
+        body = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise LedgerError(f"expected JSON in {path}; got: {error}.") from error
     if not isinstance(body, dict) or body.pop("schema", None) != schema.SCHEMA:
@@ -86,9 +94,9 @@ def load(text: str, path: str = FILE) -> Meta:
     unknown = sorted(set(body) - set(fields))
     if unknown:
         raise LedgerError(f"unknown field '{unknown[0]}' in {path}. {nearest(unknown[0], fields)}")
-    for name, kind in _KINDS.items():
-        if name in body and not isinstance(body[name], kind):
-            raise LedgerError(f"field '{name}' of {path} has the wrong type: {body[name]!r}.")
+    for name, value in body.items():
+        if not _has_kind(name, value):
+            raise LedgerError(f"field '{name}' of {path} has the wrong type: {value!r}.")
     for name in ("phase_weights", "notes", "merged"):
         body[name] = tuple(body.get(name, ()))
     return Meta(**body)
@@ -100,10 +108,35 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"expected finite numbers; got {text}")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _has_kind(name: str, value: Any) -> bool:
+    if name == "attribution_interval_s":
+        return _is_number(value)
+    inside = _ITEMS.get(name)
+    items = value.values() if isinstance(value, dict) else value
+    return isinstance(value, _KINDS[name]) and (
+        inside is None or all(isinstance(item, inside) for item in items)
+    )
+
+
 _KINDS: Final[dict[str, type | tuple[type, ...]]] = {
-    "boundary": str, "attribution_interval_s": (int, float), "services": dict,
+    "boundary": str, "services": dict,
     "phase_weights": list, "control": dict, "sources": dict, "notes": list, "merged": list,
     "attribution": str, "idle_rule": str, "producer": str,
     "scenario": (dict, type(None)), "scenario_hash": (str, type(None)),
     "t_zero": (str, type(None)), "created": (str, type(None)),
+}  # fmt: skip
+# What the items of a list or the values of an object must be.
+_ITEMS: Final[dict[str, type]] = {
+    "services": dict, "phase_weights": dict, "sources": str, "notes": str, "merged": dict,
 }  # fmt: skip

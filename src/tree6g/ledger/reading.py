@@ -91,7 +91,7 @@ class Ledger:
         wanted = schema.columns_of(name)
         text = [f.name for f in wanted if pa.types.is_dictionary(f.type)]
         for path in self.parts[name]:
-            with _part_errors(path), pq.ParquetFile(path, read_dictionary=text) as part:
+            with part_errors(path), pq.ParquetFile(path, read_dictionary=text) as part:
                 for rows in part.iter_batches(ROWS_PER_BATCH, columns=wanted.names):
                     # Column by column: a null where none may be is for `check` to report.
                     arrays = [rows.column(f.name).cast(f.type) for f in wanted]
@@ -179,7 +179,7 @@ def sql_type(field: pa.Field) -> str:
 
 def _checked_rows(path: Path, table: str) -> int:
     """Rows of a part whose columns are those of the schema."""
-    with _part_errors(path), pq.ParquetFile(path) as part:
+    with part_errors(path), pq.ParquetFile(path) as part:
         got, rows = part.schema_arrow, part.metadata.num_rows
     for field in schema.TABLES[table]:
         if field.name not in got.names:
@@ -195,7 +195,8 @@ def _checked_rows(path: Path, table: str) -> int:
 
 
 @contextmanager
-def _part_errors(path: Path) -> Iterator[None]:
+def part_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a Parquet file into LedgerError that names it."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:

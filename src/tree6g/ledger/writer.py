@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -180,6 +183,29 @@ class LedgerWriter:
         if self._lock.closed or self._failed:
             state = "closed" if self._lock.closed else "unusable after an error"
             raise LedgerError(f"the writer of {self.path} is {state}. Open another one.")
+
+
+@contextmanager
+def new_ledger(path: Path, meta: Meta) -> Iterator[LedgerWriter]:
+    """Write a new ledger as a whole: it appears at `path` when the block ends, or not at all.
+
+    Raises:
+        LedgerError: There is something at `path` already.
+    """
+    path = Path(path)
+    staging = path.with_name(f".{path.name}.{os.getpid()}{parts.TEMPORARY}")
+    with parts.disk_errors(path, "write"):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise LedgerError(f"expected no file or an empty folder at {path}. Choose another.")
+        shutil.rmtree(staging, ignore_errors=True)
+    try:
+        with LedgerWriter(staging, meta) as writer:
+            yield writer
+        with parts.disk_errors(path, "write"):
+            staging.replace(path)
+            parts.sync_folder(path.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _require_equal(there: Meta, given: Meta, path: Path) -> None:
