@@ -185,7 +185,11 @@ def _account(book: Book, edges_s: Sequence[float]) -> list[str]:
 
 def _attribute(book: Book, rule: str, idle: str) -> None:
     book.script("demand", by_volume=rule == "data_volume")
-    book.script("attribution", rule=rule, spread=idle == "spread")
+    book.script("attribution", rule=rule)
+    if idle == "spread":
+        book.script("spread")
+    if book.rows("SELECT 1 FROM pool WHERE class = 'overhead' LIMIT 1"):
+        book.script("overhead")
 
 
 def _pieces(book: Book, edges_s: Sequence[float]) -> None:

@@ -70,20 +70,18 @@ def _bits(service: Service, kind: str) -> Factor:
 
 
 def phase_weights(book: Book) -> None:
-    """Table `phase_weight`: weight of one unit of demand per node, model, kind and unit.
+    """Table `phase_weight`: weight of one unit of demand per node, model and kind.
 
     The most specific row of the header's `phase_weights` wins; demand without one counts as it is.
     """
-    combinations = book.rows(
-        "SELECT DISTINCT node, model, kind, demand_unit FROM work_cells ORDER BY ALL"
-    )
+    combinations = book.rows("SELECT DISTINCT node, model, kind FROM work_cells ORDER BY ALL")
     rows = [(*c, _phase_weight(book, *c)) for c in combinations]
-    _register(book, "phase_weight", ("node", "model", "kind", "demand_unit", "weight"), rows)
+    _register(book, "phase_weight", ("node", "model", "kind", "weight"), rows)
 
 
-def _phase_weight(book: Book, node: str, model: str, kind: str, unit: str) -> float:
+def _phase_weight(book: Book, node: str, model: str | None, kind: str) -> float:
     best, weight = -1, 1.0
-    have = {"node": node, "model": model, "kind": kind, "unit": unit}
+    have = {"node": node, "model": model, "kind": kind}
     for row in book.ledger.meta.phase_weights:
         asked = {k: row[k] for k in have if row.get(k) is not None}
         if len(asked) > best and all(have[k] == v for k, v in asked.items()):
@@ -190,7 +188,7 @@ def _register(
     book: Book, name: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]
 ) -> None:
     """A small table of our own, typed by its column names."""
-    text = {"service", "kind", "model", "node", "demand_unit"}
+    text = {"service", "kind", "model", "node"}
     types = [pa.string() if c in text else pa.float64() for c in columns]
     arrays = [pa.array([r[n] for r in rows], t) for n, t in enumerate(types)]
     book.connection.register(f"{name}_rows", pa.table(arrays, names=list(columns)))

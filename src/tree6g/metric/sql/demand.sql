@@ -21,7 +21,6 @@ WITH demanded AS (
     JOIN inside n USING (node)
     JOIN phase_weight p ON p.node = w.node AND p.kind = w.kind
                        AND p.model IS NOT DISTINCT FROM w.model
-                       AND p.demand_unit IS NOT DISTINCT FROM w.demand_unit
     GROUP BY ALL
     HAVING demand > 0
 ), labelled AS (
