@@ -20,7 +20,7 @@ from tree6g.metric.profile import Service, profile_set
 KEYS = ("window", "service", "node", "site", "tier", "slice")
 SUMS = (
     "utility_beq", "offered_beq", "bits_bit", "effective_tok", "in_tok", "out_tok", "late_tok",
-    "request", "request_lost", "energy_j",
+    "request", "request_lost", "lost", "energy_j",
 )  # fmt: skip
 Sums = Mapping[str, float]
 
@@ -292,7 +292,7 @@ def _service_figure(
     sums = own or dict.fromkeys(SUMS, 0.0)
     totals = {c: math.fsum(s[c] for s in every.values()) for c in SUMS}
     offered = sums["offered_beq"]
-    if sums["request_lost"] > 0 and sums["request"] > 0 and offered <= sums["utility_beq"]:
+    if sums["request_lost"] > 0 and sums["request"] > 0 and not sums["lost"]:
         # Only the number of lost requests is known: they are taken as large as the finished ones.
         offered *= 1.0 + sums["request_lost"] / sums["request"]
         marks.append("estimated")

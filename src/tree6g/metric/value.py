@@ -17,7 +17,7 @@ from tree6g.metric.utility import utility_bps
 IntArray = npt.NDArray[np.int64]
 COLUMNS = (
     "service", "node", "grid_s", "k", "utility_beq", "offered_beq", "bits_bit", "effective_tok",
-    "in_tok", "out_tok", "late_tok", "request", "request_lost",
+    "in_tok", "out_tok", "late_tok", "request", "request_lost", "lost",
 )  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def _insert(
     columns = [
         pa.array([service.name] * len(k)), pa.array(node),
         pa.array(zero + service.profile.interval_s),
-        pa.array(k), pa.array(earned), pa.array(all_), *(pa.array(zero) for _ in range(7)),
+        pa.array(k), pa.array(earned), pa.array(all_), *(pa.array(zero) for _ in range(8)),
     ]  # fmt: skip
     book.connection.register("curved", pa.table(columns, names=list(COLUMNS)))
     book.connection.execute(f"INSERT INTO value SELECT {', '.join(COLUMNS)} FROM curved")

@@ -10,7 +10,9 @@ SELECT w.service, w.node, $grid_s AS grid_s, w.k,
        sum(CASE WHEN w.kind = 'token_out' THEN w.amount ELSE 0 END) AS out_tok,
        sum(CASE WHEN w.kind = 'token_late' THEN w.amount ELSE 0 END) AS late_tok,
        sum(CASE WHEN w.kind = 'request' THEN w.amount ELSE 0 END) AS request,
-       sum(CASE WHEN w.kind = 'request_lost' THEN w.amount ELSE 0 END) AS request_lost
+       sum(CASE WHEN w.kind = 'request_lost' THEN w.amount ELSE 0 END) AS request_lost,
+       sum(CASE WHEN w.kind IN ('token_lost', 'token_in_lost', 'bit_lost') THEN w.amount ELSE 0 END)
+           AS lost
 FROM work_cells w
 JOIN inside n USING (node)
 JOIN factor f ON f.service = w.service AND f.kind = w.kind AND f.model IS NOT DISTINCT FROM w.model
