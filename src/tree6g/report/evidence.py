@@ -1,0 +1,152 @@
+"""Everything that a report says, taken from a ledger and its figure and from nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from tree6g.ledger.meta import Meta, digest
+from tree6g.ledger.reading import Ledger, named_sql
+from tree6g.metric import tree
+from tree6g.metric.figure import Figure, Query, ServiceFigure
+from tree6g.metric.profile import Service, from_meta, reweighted
+
+Row = Mapping[str, Any]
+WINDOWS: Final = 90
+_STEPS_S: Final = (
+    0.001, 0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
+    10800, 21600, 43200, 86400, 7 * 86400,
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a report is written from.
+
+    Attributes:
+        figure: The figure of the query.
+        meta: Header of the ledger.
+        services: Its services with their profiles, as the query weights them.
+        window_s: Length of the windows of `power`.
+        power: Rows `number, component, power_w`.
+        flows: Rows `component, service, reason, energy_j`; service None is unattributed.
+        percentiles: Rows `service, kind, count, p50_s, p90_s, p99_s, bound`.
+        origins: Rows `origin, source, energy_j`.
+        nodes: Rows `node, tier, site, what, record, boundaries`.
+        gaps: Rows `t0_s, t1_s, source, quantity, node, reason`.
+    """
+
+    figure: Figure
+    meta: Meta
+    services: Mapping[str, Service]
+    window_s: float
+    power: Sequence[Row] = ()
+    flows: Sequence[Row] = ()
+    percentiles: Sequence[Row] = ()
+    origins: Sequence[Row] = ()
+    nodes: Sequence[Row] = ()
+    gaps: Sequence[Row] = ()
+
+    @property
+    def ai(self) -> tuple[ServiceFigure, ...]:
+        """The AI services."""
+        return tuple(s for s in self.figure.services if s.kind == "ai")
+
+    @property
+    def title(self) -> str:
+        """Name of the scenario, or of what wrote the ledger."""
+        scenario = self.meta.scenario or {}
+        return str(scenario.get("title") or scenario.get("name") or self.meta.producer)
+
+    @property
+    def configuration(self) -> str:
+        """Hash of the scenario; of the header where a ledger was measured."""
+        return configuration(self.meta)
+
+    @property
+    def stamp(self) -> str:
+        """What every figure and table carries: configuration and the way the figure was taken."""
+        f = self.figure
+        way = f"{f.boundary}, {f.rule}, {f.idle}, profiles {f.profile_set[:8]}"
+        return f"tree6g \u00b7 configuration {self.configuration[:12]} \u00b7 {way}"
+
+
+def gather(ledger: Ledger, query: Query) -> Evidence:
+    """Ask a ledger everything that its report says."""
+    figure = tree.figure(ledger, query)
+    span = (figure.t0_s, figure.t1_s)
+    window_s = window_length_s(figure.t1_s - figure.t0_s, figure.attribution_interval_s)
+    windows = math.ceil((span[1] - span[0]) / window_s - 1e-9)
+    inside = list(figure.inside)
+
+    def ask(name: str, *parameters: object) -> list[Row]:
+        sql = named_sql("report", name)
+        rows: list[Row] = ledger.query(sql, list(parameters)).to_pylist()
+        return rows
+
+    return Evidence(
+        figure=figure,
+        meta=ledger.meta,
+        services=reweighted(from_meta(ledger.meta), query.weights, query.alphas),
+        window_s=window_s,
+        power=ask("power", inside, *span, window_s, windows),
+        flows=component_flows(tree.flows(ledger, query).to_pylist()),
+        percentiles=_percentiles(ask("percentiles", *span), ask("histograms", *span)),
+        origins=ask("origins", inside, *span),
+        nodes=ask("nodes"),
+        gaps=ask("gaps", *span),
+    )
+
+
+def configuration(meta: Meta) -> str:
+    """The hash that stamps everything: of the scenario, or of a measured ledger's header."""
+    if meta.scenario_hash:
+        return meta.scenario_hash
+    return digest(dataclasses.asdict(dataclasses.replace(meta, created=None)))
+
+
+def window_length_s(span_s: float, interval_s: float) -> float:
+    """A round window length that gives at most about `WINDOWS` windows, no finer than the rows."""
+    least = max(span_s / WINDOWS, min(interval_s, span_s))
+    return next((float(s) for s in _STEPS_S if s >= least * 0.999), least) or 1.0
+
+
+def component_flows(rows: Iterable[Row]) -> list[Row]:
+    """Joules from components to services: the nodes of the metric's flows added up."""
+    total: dict[tuple[str, str | None, str | None], float] = {}
+    for row in rows:
+        key = (str(row["component"]), row["service"], row["reason"])
+        total[key] = total.get(key, 0.0) + float(row["energy_j"])
+    order = sorted(total, key=lambda k: (k[0], k[1] is None, k[1] or "", k[2] or ""))
+    return [
+        {"component": c, "service": s, "reason": r, "energy_j": total[c, s, r]} for c, s, r in order
+    ]
+
+
+def histogram_percentile_s(buckets: Sequence[tuple[float, float]], frac: float) -> float | None:
+    """Upper edge of the bucket that holds a percentile; None if that bucket has no end."""
+    needed = frac * sum(count for _, count in buckets)
+    running = 0.0
+    for edge_s, count in buckets:
+        running += count
+        if running >= needed and count > 0:
+            return edge_s if math.isfinite(edge_s) else None
+    return None
+
+
+def _percentiles(exact: list[Row], buckets: list[Row]) -> list[Row]:
+    """Percentiles of requests, and of histograms for what has no requests."""
+    known = {(r["service"], r["kind"]) for r in exact}
+    rows: list[Row] = [{**r, "bound": False} for r in exact]
+    histograms: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for b in buckets:
+        key = (str(b["service"]), str(b["kind"]))
+        if key not in known:
+            histograms.setdefault(key, []).append((float(b["le_s"]), float(b["count"])))
+    for (service, kind), bucket in histograms.items():
+        edges = {f"p{p}_s": histogram_percentile_s(sorted(bucket), p / 100) for p in (50, 90, 99)}
+        count = sum(c for _, c in bucket)
+        rows.append({"service": service, "kind": kind, "count": count, **edges, "bound": True})
+    return rows
