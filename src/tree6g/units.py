@@ -75,7 +75,7 @@ def parse(text: str, suffix: str) -> float:
     if factor is None:
         what = f"the unit {unit!r}" if unit else "no unit"
         raise ValueError(f"expected {example(suffix)}; got {text!r} with {what}.")
-    value = number * factor
+    value = _scaled(number, factor)
     if not math.isfinite(value):
         raise ValueError(f"expected a finite quantity such as {example(suffix)}; got {text!r}.")
     return value
@@ -119,6 +119,14 @@ def suffix_of(name: str) -> str | None:
         return f"{num}_per_{den}" if num in known and "_" in head else None
     stem, _, last = name.rpartition("_")
     return last if stem and last in known else None
+
+
+def _scaled(number: float, factor: float) -> float:
+    """The product, by division where the factor is 1/n: `5 us` is 5e-6 to the last bit."""
+    inverse = 1.0 / factor
+    whole = round(inverse)
+    exact = whole > 1 and abs(inverse - whole) <= 1e-9 * whole
+    return number / whole if exact else number * factor
 
 
 def _sample(suffix: str) -> str:
