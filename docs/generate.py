@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from typer.main import get_command
+from typer.testing import CliRunner
+
 from tree6g import data
 from tree6g.cli import app
 from tree6g.ledger import schema
-from typer.main import get_command
-from typer.testing import CliRunner
 
 HERE = Path(__file__).parent
 WIDTH = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
@@ -65,8 +66,8 @@ def ledger() -> str:
     """Tables, columns and words of the ledger."""
     parts = [
         "# Ledger\n",
-        "A ledger is a folder of zstd Parquet part-files, one sub-folder per table, with a header",
-        f"`meta.json`. Schema `{schema.SCHEMA}`. Rows are intervals [t0, t1) in seconds from t = 0.",
+        "A ledger is a folder of zstd Parquet part-files, one sub-folder per table, with a",
+        f"header `meta.json`. Schema `{schema.SCHEMA}`. Rows are intervals [t0, t1) in s.",
         "Unknown is an absent row or a null, never 0. DuckDB, Spark, ClickHouse and Polars read it",
         "in place. As CSV, a ledger is the same header and one `<table>.csv` per table.\n",
     ]
@@ -82,8 +83,9 @@ def ledger() -> str:
         parts.append(f"| `{table}.{column}` | {', '.join(f'`{word}`' for word in words)} |")
     parts += [
         "",
-        "`token_late` is part of `token_out`, `token_in_late` of `token_in`, `bit_late` of `bit_ul`",
-        "and `bit_dl`. `token_lost`, `token_in_lost` and `bit_lost` were offered and never delivered.",
+        "`token_late` is part of `token_out`, `token_in_late` of `token_in`, `bit_late` of",
+        "`bit_ul` and `bit_dl`. `token_lost`, `token_in_lost` and `bit_lost` were offered and",
+        "never delivered.",
         "",
     ]
     return "\n".join(parts)

@@ -1,1 +1,86 @@
-"""Command line."""
+"""The command line: `tree6g run`, `compare`, `report`, `check`, `explain` and the rest.
+
+Each command parses, calls the package, and prints. Exit codes: 0 done; 1 `check` found problems;
+2 the input is wrong (the reason is on standard error); 130 interrupted. With `--json`, standard
+output holds exactly one JSON object, on failure `{"error": {"kind": ..., "problems": [...]}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from tree6g import __version__
+from tree6g.cli import (
+    check,
+    cite,
+    compare,
+    explain,
+    init,
+    listing,
+    report,
+    run,
+    schema,
+    trace,
+)
+from tree6g.cli.console import guarded
+
+HELP = """What a network that also serves AI is worth per joule.
+
+Simulate a scenario, read any ledger of work and joules, and see TREE (bit-equivalents per joule)
+beside the classic EE (bits per joule): per service, with the rules that hold.
+
+First steps:  tree6g run street-corner
+"""
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  # the shape that typer calls
+    if wanted:
+        typer.echo(f"tree6g {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options of `tree6g` itself."""
+    del version
+
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.callback(help=HELP)(_root)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run.run,
+    "compare": compare.compare,
+    "report": report.report,
+    "check": check.check,
+    "explain": explain.explain,
+    "list": listing.listing,
+    "init": init.init,
+    "schema": schema.schema,
+    "cite": cite.cite,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(guarded(_command))
+
+_traces = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+_traces.command("describe")(guarded(trace.describe))
+_traces.command("convert")(guarded(trace.convert))
+app.add_typer(_traces, name="trace", help="Read request traces: describe one, or convert its form.")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,87 @@
+"""What commands share at their edge: one JSON object out, plain lines for errors, progress."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import typer
+
+from tree6g.errors import ScenarioError, Tree6gError
+
+USER_ERROR: Final = 2
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+PATIENCE_S: Final = 2.0  # shorter work needs no progress on a terminal
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with every error a user can cause turned into plain lines and an exit code."""
+
+    @functools.wraps(command)
+    def call(**arguments: Any) -> None:
+        as_json = bool(arguments.get("as_json"))
+        try:
+            command(**arguments)
+            sys.stdout.flush()
+        except Tree6gError as error:
+            _fail(type(error).__name__, _problems(error), as_json=as_json)
+        except BrokenPipeError as error:
+            # The reader of the output has left; point it elsewhere so that closing it stays silent.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from error
+        except OSError as error:
+            where = f" {error.filename}" if error.filename else ""
+            _fail("FileError", (f"{error.strerror or error}:{where}",), as_json=as_json)
+        except KeyboardInterrupt as error:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+
+    return call
+
+
+def print_json(data: Mapping[str, Any]) -> None:
+    """Print one JSON object; a value that is not finite is a bug and stops here."""
+    typer.echo(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def progress() -> Callable[[float, str], None]:
+    """A callback that writes progress to standard error.
+
+    On a terminal one line is rewritten; elsewhere, after some seconds, a line per ten per cent.
+    """
+    start, shown = time.monotonic(), [-1.0]
+    live = sys.stderr.isatty()
+
+    def show(done_frac: float, what: str) -> None:
+        waited_s = time.monotonic() - start
+        step = 0.01 if live else 0.1
+        if waited_s < PATIENCE_S or (done_frac < shown[0] + step and done_frac < 1.0):
+            return
+        if done_frac >= 1.0 and shown[0] < 0:
+            return
+        shown[0] = done_frac
+        text = f"{done_frac:4.0%}  {what}"
+        end = "\n" if done_frac >= 1.0 or not live else "\r"
+        sys.stderr.write(f"{text:<70}{end}" if live else f"{text}\n")
+        sys.stderr.flush()
+
+    return show
+
+
+def _problems(error: Tree6gError) -> tuple[str, ...]:
+    lines = error.problems if isinstance(error, ScenarioError) else (str(error),)
+    return tuple(line for text in lines for line in text.splitlines())
+
+
+def _fail(kind: str, problems: tuple[str, ...], *, as_json: bool) -> None:
+    for problem in problems:
+        typer.echo(f"error: {problem}", err=True)
+    if as_json:
+        print_json({"error": {"kind": kind, "problems": list(problems)}})
+    raise typer.Exit(USER_ERROR)

@@ -1,0 +1,68 @@
+"""`tree6g run`: simulate a scenario, take its figure, write the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tree6g.cli import options, results
+from tree6g.cli.console import print_json, progress
+
+
+def run(  # noqa: PLR0913  # the options of a command are its arguments
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO", help="Name from `tree6g list scenarios`, or a .yaml or .toml file."
+        ),
+    ],
+    *,
+    trace: options.Traces = None,
+    seed: options.Seed = None,
+    overrides: options.Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the results; default: tree6g-out/...")
+    ] = None,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Write the ledger only, no HTML and no figures.")
+    ] = False,
+    boundary: options.Boundary = None,
+    rule: options.Rule = None,
+    idle: options.Idle = None,
+    alphas: options.Alphas = None,
+    weights: options.Weights = None,
+    as_json: options.Json = False,
+) -> None:
+    """Simulate a scenario and print TREE, EE and each service's share.
+
+    Example: tree6g run street-corner --set population.users=200 --seed 7
+    """
+    from tree6g.engine.run import run as simulate
+    from tree6g.ledger.check import check
+    from tree6g.metric.tree import figure
+    from tree6g.report.write import write_report
+
+    watch = results.Stopwatch()
+    query = options.query_of(boundary, rule, idle, alphas, weights)
+    result = simulate(
+        scenario,
+        out=out,
+        seed=seed,
+        trace=options.traces_of(trace),
+        overrides=tuple(overrides or ()),
+        progress=progress(),
+    )
+    taken = figure(result.ledger, query)
+    page = None if no_report else write_report(result.ledger, result.path, query).page
+    if as_json:
+        info = watch.info(ledger=result.ledger.path, report=page)
+        print_json(results.run_result(result, taken, check(result.ledger), info))
+        return
+    from tree6g.report.summary import terminal_summary
+
+    typer.echo(terminal_summary(result.ledger, taken))
+    typer.echo(f"\nLedger: {result.ledger.path}")
+    if page is not None:
+        typer.echo(f"Report: {page}")
