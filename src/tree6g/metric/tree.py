@@ -54,15 +54,26 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
         for s in book.services.values()
     )
     covered_s = coverage.length_s(coverage.intersection(book.cover, [(book.t0_s, book.t1_s)]))
+    headline = _headline(totals, _ran_energy_j(book), reasons)
     u95, unknown = uncertainty.of_tree(book)
     shares = [(s.energy_share_frac, s.utility_share_frac) for s in services]
+    known = [(e, u) for e, u in shares if e is not None and u is not None]
+    beside: dict[str, Any] = {
+        "coverage_frac": _ratio(covered_s, book.t1_s - book.t0_s),
+        "u95_frac": None if "tree_beq_per_j" in reasons else u95,
+        "u95_unknown_frac": unknown,
+        "gini": gini(known) if any(u for _, u in known) else None,
+    }
+    for name, value_ in beside.items():
+        if value_ is None:
+            reasons[name] = reasons.get("tree_beq_per_j") or _BESIDE_WHY[name]
     return Figure(
-        **_headline(totals, _ran_energy_j(book), reasons),
+        **headline,
         unattributed_j={k[0]: v["energy_j"] for k, v in loose.items()},
         t0_s=book.t0_s,
         t1_s=book.t1_s,
         covered_s=covered_s,
-        coverage_frac=_ratio(covered_s, book.t1_s - book.t0_s),
+        **beside,
         boundary=str(book.query.boundary),
         inside=book.inside,
         outside=book.outside,
@@ -71,11 +82,6 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
         attribution_interval_s=book.grid_s,
         profile_set=profile_set(book.services.values()),
         marks=tuple(sorted({m for m in marks if ":" not in m})),
-        u95_frac=None if "tree_beq_per_j" in reasons else u95,
-        u95_unknown_frac=unknown,
-        gini=gini([(e, u) for e, u in shares if e is not None and u is not None])
-        if any(u for _, u in shares)
-        else None,
         services=services,
         conservation_error_frac=metered,
         reasons=reasons,
@@ -143,21 +149,21 @@ def flows(ledger: Ledger, query: Query | None = None) -> pa.Table:
 
 
 def _headline(totals: Sums, ran_j: float, reasons: dict[str, str]) -> dict[str, Any]:
-    """The ratios of totals; where TREE is undefined all of them are, with its reason."""
-    energy_j, defined = totals["energy_j"], "tree_beq_per_j" not in reasons
+    """The ratios of totals; `reasons` gains those that the totals do not define."""
+    energy_j = totals["energy_j"]
     values = {
+        "tree_beq_per_j": _ratio(totals["utility_beq"], energy_j),
+        "ee_bit_per_j": _ratio(totals["bits_bit"], energy_j),
         "ee_ran_bit_per_j": _ratio(totals["bits_bit"], ran_j),
-        "tok_per_j": totals["out_tok"] / energy_j if defined else None,
+        "tok_per_j": _ratio(totals["out_tok"], energy_j),
         "j_per_tok": _ratio(energy_j, totals["out_tok"]),
         "j_per_bit": _ratio(energy_j, totals["bits_bit"]),
     }
     for name, value_ in values.items():
-        if value_ is None and defined:
+        if value_ is None and name not in reasons:
             reasons[name] = _HEADLINE_WHY[name]
     return {
-        "tree_beq_per_j": totals["utility_beq"] / energy_j if defined else None,
-        "ee_bit_per_j": totals["bits_bit"] / energy_j if defined else None,
-        **{name: value_ if defined else None for name, value_ in values.items()},
+        **{name: None if name in reasons else value_ for name, value_ in values.items()},
         "utility_beq": totals["utility_beq"],
         "bits_bit": totals["bits_bit"],
         "tokens_out_tok": totals["out_tok"],
@@ -166,6 +172,12 @@ def _headline(totals: Sums, ran_j: float, reasons: dict[str, str]) -> dict[str, 
     }
 
 
+_BESIDE_WHY = {
+    "coverage_frac": "the window has no length",
+    "u95_frac": "the uncertainty of more than 1 % of the joules is unknown",
+    "u95_unknown_frac": "no energy is recorded",
+    "gini": "no utility was earned, or no energy is attributed to any service",
+}
 _HEADLINE_WHY = {
     "ee_ran_bit_per_j": "the ledger has no energy of a radio access network",
     "j_per_tok": "no tokens were delivered",
@@ -267,9 +279,12 @@ def _reasons(book: Book, totals: Sums, marks: Sequence[str]) -> dict[str, str]:
     elif not totals["energy_j"] > 0:
         work = totals["bits_bit"] > 0 or totals["out_tok"] > 0
         why = "no energy is recorded for the work" if work else "neither work nor energy"
-    elif unseen:
+    reasons = dict.fromkeys(_RATIOS, why) if why else {}
+    if unseen and not why:
+        # Bits and tokens per joule need no sessions: only what rests on utility is undefined.
         why = f"sessions of service '{unseen[0]}' are not seen, and its utility is not linear"
-    return dict.fromkeys(_RATIOS, why) if why else {}
+        reasons["tree_beq_per_j"] = why
+    return reasons
 
 
 def _marginal(book: Book) -> dict[str, float]:
