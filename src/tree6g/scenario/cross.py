@@ -30,6 +30,11 @@ ROWS: Final[Mapping[Place, str]] = {
     ("services", "*", "token_class"): "token_classes",
     ("services", "*", "lengths"): "request_lengths",
 }
+ANSWERS: Final[tuple[Place, ...]] = (
+    ("sites", "*", "servers", "*", "services", "*"),
+    ("clouds", "*", "servers", "*", "services", "*"),
+    ("devices", "services", "*"),
+)
 SHARE_SLACK: Final = 1e-3  # request shares are often written with three digits
 
 
@@ -44,6 +49,8 @@ def references(plain: Any) -> list[Problem]:
     clouds = _names(plain, ("clouds", "*", "name"))
     problems += _unknown(plain, ("links", "*", "to"), "the name of a cloud", clouds)
     problems += _unknown(plain, ("policy",), "a dispatch policy", _policies())
+    for pattern in ANSWERS:
+        problems += _unknown(plain, pattern, "the name of a service", services)
     for place, shares in _find(plain, ("sites", "*", "base_station", "uplink_share")):
         for name in shares if isinstance(shares, dict) else ():
             if name not in services:
@@ -108,7 +115,7 @@ def _unlinked(plain: Any, clouds: list[str]) -> list[Problem]:
             text = f"expected one link per cloud; got a second one to {got(name)}."
             problems.append(Problem(place=place, text=text))
     for place, name in _find(plain, ("clouds", "*", "name")):
-        if name in clouds and name not in linked:
+        if name in clouds and name not in linked and not set(linked) - set(clouds):
             text = f"expected a link to {got(name)}; got none. Add '- to: {name}' under 'links'."
             problems.append(Problem(place=place, text=text))
     return problems

@@ -129,7 +129,8 @@ def read_yaml(text: str, name: str) -> Document:
             reader.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        what = "a tab" if "'\\t'" in str(error.problem) else error.problem or error.context
+        what = error.problem or error.context
+        what = "a tab" if re.search(r"\btab\b|'\\t'", str(what)) else what
         number = mark.line + 1 if mark else 1
         advice = "Indent with spaces" if what == "a tab" else "Check indentation and quotes"
         raise ScenarioError(f"{name}:{number}: expected YAML; got: {what}. {advice}.") from error

@@ -272,23 +272,29 @@ def describe(trace: Trace) -> dict[str, Any]:
         "interarrival_cv": float(gaps.std() / gaps.mean()) if length_s > 0 else None,
         "peak_rate_hz": float(peak / window_s),
         "peak_window_s": window_s,
-        "input": _quantiles(trace.input_tok),
-        "output": _quantiles(trace.output_tok),
+        **_quantiles("input", trace.input_tok),
+        **_quantiles("output", trace.output_tok),
         "input_output_ratio": total_in / total_out,
-        "cached_frac": None if trace.cached_tok is None else trace.cached_tok.sum() / total_in,
+        "cached_frac": _cached_frac(trace),
         "notes": list(trace.notes),
     }
 
 
-def _quantiles(tokens: np.ndarray) -> dict[str, float]:
+def _cached_frac(trace: Trace) -> float | None:
+    if trace.cached_tok is None:
+        return None
+    return float(trace.cached_tok.sum() / trace.input_tok.sum())
+
+
+def _quantiles(name: str, tokens: np.ndarray) -> dict[str, float]:
     p50, p90, p99 = np.quantile(tokens, (0.5, 0.9, 0.99))
     return {
-        "mean_tok": float(tokens.mean()),
-        "p50_tok": float(p50),
-        "p90_tok": float(p90),
-        "p99_tok": float(p99),
-        "max_tok": float(tokens.max()),
-        "total_tok": float(tokens.sum()),
+        f"{name}_mean_tok": float(tokens.mean()),
+        f"{name}_p50_tok": float(p50),
+        f"{name}_p90_tok": float(p90),
+        f"{name}_p99_tok": float(p99),
+        f"{name}_max_tok": float(tokens.max()),
+        f"{name}_total_tok": float(tokens.sum()),
     }
 
 
