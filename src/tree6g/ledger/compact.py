@@ -68,8 +68,9 @@ def _copy_rows(ledger: Ledger, table: str, writer: LedgerWriter) -> None:
 def _averaging(meta: Meta) -> Iterator[tuple[str, float]]:
     """Averaging intervals that rows may not outgrow: those of utilities that are not linear."""
     for name, service in meta.services.items():
-        profile = service.get("profile") if isinstance(service, Mapping) else None
-        if not isinstance(profile, Mapping) or profile.get("family") == "linear":
+        profile = service.get("profile")
+        curve = profile.get("curve") if isinstance(profile, Mapping) else None
+        if not isinstance(curve, Mapping) or curve.get("family") == "linear":
             continue
         limit_s = profile.get("interval_s")
         if isinstance(limit_s, int | float) and limit_s > 0:

@@ -17,7 +17,7 @@ import pyarrow.csv as pacsv
 
 from tree6g.ledger import meta as header
 from tree6g.ledger import parts, schema
-from tree6g.ledger.interchange import Chunk, build, empty_folder, non_empty, table_files
+from tree6g.ledger.intake import Chunk, build, empty_folder, non_empty, table_files
 from tree6g.ledger.reading import Ledger, read_meta
 
 ROWS_PER_CHUNK: Final = 50_000
