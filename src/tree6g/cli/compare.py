@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tree6g.cli import designs, options
+from tree6g.cli import designs, options, results, study
 from tree6g.cli.console import print_json, progress
+from tree6g.cli.designs import Load
 
 if TYPE_CHECKING:
     from tree6g.metric.compare import Comparison
 
-Designs = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="DESIGN",
-        help="Ledgers, runs, scenario names or files, each '[LABEL=]SOURCE [PATH=VALUE ...]'.",
-    ),
-]
-
 
 def compare(  # noqa: PLR0913  # the options of a command are its arguments
-    texts: Designs,
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DESIGN",
+            help="Ledgers, runs, scenario names or files, each '[LABEL=]SOURCE [PATH=VALUE ...]'.",
+        ),
+    ],
     *,
+    over: Annotated[
+        str | None,
+        typer.Option(
+            "--over",
+            metavar="PATH=V1,V2,...",
+            help="Study one scenario under several values, with --rules and --idle-rules.",
+        ),
+    ] = None,
+    rules: Annotated[
+        str, typer.Option("--rules", help="Attribution rules of a study, separated by commas.")
+    ] = "proportional,shapley,marginal",
+    idle_rules: Annotated[
+        str, typer.Option("--idle-rules", help="Idle rules of a study, separated by commas.")
+    ] = "unattributed,spread",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for HTML, figures and tables; default: none written."),
+    ] = None,
     trace: options.Traces = None,
     seed: options.Seed = None,
     overrides: options.Overrides = None,
@@ -38,54 +56,44 @@ def compare(  # noqa: PLR0913  # the options of a command are its arguments
 
     Example: tree6g compare corner-a.yaml corner-b.yaml
     """
-    query = options.query_of(boundary, rule, idle, alphas, weights)
-    frozen: dict[str, Any] = {
-        "seed": seed,
-        "trace": options.traces_of(trace),
-        "overrides": tuple(overrides or ()),
-        "progress": progress(),
-    }
     from tree6g.metric.compare import compare as compare_ledgers
+    from tree6g.report.comparison import write_comparison
 
-    ledgers = designs.ledgers_of(designs.read_designs(texts), **frozen)
+    watch = results.Stopwatch()
+    query = options.query_of(boundary, rule, idle, alphas, weights)
+    load = Load(
+        seed=seed,
+        trace=options.traces_of(trace),
+        overrides=tuple(overrides or ()),
+        progress=progress(),
+    )
+    if over is not None:
+        asked = study.Study(over=over, rules=rules.split(","), idle_rules=idle_rules.split(","))
+        study.show(texts, asked, load, query, out=out, as_json=as_json)
+        return
+    ledgers = designs.ledgers_of(designs.read_designs(texts), load)
     compared = compare_ledgers(ledgers, query)
+    page = None if out is None else write_comparison(ledgers, compared, out).page
     if as_json:
-        print_json(compared.to_dict())
-    else:
-        _print(compared)
+        print_json({**compared.to_dict(), "run_info": watch.info(report=page)})
+        return
+    _print(compared)
+    if page is not None:
+        typer.echo(f"\nReport: {page}")
 
 
 def _print(compared: Comparison) -> None:
-    typer.echo(f"{'design':<24} {'TREE bit-eq/J':>14} {'EE bit/J':>14} {'energy J':>14}")
-    for name, figure in compared.figures.items():
-        cells = (figure.tree_beq_per_j, figure.ee_bit_per_j, figure.energy_j)
-        typer.echo(f"{name:<24} " + " ".join(f"{_number(cell):>14}" for cell in cells))
-    typer.echo("")
-    for reason in compared.reasons:
-        typer.echo(reason)
-    if compared.tree_order is None or compared.ee_order is None:
-        typer.echo("So the designs are not ranked.")
-    else:
-        typer.echo(f"EE ranks    {' > '.join(compared.ee_order)}")
-        typer.echo(f"TREE ranks  {' > '.join(compared.tree_order)}")
-    for turn in compared.break_even:
-        if turn.alpha_bit_per_tok is None:
-            typer.echo(f"{turn.service}: {turn.winner_above or 'neither'} wins at every weight")
-        else:
-            typer.echo(
-                f"{turn.service}: {turn.winner_above} has the higher TREE of {turn.a} and {turn.b} "
-                f"where a token is worth more than {turn.alpha_bit_per_tok:,.6g} bit, "
-                "the other below"
-            )
-    for a, b, service, low, high in compared.opposite:
-        span = f"above {low:,.6g}" if high is None else f"from {low:,.6g} to {high:,.6g}"
-        typer.echo(f"{service}: EE and TREE rank {a} and {b} in opposite order {span} bit/token")
+    from tree6g.report.comparison import design_table, takeaway, weight_sentences
+    from tree6g.report.plaintext import to_text
+
+    typer.echo(takeaway(compared))
+    for line in compared.reasons:
+        typer.echo(line)
+    typer.echo(f"\n{to_text(design_table(compared))}\n")
+    for line in weight_sentences(compared):
+        typer.echo(line)
     for share in compared.weight_share:
         typer.echo(
             f"{share.design} wins on {share.frac:.1%} of {share.low_bit_per_tok:g} to "
-            f"{share.high_bit_per_tok:g} bit/token for {share.service} ({share.measure})"
+            f"{share.high_bit_per_tok:g} bit/token for {share.service} ({share.measure})."
         )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.6g}"

@@ -40,6 +40,16 @@ class Design:
         return not self.source.endswith(SUFFIXES) and (path.is_dir() or len(path.parts) > 1)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is frozen across designs: seed, trace, common overrides; and whom to tell progress."""
+
+    seed: int | None
+    trace: Path | dict[str, Path] | None
+    overrides: tuple[str, ...]
+    progress: Callable[[float, str], None]
+
+
 def read_designs(texts: Sequence[str]) -> tuple[Design, ...]:
     """Designs in the order given, each with a label of its own.
 
@@ -59,14 +69,7 @@ def read_designs(texts: Sequence[str]) -> tuple[Design, ...]:
     return designs
 
 
-def ledgers_of(
-    designs: Sequence[Design],
-    *,
-    seed: int | None,
-    trace: Path | dict[str, Path] | None,
-    overrides: Sequence[str],
-    progress: Callable[[float, str], None],
-) -> dict[str, Ledger]:
+def ledgers_of(designs: Sequence[Design], load: Load) -> dict[str, Ledger]:
     """Open the ledgers of designs, after simulating those that are scenarios.
 
     Raises:
@@ -86,8 +89,13 @@ def ledgers_of(
             continue
         from tree6g.engine.run import run
 
-        changed = (*overrides, *design.overrides)
-        result = run(design.source, seed=seed, trace=trace, overrides=changed, progress=progress)
+        result = run(
+            design.source,
+            seed=load.seed,
+            trace=load.trace,
+            overrides=(*load.overrides, *design.overrides),
+            progress=load.progress,
+        )
         ledgers[design.label] = result.ledger
     return ledgers
 
