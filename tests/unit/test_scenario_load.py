@@ -305,7 +305,7 @@ def test_data_that_hold_themselves_are_refused():
         (["sites.0.base_station.uplink_share={upload: 0.6, assistant: 0.6}"], "at most 1; got 1.2"),
         (["step=7 s"], "a whole number of steps of 7 s; got 60 s"),
         (["step=60 s", "ledger_interval=30 s"], "a whole number of steps of 60 s; got 30 s"),
-        (["sites.0.servers=[]", "clouds=[]", "links=[]", "devices="], "expected servers at a site"),
+        (["sites.0.servers=[]", "clouds=[]", "links=[]", "devices="], "a server or devices that answer 'assistant'"),
         (["links=[]"], "expected a link to 'region'; got none. Add '- to: region' under 'links'"),
         (["links=[{to: region}, {to: region}]"], "expected one link per cloud"),
         (["services.upload.name=assistant"], "expected a name of its own; got 'assistant'"),

@@ -15,7 +15,7 @@ from tree6g import data, units
 from tree6g.errors import nearest
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
-from tree6g.scenario.model import AiService, Scenario
+from tree6g.scenario.model import AiService, Cloud, Scenario, Site
 
 POLICIES: Final = ("nearest", "edge-only", "cloud-only", "device-only")
 POLICY_GROUP: Final = "tree6g.policies"
@@ -31,6 +31,12 @@ ROWS: Final[Mapping[Place, str]] = {
     ("services", "*", "lengths"): "request_lengths",
 }
 ANSWERS: Final[tuple[Place, ...]] = (
+    ("sites", "*", "servers", "*", "services", "*"),
+    ("clouds", "*", "servers", "*", "services", "*"),
+    ("devices", "services", "*"),
+)
+UPLINK: Final[Place] = ("sites", "*", "base_station", "uplink_share")
+ANSWERED: Final[tuple[Place, ...]] = (
     ("sites", "*", "servers", "*", "services", "*"),
     ("clouds", "*", "servers", "*", "services", "*"),
     ("devices", "services", "*"),
@@ -51,11 +57,12 @@ def references(plain: Any) -> list[Problem]:
     problems += _unknown(plain, ("policy",), "a dispatch policy", _policies())
     for pattern in ANSWERS:
         problems += _unknown(plain, pattern, "the name of a service", services)
-    for place, shares in _find(plain, ("sites", "*", "base_station", "uplink_share")):
-        for name in shares if isinstance(shares, dict) else ():
-            if name not in services:
-                where = f"expected the name of a service; got {name!r}. {nearest(name, services)}"
-                problems.append(Problem(place=(*place, name), text=where))
+    problems += _unknown_keys(plain, UPLINK, "the name of a service", services)
+    for pattern in ANSWERED:
+        problems += _unknown(plain, pattern, "the name of an AI service", _ai_services(plain))
+    models = data.table("models")
+    quality: Place = ("services", "*", "quality")
+    problems += _unknown_keys(plain, quality, "a row of table 'models'", models)
     return problems + _doubles(plain) + _unlinked(plain, clouds)
 
 
@@ -84,6 +91,22 @@ def _unknown(plain: Any, pattern: Place, what: str, known: Collection[str]) -> I
         if isinstance(name, str) and name not in known:
             text = f"expected {what}; got {got(name)}. {nearest(name, known)}"
             yield Problem(place=place, text=text)
+
+
+def _unknown_keys(
+    plain: Any, pattern: Place, what: str, known: Collection[str]
+) -> Iterator[Problem]:
+    for place, mapping in _find(plain, pattern):
+        for name in mapping if isinstance(mapping, dict) else ():
+            if name not in known:
+                text = f"expected {what}; got {got(name)}. {nearest(name, known)}"
+                yield Problem(place=(*place, name), text=text)
+
+
+def _ai_services(plain: Any) -> list[str]:
+    services = (service for _, service in _find(plain, ("services", "*")))
+    ai = [s for s in services if isinstance(s, dict) and s.get("kind") == "ai"]
+    return [s["name"] for s in ai if isinstance(s.get("name"), str)]
 
 
 def _policies() -> list[str]:
@@ -148,9 +171,12 @@ def _times(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _answers(scenario: Scenario) -> Iterator[Problem]:
-    """AI services need someone who answers."""
-    ai = any(isinstance(s, AiService) for s in scenario.services)
-    edge = any(site.servers for site in scenario.sites)
-    if ai and not edge and not scenario.clouds and scenario.devices is None:
-        text = "expected servers at a site, a cloud or devices for the AI services; got none."
-        yield Problem(place=("services",), text=text)
+    """Each AI service needs someone who answers it; an empty list of services means all."""
+    places: tuple[Site | Cloud, ...] = (*scenario.sites, *scenario.clouds)
+    answered = [server.services for place in places for server in place.servers]
+    answered += [scenario.devices.services] if scenario.devices is not None else []
+    for i, service in enumerate(scenario.services):
+        known = any(not names or service.name in names for names in answered)
+        if isinstance(service, AiService) and not known:
+            text = f"expected a server or devices that answer {got(service.name)}; got none."
+            yield Problem(place=("services", i), text=text)

@@ -88,15 +88,15 @@ def _entry(
     elif isinstance(value, Described):
         yield f"{key}:"
         yield from _indented(_record(value, seen))
-    elif isinstance(value, tuple) and value:
+    elif isinstance(value, tuple) and all(isinstance(inner, str) for inner in value):
+        yield f"{key}: [{', '.join(_scalar('', inner) for inner in value)}]"
+    elif isinstance(value, tuple):
         yield f"{key}:"
         for inner in value:
             yield from _item(_record(inner, seen))
     elif isinstance(value, dict):
         inner = ", ".join(f"{name}: {share!r}" for name, share in value.items())
         yield f"{key}: {{{inner}}}"
-    elif isinstance(value, tuple):
-        yield f"{key}: []"
     else:
         yield f"{key}: {_scalar(field, value)}"
 

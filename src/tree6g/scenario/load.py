@@ -153,4 +153,5 @@ def _text(document: Document, problem: Problem) -> str:
     label = document.line(problem.place).label
     where = overrides.shown(problem.place)
     parts = [label] if where == label else [label, where]
-    return ": ".join([part for part in parts if part] + [problem.text])
+    text = ": ".join([part for part in parts if part] + [problem.text])
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

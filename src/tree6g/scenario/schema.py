@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tree6g import units
 from tree6g.scenario import shape
-from tree6g.scenario.model import Scenario
+from tree6g.scenario.model import Scenario, Share
 from tree6g.scenario.quantities import Described, written_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -72,8 +72,8 @@ def _both_names(schema: dict[str, Any], record: type[Described]) -> None:
     doubled: list[dict[str, Any]] = []
     for field, info in record.model_fields.items():
         spec, short = _standard(schema["properties"][field]), written_name(field)
-        if shape.entry(info.annotation) is not None:
-            _free_mapping(spec)
+        if shape.entry(info.annotation) == Share:
+            _shares(spec)
         elif short != field:
             properties[short] = _written(field, spec)
             both = [{"required": [short]}, {"required": [field]}]
@@ -113,7 +113,7 @@ def _standard(spec: Any) -> Any:
     return [_standard(value) for value in spec] if isinstance(spec, list) else spec
 
 
-def _free_mapping(spec: dict[str, Any]) -> None:
+def _shares(spec: dict[str, Any]) -> None:
     """Values of a mapping from names to shares may be percentages."""
     inner = spec.get("patternProperties") or {"": spec["additionalProperties"]}
     for value in inner.values():

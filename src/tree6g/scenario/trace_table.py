@@ -12,7 +12,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -119,32 +119,54 @@ def read_csv(path: Path, titles: Sequence[str], separator: str, wanted: Mapping[
     Raises:
         DataError: The file cannot be split into rows at all.
     """
-    ragged: list[int] = []
-
-    def skip(row: Any) -> str:
-        ragged.append(row.actual_columns)
-        return "skip"
-
-    names = [str(i) for i in range(len(titles))]
-    cells = {str(titles.index(title)): ours for ours, title in wanted.items()}
+    indices = {ours: titles.index(title) for ours, title in wanted.items()}
+    ragged: tuple[str, ...] = ()
     try:
-        table = pa.csv.read_csv(
-            path,
-            pa.csv.ReadOptions(use_threads=False, column_names=names, skip_rows=1),
-            pa.csv.ParseOptions(delimiter=separator, invalid_row_handler=skip),
-            pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(cells, pa.string()),
-                include_columns=list(cells),
-                strings_can_be_null=False,
-            ),
-        )
+        cells = _arrow_cells(path, len(titles), separator, set(indices.values()))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(_unreadable(path, error)) from error
-    columns = {ours: _column(titles[int(i)], table.column(i)) for i, ours in cells.items()}
+        if not re.search(r"Expected \d+ columns, got", str(error)):
+            raise DataError(_unreadable(path, error)) from error
+        cells, ragged = _sound_cells(path, len(titles), separator, set(indices.values()))
     return Table(
-        columns=columns,
+        columns={ours: _column(titles[i], cells[i]) for ours, i in indices.items()},
         lines=lambda rows: _csv_lines(path, separator, len(titles), rows),
-        problems=_ragged(path, separator, len(titles)) if ragged else (),
+        problems=ragged,
+    )
+
+
+def _arrow_cells(
+    path: Path, width: int, separator: str, indices: Collection[int]
+) -> dict[int, pa.ChunkedArray]:
+    """Columns as text by their index, all rows as wide as the header."""
+    names = {str(i): pa.string() for i in sorted(indices)}
+    table = pa.csv.read_csv(
+        path,
+        pa.csv.ReadOptions(
+            use_threads=False, column_names=[str(i) for i in range(width)], skip_rows=1
+        ),
+        pa.csv.ParseOptions(delimiter=separator),
+        pa.csv.ConvertOptions(
+            column_types=names, include_columns=list(names), strings_can_be_null=False
+        ),
+    )
+    return {int(name): table.column(name) for name in names}
+
+
+def _sound_cells(
+    path: Path, width: int, separator: str, indices: Collection[int]
+) -> tuple[dict[int, pa.ChunkedArray], tuple[str, ...]]:
+    """The same of the rows that are as wide as the header, and what is wrong with the others."""
+    columns: dict[int, list[str]] = {i: [] for i in indices}
+    ragged = []
+    for line, cells in _records(path, separator):
+        if len(cells) != width:
+            what = _short(separator.join(cells))
+            ragged.append(f"{line}: expected {width} columns; got {len(cells)}: {what}.")
+            continue
+        for i, column in columns.items():
+            column.append(cells[i])
+    return {i: pa.chunked_array([column], pa.string()) for i, column in columns.items()}, tuple(
+        ragged
     )
 
 
@@ -298,14 +320,6 @@ def _csv_lines(path: Path, separator: str, width: int, rows: Sequence[int]) -> l
             if len(found) == len(wanted):
                 break
     return [found.get(row, row + 2) for row in rows]
-
-
-def _ragged(path: Path, separator: str, width: int) -> tuple[str, ...]:
-    return tuple(
-        f"{line}: expected {width} columns; got {len(cells)}: {_short(separator.join(cells))}."
-        for line, cells in _records(path, separator)
-        if len(cells) != width
-    )
 
 
 def _unreadable(path: Path, error: Exception) -> str:
