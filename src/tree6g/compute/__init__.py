@@ -1,1 +1,1 @@
-"""compute."""
+"""Physics of inference: accelerators, models, roofline and continuous batching."""

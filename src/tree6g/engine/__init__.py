@@ -1,1 +1,3 @@
-"""engine."""
+"""The simulator: it alone owns state and the clock; its phases call the physics."""
+
+from tree6g.engine import run as run

@@ -1,1 +1,1 @@
-"""radio."""
+"""Physics of the radio access: propagation, rates, airtime and base-station power."""

@@ -15,6 +15,8 @@ TERMINAL_NOISE_FIGURE_DB: Final = 9.0  # TR 38.901 Table 7.8-1
 STATION_NOISE_FIGURE_DB: Final = 5.0  # TR 38.901 Table 7.8-1
 TERMINAL_POWER_W: Final = 10.0 ** (23.0 / 10.0) / 1e3  # power class 3, 23 dBm, TS 38.101-1
 
+LATENCY_S: Final = 4e-3  # one-way user-plane latency, ITU-R M.2410 requirement for eMBB
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LinkQuality:
@@ -71,6 +73,7 @@ def rate_bps(
     R = x B alpha log2(1 + min(SINR, SINR_max)), 0 below SINR_min (attenuated and truncated
     Shannon, TR 36.942 Annex A, TR 38.803 clause 5.2.7). One layer; overhead of reference signals
     and control is inside alpha. The standard states no error; it is meant for averages over fading.
+    [link]
 
     Args:
         sinr: SINR in dB. [link]

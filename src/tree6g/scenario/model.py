@@ -19,7 +19,7 @@ class Population(Described):
     """The people in the cell; they send the requests of all AI services."""
 
     users: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    """People served by the site, each somewhere in its cell."""
+    """People served by each site, somewhere in its cell."""
     ai_requests_per_user_hour: Annotated[float, Field(ge=0, le=10_000)] = 5.0
     """AI requests of one user per hour, over all AI services; their `request_share` splits them."""
 
@@ -59,7 +59,8 @@ class Server(Described):
     count: Annotated[int, Field(ge=1, le=4096)] = 1
     """Accelerators, used with tensor parallelism."""
     share_frac: Annotated[Quantity, Field(gt=0, le=1)] = 1.0
-    """Part of the accelerators' compute and bandwidth that the model may use."""
+    """Part of the accelerators' compute, bandwidth and active power that the model may use; memory
+    and idle power stay whole."""
     model: Name
     """Row of the packaged table `models`."""
     weights: Literal["fp16", "fp8", "int8", "int4"] = "fp16"
@@ -70,6 +71,8 @@ class Server(Described):
     """Tokens of one iteration at most (chunked prefill)."""
     host_power_w: NonNegative = 150.0
     """Power of processors, fans and memory per accelerator, drawn whenever the server is on."""
+    services: tuple[Name, ...] = ()
+    """AI services that it answers; empty: all."""
 
 
 class Site(Described):
@@ -130,6 +133,8 @@ class Devices(Described):
     """Precision of the weights."""
     capable_frac: Share = 1.0
     """Share of the users whose terminal can."""
+    services: tuple[Name, ...] = ()
+    """AI services that terminals answer; empty: all."""
 
 
 class AiService(Described):
@@ -145,6 +150,8 @@ class AiService(Described):
     """Priority weight w."""
     alpha_bit_per_tok: NonNegative | None = None
     """Worth of one token; None: that of the token class."""
+    quality: dict[Name, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Worth of a model's token relative to the reference model's, by model; 1 where absent."""
     request_share_frac: Share = 1.0
     """Share of the population's AI requests that are for this service."""
     lengths: Name = "azure-conv-2023"
@@ -169,11 +176,11 @@ class DataService(Described):
     name: Name
     """Unique name of the service."""
     direction: Literal["up", "down"] = "down"
-    """Which way the bits go."""
+    """Which way the bits go; they also cross the first link, if there is one."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Priority weight w; 1 for the reference data service."""
     sources: Annotated[int, Field(ge=1, le=10_000_000)] = 1
-    """Devices or users that send."""
+    """Devices or users that send, per site."""
     message_byte: Positive
     """Size of one message, file or burst."""
     period_s: Positive

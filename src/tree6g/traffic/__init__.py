@@ -1,1 +1,1 @@
-"""traffic."""
+"""What is asked of the network: AI requests and data messages."""

@@ -1,1 +1,1 @@
-"""transport."""
+"""Physics of the links to data centres."""

@@ -1,0 +1,113 @@
+"""The messages that wait for a carrier, and their passage through it step by step."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.radio import airtime
+from tree6g.radio.pathloss import FloatArray
+
+# One message: ready to be sent, airtime that it still needs on the pool, bits, the request it
+# belongs to (-1: none), number of its last token and tokens in it (0: none).
+MESSAGE: Final = np.dtype(
+    {
+        "names": ["ready_s", "air_s", "bit", "ref", "number", "tok"],
+        "formats": ["f8", "f8", "f8", "i8", "i8", "i8"],
+    }
+)
+Messages = npt.NDArray[np.void]
+
+
+def messages(
+    ready_s: FloatArray,
+    air_s: FloatArray,
+    bit: npt.ArrayLike,
+    *,
+    ref: npt.ArrayLike = -1,
+    number: npt.ArrayLike = 0,
+    tok: npt.ArrayLike = 0,
+) -> Messages:
+    """Messages in order of readiness."""
+    batch = np.empty(len(ready_s), dtype=MESSAGE)
+    columns = {
+        "ready_s": ready_s, "air_s": air_s, "bit": bit, "ref": ref, "number": number, "tok": tok,
+    }  # fmt: skip
+    for name, column in columns.items():
+        batch[name] = column
+    return batch[np.argsort(batch["ready_s"], kind="stable")]
+
+
+NOTHING: Final = messages(np.empty(0), np.empty(0), 0.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """What a service sent during a step.
+
+    Attributes:
+        sent: Messages that went out whole.
+        end_s: When each was out. [message]
+        used_s: Airtime of the pool that was used, unfinished messages included.
+        start_s: Start of each transmission of the step. [transmission]
+        stop_s: Its end, at most the end of the step. [transmission]
+    """
+
+    sent: Messages
+    end_s: FloatArray
+    used_s: float
+    start_s: FloatArray
+    stop_s: FloatArray
+
+
+@dataclasses.dataclass(slots=True)
+class Pool:
+    """Spectrum that some services share: a queue for each, served first in first out."""
+
+    band_frac: float
+    services: tuple[str, ...]
+    queues: dict[str, Messages] = dataclasses.field(default_factory=dict)
+
+    def push(self, service: str, batch: Messages) -> None:
+        """Add messages that become ready in the coming step."""
+        if len(batch):
+            waiting = self.queues.get(service)
+            self.queues[service] = batch if waiting is None else np.concatenate([waiting, batch])
+
+    def advance(self, t0_s: float, t1_s: float) -> dict[str, Passage]:
+        """Send for one step; services share by `radio.airtime.speed_frac`."""
+        busy = [s for s in self.services if s in self.queues]
+        if not busy:
+            return {}
+        demand_s = [float(self.queues[s]["air_s"].sum()) for s in busy]
+        speeds = airtime.speed_frac(demand_s, t1_s - t0_s)
+        passages = {}
+        for service, speed in zip(busy, speeds, strict=True):
+            passages[service], rest = _pass(self.queues.pop(service), float(speed), t0_s, t1_s)
+            if len(rest):
+                self.queues[service] = rest
+        return passages
+
+
+def _pass(queue: Messages, speed: float, t0_s: float, t1_s: float) -> tuple[Passage, Messages]:
+    """One queue through one step at constant speed, and what is left of it."""
+    start_s, end_s = airtime.fifo_departure_s(queue["ready_s"], queue["air_s"] / speed, t0_s)
+    out = int(np.searchsorted(end_s, t1_s, side="right"))
+    on_air = int(np.searchsorted(start_s, t1_s, side="left"))
+    rest = queue[out:].copy()
+    used_s = float(queue["air_s"][:out].sum())
+    if on_air > out:
+        part_s = min((t1_s - float(start_s[out])) * speed, float(rest["air_s"][0]))
+        rest["air_s"][0] -= part_s
+        used_s += part_s
+    passage = Passage(
+        sent=queue[:out],
+        end_s=end_s[:out],
+        used_s=used_s,
+        start_s=start_s[:on_air],
+        stop_s=np.minimum(end_s[:on_air], t1_s),
+    )
+    return passage, rest

@@ -1,0 +1,28 @@
+"""Phase 1: what users and devices ask for in this step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tree6g.engine.airtime import messages
+from tree6g.engine.world import Tick, World
+
+
+def draw(world: World, tick: Tick) -> None:
+    """AI requests of the step, and data messages into the queues of their cells."""
+    arrival_s = world.requests.arrival_s
+    end = int(np.searchsorted(arrival_s, tick.t1_s, side="left"))
+    tick.requests = range(world.next_request, end)
+    world.next_request = end
+    until_s = min(tick.t1_s, world.arrivals_end_s)
+    if until_s <= tick.t0_s:
+        return
+    for source in world.sources:
+        ready_s, sender = source.arrivals.window(tick.t0_s, until_s)
+        if not len(ready_s):
+            continue
+        spec, cell = source.spec, world.cells[source.cell]
+        carrier = cell.uplink if spec.direction == "up" else cell.downlink
+        bit = 8.0 * spec.message_byte
+        air_s = carrier.air_s(spec.name, sender, bit)
+        carrier.pool_of(spec.name).push(spec.name, messages(ready_s, air_s, bit))

@@ -1,0 +1,147 @@
+"""What becomes of work: delivered on time, delivered late, lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.engine.airtime import Messages
+from tree6g.engine.world import LOST, RUNNING, SERVED, Cell, IntArray, World
+from tree6g.metric.on_time import late
+from tree6g.radio.pathloss import FloatArray
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def deliver_data(
+    world: World, cell: int, service: str, kind: str, sent: Messages, reached_s: FloatArray
+) -> None:
+    """Messages of a data service reach their end; those after their delay budget are late."""
+    node = world.cells[cell].node
+    bit = float(sent["bit"].sum())
+    world.book.do(node, service, kind, bit)
+    world.carry(cell, service, bit)
+    budget_s = world.delay_budget_s.get(service)
+    if budget_s is not None:
+        tardy = reached_s - sent["ready_s"] > budget_s
+        world.book.do(node, service, "bit_late", float(sent["bit"][tardy].sum()))
+
+
+def deliver_tokens(world: World, ref: IntArray, number: IntArray, reached_s: FloatArray) -> None:
+    """Tokens reach their users: on time or late (METRIC rule 5), per host and service.
+
+    Args:
+        world: The run.
+        ref: Request of each token. [token]
+        number: Its number in the answer, from 1. [token]
+        reached_s: When it reaches the user. [token]
+    """
+    requests = world.requests
+    tardy = _late(world, ref, number, reached_s)
+    first = number == 1
+    np.add.at(requests.delivered_tok, ref, 1)
+    np.add.at(requests.late_tok, ref, tardy)
+    np.maximum.at(requests.last_s, ref, reached_s)
+    requests.first_s[ref[first]] = reached_s[first]
+    requests.late_in_tok[ref[first]] = requests.prompt_tok[ref[first]] * tardy[first]
+    pair = requests.host[ref] * len(world.ai) + requests.service[ref]
+    for key in np.unique(pair).tolist():
+        mine = pair == key
+        host, service = divmod(key, len(world.ai))
+        _book_tokens(world, host, service, ref[mine], first[mine], tardy[mine])
+    complete = np.unique(ref)
+    complete = complete[requests.delivered_tok[complete] == requests.output_tok[complete]]
+    for request in complete.tolist():
+        _finish(world, request)
+
+
+def lose(world: World, request: int) -> None:
+    """A request is refused, given up or unfinished; what was delivered of it stays delivered."""
+    requests = world.requests
+    if requests.outcome[request] != RUNNING:
+        return
+    requests.outcome[request] = LOST
+    service = world.service_of(request).spec.name
+    host = int(requests.host[request])
+    node = world.hosts[host].node if host >= 0 else world.cells[requests.site[request]].node
+    model = world.hosts[host].model if host >= 0 else None
+    left = float(requests.output_tok[request] - requests.delivered_tok[request])
+    book = world.book
+    book.do(node, service, "request_lost", 1.0, model=model)
+    book.do(node, service, "token_lost", left, model=model)
+    if not requests.delivered_tok[request]:
+        book.do(node, service, "token_in_lost", float(requests.prompt_tok[request]), model=model)
+
+
+def lose_data(world: World, cell: Cell) -> None:
+    """Messages that are still queued at a cell are lost; prompts are lost with their requests."""
+    for pool in (*cell.uplink.pools, *cell.downlink.pools):
+        for service, queue in pool.queues.items():
+            bit = float(queue["bit"][queue["ref"] < 0].sum())
+            world.book.do(cell.node, service, "bit_lost", bit)
+
+
+def _late(world: World, ref: IntArray, number: IntArray, reached_s: FloatArray) -> BoolArray:
+    """Whether each token is late. [token]."""
+    requests = world.requests
+    tardy = np.zeros(len(ref), dtype=np.bool_)
+    for service in world.ai:
+        mine = requests.service[ref] == service.index
+        arrival_s = requests.arrival_s[ref[mine]]
+        profile = service.profile
+        if profile.deadline_s is not None:
+            tardy[mine] = reached_s[mine] > arrival_s + profile.deadline_s
+        elif profile.ttft_budget_s is not None:
+            tardy[mine] = late(
+                arrival_s,
+                number[mine],
+                reached_s[mine],
+                ttft_budget_s=profile.ttft_budget_s,
+                tpot_budget_s=profile.tpot_budget_s or 0.0,
+            )
+    return tardy
+
+
+def _book_tokens(
+    world: World, host: int, service: int, ref: IntArray, first: BoolArray, tardy: BoolArray
+) -> None:
+    book, at = world.book, world.hosts[host]
+    name = world.ai[service].spec.name
+    prompt_tok = world.requests.prompt_tok[ref]
+    amounts = {
+        "token_out": len(ref),
+        "token_late": tardy.sum(),
+        "token_in": prompt_tok[first].sum(),
+        "token_in_late": prompt_tok[first & tardy].sum(),
+    }
+    for kind, amount in amounts.items():
+        book.do(at.node, name, kind, float(amount), model=at.model)
+
+
+def _finish(world: World, request: int) -> None:
+    requests = world.requests
+    requests.outcome[request] = SERVED
+    host = world.hosts[requests.host[request]]
+    name = world.service_of(request).spec.name
+    arrival_s, first_s, last_s = (
+        float(column[request]) for column in (requests.arrival_s, requests.first_s, requests.last_s)
+    )
+    output = int(requests.output_tok[request])
+    world.book.do(host.node, name, "request", 1.0, model=host.model)
+    world.book.requests.append(
+        {
+            "id": request,
+            "service": name,
+            "arrival_s": arrival_s,
+            "node": host.node,
+            "token_in": float(requests.prompt_tok[request]),
+            "token_out": float(output),
+            "token_late": float(requests.late_tok[request]),
+            "ue": int(requests.user[request]),
+            "model": host.model,
+            "token_in_late": float(requests.late_in_tok[request]),
+            "ttft_s": first_s - arrival_s,
+            "tpot_s": (last_s - first_s) / (output - 1) if output > 1 else None,
+            "e2e_s": last_s - arrival_s,
+        }
+    )

@@ -1,0 +1,101 @@
+"""Phase 2: a host for every new request, by the policy; its prompt goes on the air."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tree6g.compute.serial import answer
+from tree6g.engine.airtime import messages
+from tree6g.engine.delivery import lose
+from tree6g.engine.policies import Option, Query
+from tree6g.engine.world import Host, Tick, TokenTable, World
+from tree6g.radio import link as radio
+
+
+def assign(world: World, tick: Tick) -> None:
+    """Ask the policy for each request of the step."""
+    for request in tick.requests:
+        hosts = [h for h in world.hosts if _can(world, h, request)]
+        options = [_option(world, h, request) for h in hosts]
+        choice = world.policy(_query(world, request), options)
+        if choice is None:
+            lose(world, request)
+            continue
+        world.requests.host[request] = world.hosts.index(hosts[choice])
+        if hosts[choice].batch is None:
+            _answer_on_terminal(world, hosts[choice], request)
+        else:
+            _send_prompt(world, request)
+
+
+def _can(world: World, host: Host, request: int) -> bool:
+    requests = world.requests
+    if world.service_of(request).spec.name not in host.services:
+        return False
+    here = host.site is None or host.site == requests.site[request]
+    able = host.batch is not None or requests.user[request] < len(host.free_s)
+    return bool(here and able)
+
+
+def _query(world: World, request: int) -> Query:
+    requests, service = world.requests, world.service_of(request)
+    budget_s = service.profile.ttft_budget_s or service.profile.deadline_s
+    return Query(
+        service=service.spec.name,
+        site=int(requests.site[request]),
+        arrival_s=float(requests.arrival_s[request]),
+        prompt_tok=int(requests.prompt_tok[request]),
+        ttft_budget_s=float("inf") if budget_s is None else budget_s,
+    )
+
+
+def _option(world: World, host: Host, request: int) -> Option:
+    prompt_tok = float(world.requests.prompt_tok[request])
+    latency_s = 0.0 if host.link is None else host.link.latency_s
+    if host.batch is None:
+        free_s = host.free_s[world.requests.user[request]]
+        wait_s = max(0.0, float(free_s - world.requests.arrival_s[request]))
+        network_s, running = 0.0, int(wait_s > 0.0)
+    else:
+        wait_s = host.batch.waiting_tok * host.prompt_s_per_tok
+        network_s, running = 2.0 * (latency_s + radio.LATENCY_S), host.batch.running
+    return Option(
+        node=host.node,
+        tier=host.tier,
+        latency_s=latency_s,
+        expected_ttft_s=wait_s + prompt_tok * host.prompt_s_per_tok + network_s,
+        running=running,
+    )
+
+
+def _send_prompt(world: World, request: int) -> None:
+    requests, spec = world.requests, world.service_of(request).spec
+    carrier = world.cells[requests.site[request]].uplink
+    tokens = int(requests.prompt_tok[request])
+    bit = 8.0 * (spec.prompt_byte_per_tok * tokens + spec.request_overhead_byte)
+    ready_s = requests.arrival_s[request : request + 1]
+    air_s = carrier.air_s(spec.name, requests.user[request : request + 1], bit)
+    carrier.pool_of(spec.name).push(
+        spec.name, messages(ready_s, air_s, bit, ref=request, tok=tokens)
+    )
+
+
+def _answer_on_terminal(world: World, host: Host, request: int) -> None:
+    """A terminal answers by itself, one request after the other; nothing goes on the air."""
+    requests, spec = world.requests, world.service_of(request).spec
+    user, arrival_s = requests.user[request], float(requests.arrival_s[request])
+    prompt, output = int(requests.prompt_tok[request]), int(requests.output_tok[request])
+    start_s = max(arrival_s, float(host.free_s[user]))
+    made = answer(host.replica, prompt, output)
+    if start_s + made.time_s[0] > arrival_s + spec.patience_s:
+        lose(world, request)
+        return
+    host.free_s[user] = start_s + made.time_s[-1]
+    table = TokenTable(
+        ref=np.full(output, request),
+        number=np.arange(1, output + 1),
+        leaves_s=start_s + made.time_s,
+        gap_s=np.diff(made.time_s, prepend=0.0),
+        energy_j=made.energy_j,
+    )
+    host.answers = table if host.answers is None else host.answers.joined(table)

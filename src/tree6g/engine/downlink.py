@@ -1,0 +1,36 @@
+"""Phase 6: token chunks and downloads on the air, and what reaches the users."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tree6g.engine.airtime import Messages
+from tree6g.engine.delivery import deliver_data, deliver_tokens
+from tree6g.engine.world import IntArray, Tick, World
+from tree6g.radio import link as radio
+from tree6g.radio.pathloss import FloatArray
+
+
+def send(world: World, tick: Tick) -> None:
+    """One step of every cell's downlink."""
+    for index, cell in enumerate(world.cells):
+        cell.release(tick.t1_s)
+        for service, passage in cell.advance("bit_dl", tick, world.book):
+            sent, reached_s = passage.sent, passage.end_s + radio.LATENCY_S
+            if not len(sent):
+                continue
+            if sent["ref"][0] < 0:
+                deliver_data(world, index, service, "bit_dl", sent, reached_s)
+                continue
+            world.book.do(cell.node, service, "bit_dl", float(sent["bit"].sum()))
+            deliver_tokens(world, *_tokens(sent, reached_s))
+
+
+def _tokens(sent: Messages, reached_s: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """The tokens inside chunks: request, number, time of their chunk. [token]."""
+    size = sent["tok"]
+    if (size == 1).all():
+        return sent["ref"], sent["number"], reached_s
+    offset = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
+    number = np.repeat(sent["number"] - size + 1, size) + offset
+    return np.repeat(sent["ref"], size), number, np.repeat(reached_s, size)

@@ -1,0 +1,240 @@
+"""The header of a run's ledger, and the tables that stand once: entities, services, coverage."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Final
+
+import numpy as np
+
+import tree6g
+from tree6g.engine import power
+from tree6g.engine.ledger import TRAFFIC, node_tiers
+from tree6g.engine.world import LOST, SERVED, World, link_node
+from tree6g.ledger.meta import Meta, digest
+from tree6g.ledger.writer import LedgerWriter
+from tree6g.metric.profile import data_profile, service_meta
+from tree6g.scenario.load import config_hash, dump
+from tree6g.scenario.model import DataService
+
+# About 2.5 billion prompts a day of 700 million weekly users (OpenAI, July 2025) are 0.15 per user
+# and hour; ten times a busy hour of that is far beyond today's use.
+STRESS_PER_USER_HOUR: Final = 10.0
+EARTH: Final = "EARTH: P = N_TRX (P0 + slope P_out); Auer et al., IEEE Wireless Comm. 18(5) 2011"
+TR38864: Final = "relative power of TR 38.864 V18.1.0 clause 5.1, watt anchor of the scenario"
+SOURCES: Final = {
+    power.ROOFLINE: (
+        "t = hypot(W/BW, FLOP/F) + KV/BW + host times, E = P_static t + e_B bytes + e_F FLOP, "
+        "constants of table accelerators; state idle is context idle over the whole time, prefill "
+        "and decode are above it"
+    ),
+    power.HOST: "host_power of the scenario per accelerator, always on",
+    power.LINK: "P_idle t + e bits, both of the scenario",
+    power.SITE: "(PUE - 1) x joules of the equipment",
+    power.TERMINAL: "2.5 W while a terminal sends at 23 dBm (typical); nothing else of it",
+    TRAFFIC: "queues of the simulation: attenuated Shannon rates of TR 38.803, TR 38.901 path loss",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCount:
+    """What became of the AI requests.
+
+    Attributes:
+        arrived: All of them.
+        served: Answered whole.
+        on_time: Of these, without a late token.
+        lost: Refused, given up or unfinished at the end.
+    """
+
+    arrived: int
+    served: int
+    on_time: int
+    lost: int
+
+
+def count_requests(world: World) -> RequestCount:
+    """Outcome of all requests; arrived = served + lost."""
+    requests = world.requests
+    served = requests.outcome == SERVED
+    return RequestCount(
+        arrived=len(requests),
+        served=int(served.sum()),
+        on_time=int((served & (requests.late_tok == 0)).sum()),
+        lost=int((requests.outcome == LOST).sum()),
+    )
+
+
+def requests_per_user_hour(world: World) -> float:
+    """AI requests per person and hour of the time in which they arrive."""
+    people = world.scenario.population.users * len(world.cells)
+    return len(world.requests) / people / (world.arrivals_end_s / 3600.0)
+
+
+def first_meta(world: World) -> Meta:
+    """The header before the run."""
+    scenario = world.scenario
+    plain = dump(scenario)
+    return Meta(
+        boundary=scenario.boundary,
+        attribution_interval_s=scenario.ledger_interval_s,
+        services=_services(world),
+        attribution=scenario.attribution,
+        idle_rule=scenario.idle_rule,
+        scenario=plain,
+        scenario_hash=config_hash(scenario),
+        producer=f"tree6g {tree6g.__version__}",
+        sources=_sources(world),
+    )
+
+
+def last_meta(world: World, meta: Meta) -> Meta:
+    """The header after it: phase weights, control sums, what a reader must know."""
+    count = count_requests(world)
+    rate = requests_per_user_hour(world)
+    control = {
+        "energy_j": {node: math.fsum(steps) for node, steps in sorted(world.book.control.items())},
+        "requests": dataclasses.asdict(count),
+        "requests_per_user_hour": rate,
+    }
+    return dataclasses.replace(
+        meta,
+        phase_weights=tuple(_phase_weights(world)),
+        control=control,
+        notes=tuple(_notes(world, rate)),
+    )
+
+
+def write_tables(world: World, writer: LedgerWriter, end_s: float) -> None:
+    """Entities, services, and the coverage of every source over the whole run."""
+    rows = _entities(world)
+    writer.append("entity", {name: [row[name] for row in rows] for name in rows[0]})
+    writer.append("service", _service_columns(world))
+    for source in (TRAFFIC, *sorted(world.book.sources)):
+        writer.append(
+            "coverage",
+            {
+                "t0_s": [0.0],
+                "t1_s": end_s,
+                "source": source,
+                "quantity": "work" if source == TRAFFIC else "energy",
+                "status": "ok",
+            },
+        )
+
+
+def _services(world: World) -> dict[str, dict[str, Any]]:
+    ai = {
+        s.spec.name: service_meta(
+            "ai",
+            s.profile,
+            weight=s.spec.weight,
+            quality=s.spec.quality,
+            token_class=s.spec.token_class,
+        )
+        for s in world.ai
+    }
+    data = {
+        s.name: service_meta(
+            "data", data_profile(s.delay_budget_s), weight=s.weight, slice=s.slice, qos=s.qos
+        )
+        for s in world.scenario.services
+        if isinstance(s, DataService)
+    }
+    return ai | data
+
+
+def _service_columns(world: World) -> dict[str, list[Any]]:
+    services = _services(world)
+    return {
+        "service": list(services),
+        "kind": [s["kind"] for s in services.values()],
+        "slice": [s["slice"] for s in services.values()],
+        "qos": [s["qos"] for s in services.values()],
+        "token_class": [s["token_class"] for s in services.values()],
+        "profile": [s["profile"]["id"] for s in services.values()],
+        "profile_hash": [digest(s["profile"]) for s in services.values()],
+    }
+
+
+def _sources(world: World) -> dict[str, str]:
+    kinds = {cell.station.model for cell in world.cells}
+    texts = [TR38864 if k.startswith("tr38864") else EARTH for k in sorted(kinds)]
+    return {**SOURCES, power.STATION: "; ".join(dict.fromkeys(texts))}
+
+
+def _entities(world: World) -> list[dict[str, Any]]:
+    scenario, tiers = world.scenario, node_tiers(world)
+    rows = [
+        _entity(c.node, tiers, c.site, "ran network operator full", "cell", c.station.model)
+        for c in world.cells
+    ]
+    rented = {cloud.name for cloud in scenario.clouds if cloud.rented}
+    for host in world.hosts:
+        if host.spec is not None:
+            inside = "full" if host.place in rented else "operator full"
+            record = f"{host.spec.count} x {host.spec.accelerator}, {host.model}"
+            rows.append(_entity(host.node, tiers, host.place, inside, "server", record))
+    device = scenario.devices
+    terminal = f"{device.accelerator}, {device.model}" if device else ""
+    rows += [
+        _entity(c.terminals, tiers, c.site, "full", "terminals", terminal) for c in world.cells
+    ]
+    rows += [
+        _entity(link_node(c.site, link), tiers, c.site, "network operator full", "link", link.to)
+        for link in world.links
+        for c in world.cells
+    ]
+    return rows
+
+
+def _entity(
+    node: str, tiers: dict[str, str], site: str, boundaries: str, what: str, record: str
+) -> dict[str, Any]:
+    return {
+        "node": node,
+        "tier": tiers.get(node, "transport"),
+        "boundaries": boundaries,
+        "site": site,
+        "what": what,
+        "record": record or None,
+    }
+
+
+def _phase_weights(world: World) -> list[dict[str, Any]]:
+    """Seconds of an accelerator per prompt and per answer token, of this run.
+
+    So a token-weighted share of a host is its share of the time in which the host was busy.
+    """
+    rows = []
+    for host in world.hosts:
+        pairs = (
+            ("token_in", host.busy.prefill_s, host.demand_in_tok),
+            ("token_out", host.busy.decode_s, host.demand_out_tok),
+        )
+        rows += [
+            {"kind": k, "weight": busy_s / tok, "node": host.node, "model": host.model, "unit": "s"}
+            for k, busy_s, tok in pairs
+            if tok > 0.0
+        ]
+    return rows
+
+
+def _notes(world: World, rate: float) -> list[str]:
+    notes = []
+    if len(world.requests):
+        note = f"requests_per_user_hour: {rate:.4g} AI requests per user and hour"
+        if rate > STRESS_PER_USER_HOUR:
+            note += (
+                f"; above {STRESS_PER_USER_HOUR:g} this is a stress test, far beyond today's use "
+                "of about 0.15"
+            )
+        notes.append(note + ".")
+    notes.append(
+        "Terminals count only while they send or run a model; what they draw otherwise is left out."
+    )
+    edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])
+    if len(edge) > 1:
+        notes.append(f"Requests were answered by {', '.join(edge.tolist())}.")
+    return notes

@@ -1,0 +1,178 @@
+"""Run a scenario: its phases in order, step by step, into a ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tree6g.engine import (
+    arrivals,
+    dispatch,
+    downlink,
+    header,
+    inference,
+    ledger,
+    power,
+    transport,
+    uplink,
+)
+from tree6g.engine.build import build
+from tree6g.engine.delivery import lose, lose_data
+from tree6g.engine.header import RequestCount
+from tree6g.engine.policies import Policy
+from tree6g.engine.world import Tick, World
+from tree6g.ledger.reading import Ledger, open_ledger
+from tree6g.ledger.writer import LedgerWriter
+from tree6g.scenario.load import config_hash, load
+from tree6g.scenario.model import Scenario
+from tree6g.scenario.trace import Trace, read_trace
+
+if TYPE_CHECKING:
+    from tree6g.metric.figure import Figure
+
+Progress = Callable[[float, str], None]
+OUT = Path("tree6g-out")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """The outcome of a run.
+
+    Attributes:
+        ledger: Its ledger.
+        scenario: The resolved scenario, seed included.
+        path: Folder of the results; the ledger is in `ledger/`.
+        requests: What became of the AI requests.
+        requests_per_user_hour: AI requests per person and hour.
+    """
+
+    ledger: Ledger
+    scenario: Scenario
+    path: Path
+    requests: RequestCount
+    requests_per_user_hour: float
+
+    def tree(self, **query: Any) -> Figure:
+        """The figure of the ledger; keywords are those of `tree6g.Query`."""
+        from tree6g.metric.figure import Query
+        from tree6g.metric.tree import figure
+
+        return figure(self.ledger, Query(**query))
+
+
+def run(
+    scenario: str | Path | Mapping[str, Any] | Scenario,
+    *,
+    out: Path | None = None,
+    seed: int | None = None,
+    trace: str | Path | Mapping[str, str | Path] | None = None,
+    overrides: Sequence[str] = (),
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Simulate a scenario and write its ledger.
+
+    Args:
+        scenario: Name in the library, file, plain data or a loaded scenario.
+        out: Folder of the results; default `tree6g-out/<name>-<hash>`. A ledger there is replaced.
+        seed: Seed in place of the scenario's.
+        trace: Requests in place of drawn ones: a file for all AI services, which share it at random
+            by their request shares, or one file per service.
+        overrides: Changes such as `"population.users=200"`.
+        policy: Dispatch policy in place of the scenario's.
+        progress: Called with the share done and the phase.
+
+    Raises:
+        ScenarioError: The scenario, or how it goes with the trace.
+        DataError: The trace.
+        InfeasibleError: A model that does not fit.
+    """
+    changes = (*overrides, *(() if seed is None else (f"seed={seed}",)))
+    described = load(scenario, changes)
+    world = build(described, _traces(trace), policy)
+    folder = out or OUT / f"{described.name}-{config_hash(described)[:8]}"
+    path = folder / "ledger"
+    if (path / "meta.json").exists():
+        shutil.rmtree(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    meta = header.first_meta(world)
+    with LedgerWriter(path, meta) as writer:
+        end_s = simulate(world, writer, progress)
+        header.write_tables(world, writer, end_s)
+        writer.flush()
+        writer.update_meta(header.last_meta(world, meta))
+    return RunResult(
+        ledger=open_ledger(path),
+        scenario=described,
+        path=folder,
+        requests=header.count_requests(world),
+        requests_per_user_hour=header.requests_per_user_hour(world),
+    )
+
+
+def simulate(world: World, writer: LedgerWriter, progress: Progress | None = None) -> float:
+    """All steps of a run in the order of the phases; returns its end.
+
+    The run lasts for the arrivals and the drain, rounded up to whole ledger intervals. What is then
+    still under way is lost.
+    """
+    interval_s = world.scenario.ledger_interval_s
+    steps = round(interval_s / world.step_s)
+    for interval in range(_intervals(world)):
+        for step in range(steps):
+            advance(world, _tick(interval * interval_s, interval_s, step, steps))
+        if interval == _intervals(world) - 1:
+            _abandon(world)
+        t0_s = interval * interval_s
+        ledger.close_interval(world, writer, t0_s, t0_s + interval_s)
+        if progress is not None:
+            progress((interval + 1) / _intervals(world), "simulating")
+    return _intervals(world) * interval_s
+
+
+def advance(world: World, tick: Tick) -> None:
+    """One step: the phases in the order in which a request passes them."""
+    arrivals.draw(world, tick)
+    dispatch.assign(world, tick)
+    uplink.send(world, tick)
+    transport.carry(world, tick)
+    inference.advance(world, tick)
+    downlink.send(world, tick)
+    power.draw(world, tick)
+
+
+def _tick(origin_s: float, interval_s: float, step: int, steps: int) -> Tick:
+    """Steps tile an interval without gaps, whatever the rounding."""
+    edges = (origin_s + interval_s * n / steps for n in (step, step + 1))
+    return Tick(t0_s=next(edges), t1_s=next(edges))
+
+
+def _intervals(world: World) -> int:
+    """Whole ledger intervals that hold every arrival and the drain."""
+    last_s = world.arrivals_end_s
+    wanted = (last_s + world.scenario.drain_s) / world.scenario.ledger_interval_s
+    least = math.floor(last_s / world.scenario.ledger_interval_s) + 1
+    exact = len(world.requests) and world.requests.arrival_s[-1] >= last_s
+    return max(math.ceil(wanted - 1e-9), least if exact else 1)
+
+
+def _abandon(world: World) -> None:
+    """The run ends: what is under way is lost."""
+    for request in range(len(world.requests)):
+        lose(world, request)
+    for cell in world.cells:
+        lose_data(world, cell)
+
+
+def _traces(
+    trace: str | Path | Mapping[str, str | Path] | None,
+) -> dict[str | None, Trace]:
+    if trace is None:
+        return {}
+    if isinstance(trace, Mapping):
+        return {name: read_trace(path) for name, path in trace.items()}
+    return {None: read_trace(trace)}

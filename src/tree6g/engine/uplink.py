@@ -1,0 +1,21 @@
+"""Phase 3: prompts and uploads on the air."""
+
+from __future__ import annotations
+
+from tree6g.engine.delivery import deliver_data
+from tree6g.engine.world import Tick, World
+from tree6g.radio import link as radio
+
+
+def send(world: World, tick: Tick) -> None:
+    """One step of every cell's uplink; prompts that are through go on to the transport."""
+    for index, cell in enumerate(world.cells):
+        for service, passage in cell.advance("bit_ul", tick, world.book):
+            sent, reached_s = passage.sent, passage.end_s + radio.LATENCY_S
+            prompts = sent["ref"] >= 0
+            if prompts.any():
+                world.book.do(cell.node, service, "bit_ul", float(sent["bit"].sum()))
+                refs = sent["ref"].tolist()
+                tick.prompts += zip(refs, reached_s.tolist(), sent["bit"].tolist(), strict=True)
+            elif len(sent):
+                deliver_data(world, index, service, "bit_ul", sent, reached_s)

@@ -1,0 +1,98 @@
+"""The AI requests of a run: from traces, or drawn from the packaged patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tree6g.engine.world import Ai, IntArray, Requests
+from tree6g.errors import ScenarioError, nearest
+from tree6g.radio.pathloss import FloatArray
+from tree6g.scenario.model import Scenario
+from tree6g.scenario.trace import Trace
+from tree6g.traffic.lengths import draw_arrivals_s, draw_lengths, request_pattern
+
+Columns = tuple[IntArray, FloatArray, IntArray, IntArray]  # service, arrival, prompt, output
+
+
+def draw_requests(
+    scenario: Scenario,
+    ai: Sequence[Ai],
+    traces: dict[str | None, Trace],
+    seeds: np.random.SeedSequence,
+) -> tuple[Requests, float]:
+    """All AI requests in order of arrival, and when the last may come.
+
+    A trace for all AI requests is split over the services at random by their request shares; a
+    service with a trace of its own takes that; the others are drawn at the population's rate over
+    the length of the longest trace.
+
+    Raises:
+        ScenarioError: A trace for a service that there is not.
+    """
+    known = {s.spec.name for s in ai}
+    for name in traces:
+        if (name is not None and name not in known) or not ai:
+            raise ScenarioError(
+                f"expected an AI service for the trace; got {name!r}. {nearest(str(name), known)}"
+            )
+    end_s = max((float(t.arrival_s[-1]) for t in traces.values()), default=scenario.duration_s)
+    *streams, split, homes = seeds.spawn(len(ai) + 2)
+    if None in traces:
+        parts = [_split(traces[None], ai, np.random.default_rng(split))]
+    else:
+        parts = [
+            _of_trace(traces[s.spec.name], s)
+            if s.spec.name in traces
+            else _drawn(scenario, s, np.random.default_rng(stream), end_s)
+            for s, stream in zip(ai, streams, strict=True)
+        ]
+    return _merged(scenario, parts, np.random.default_rng(homes)), end_s
+
+
+def _of_trace(trace: Trace, service: Ai) -> Columns:
+    index = np.full(len(trace), service.index)
+    return index, trace.arrival_s, _whole(trace.input_tok), _whole(trace.output_tok)
+
+
+def _split(trace: Trace, ai: Sequence[Ai], rng: np.random.Generator) -> Columns:
+    shares = np.array([s.spec.request_share_frac for s in ai])
+    index = rng.choice(len(ai), size=len(trace), p=shares / shares.sum())
+    return index, trace.arrival_s, _whole(trace.input_tok), _whole(trace.output_tok)
+
+
+def _drawn(scenario: Scenario, service: Ai, rng: np.random.Generator, end_s: float) -> Columns:
+    people = scenario.population
+    per_hour = people.users * len(scenario.sites) * people.ai_requests_per_user_hour
+    pattern = request_pattern(service.spec.lengths)
+    rate_per_s = per_hour * service.spec.request_share_frac / 3600.0
+    arrivals_s = draw_arrivals_s(rng, pattern, rate_per_s=rate_per_s, duration_s=end_s)
+    prompt, output = draw_lengths(rng, pattern, len(arrivals_s))
+    return np.full(len(arrivals_s), service.index), arrivals_s, prompt, output
+
+
+def _whole(tok: np.ndarray) -> IntArray:
+    return np.maximum(np.asarray(tok, dtype=np.int64), 1)
+
+
+def _merged(scenario: Scenario, parts: Sequence[Columns], rng: np.random.Generator) -> Requests:
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.empty(0)] * 4
+    order = np.argsort(columns[1], kind="stable")
+    service, arrival_s, prompt, output = (column[order] for column in columns)
+    count = len(order)
+    return Requests(
+        service=service.astype(np.int64),
+        site=rng.integers(len(scenario.sites), size=count),
+        user=rng.integers(scenario.population.users, size=count),
+        arrival_s=arrival_s,
+        prompt_tok=prompt.astype(np.int64),
+        output_tok=output.astype(np.int64),
+        host=np.full(count, -1),
+        delivered_tok=np.zeros(count, dtype=np.int64),
+        late_tok=np.zeros(count, dtype=np.int64),
+        late_in_tok=np.zeros(count, dtype=np.int64),
+        first_s=np.full(count, np.inf),
+        last_s=np.zeros(count),
+        outcome=np.zeros(count, dtype=np.int64),
+    )

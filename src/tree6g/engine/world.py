@@ -1,0 +1,284 @@
+"""The network of a run as records: nodes, services, and the state that the phases change."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.compute.batching import BatchServer, Usage
+from tree6g.compute.roofline import Replica
+from tree6g.engine.airtime import Messages, Passage, Pool
+from tree6g.engine.book import Book
+from tree6g.engine.policies import Policy
+from tree6g.metric.profile import Profile
+from tree6g.radio.pathloss import FloatArray
+from tree6g.radio.power import StationPower
+from tree6g.scenario.model import AiService, DataService, Link, Scenario, Server
+from tree6g.traffic.messages import PeriodicSources, PoissonSources
+
+IntArray = npt.NDArray[np.int64]
+
+# Outcome of a request.
+RUNNING, SERVED, LOST = 0, 1, 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ai:
+    """An AI service with its profile and its number among the AI services."""
+
+    index: int
+    spec: AiService
+    profile: Profile
+
+    @property
+    def streams(self) -> bool:
+        """Whether tokens are sent as they come, not all at the end."""
+        return self.profile.deadline_s is None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TokenTable:
+    """Tokens that left a host. Arrays are [token].
+
+    Attributes:
+        ref: Request.
+        number: Number in the answer, from 1.
+        leaves_s: When it left.
+        gap_s: Time since the token before it, for the first since its request was admitted.
+        energy_j: Energy above idle, where it is known per token.
+    """
+
+    ref: IntArray
+    number: IntArray
+    leaves_s: FloatArray
+    gap_s: FloatArray
+    energy_j: FloatArray
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> TokenTable:
+        """The tokens of a mask."""
+        kept = {f.name: getattr(self, f.name)[mask] for f in dataclasses.fields(self)}
+        return TokenTable(**kept)
+
+    def joined(self, other: TokenTable) -> TokenTable:
+        """These tokens and others."""
+        fields = [f.name for f in dataclasses.fields(self)]
+        both = {name: (getattr(self, name), getattr(other, name)) for name in fields}
+        return TokenTable(**{name: np.concatenate(pair) for name, pair in both.items()})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """One direction of a cell.
+
+    Attributes:
+        time_frac: Share of time of this direction.
+        pools: Parts of the spectrum, each shared by some services.
+        rate_bps: Rate of each terminal of a service when it has its pool alone. [terminal]
+    """
+
+    time_frac: float
+    pools: tuple[Pool, ...]
+    rate_bps: Mapping[str, FloatArray]
+
+    def pool_of(self, service: str) -> Pool:
+        """The part of the spectrum that a service uses."""
+        return next(p for p in self.pools if service in p.services)
+
+    def air_s(self, service: str, terminal: npt.ArrayLike, bit: npt.ArrayLike) -> FloatArray:
+        """Airtime of messages on the service's pool. [message]."""
+        rates = self.rate_bps[service]
+        return (
+            np.asarray(bit, dtype=float) / rates[np.asarray(terminal, dtype=np.intp) % len(rates)]
+        )
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Cell:
+    """A cell with its two carriers and what they did in the current step.
+
+    Attributes:
+        node: Node of the ledger.
+        site: Its site.
+        pue: Of the site.
+        station: Power states.
+        uplink: Direction to the network.
+        downlink: Direction to the terminals.
+        terminals: Node of the users' terminals.
+        sending_s: Time of the whole carrier used in the step, by kind of bits and service.
+        windows: Starts and ends of the step's transmissions.
+        chunks: Token chunks that have not reached the cell, by service.
+    """
+
+    node: str
+    site: str
+    pue: float
+    station: StationPower
+    uplink: Carrier
+    downlink: Carrier
+    terminals: str
+    sending_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    windows: list[tuple[FloatArray, FloatArray]] = dataclasses.field(default_factory=list)
+    chunks: dict[str, Messages] = dataclasses.field(default_factory=dict)
+
+    def hold(self, service: str, batch: Messages) -> None:
+        """Keep chunks that are on their way to the cell."""
+        held = self.chunks.get(service)
+        self.chunks[service] = batch if held is None else np.concatenate([held, batch])
+
+    def release(self, until_s: float) -> None:
+        """Queue the chunks that reach the cell before `until_s`."""
+        for service, held in self.chunks.items():
+            here = held["ready_s"] < until_s
+            due = held[here]
+            order = np.argsort(due["ready_s"], kind="stable")
+            self.downlink.pool_of(service).push(service, due[order])
+            self.chunks[service] = held[~here]
+
+    def advance(self, kind: str, tick: Tick, book: Book) -> Iterator[tuple[str, Passage]]:
+        """Send for one step in the direction of `bit_ul` or `bit_dl`, and note the use of air."""
+        carrier = self.uplink if kind == "bit_ul" else self.downlink
+        for pool in carrier.pools:
+            for service, passage in pool.advance(tick.t0_s, tick.t1_s).items():
+                used_s = passage.used_s * pool.band_frac * carrier.time_frac
+                self.sending_s[kind, service] = used_s
+                self.windows.append((passage.start_s, passage.stop_s))
+                book.do(self.node, service, kind, 0.0, demand=used_s)
+                yield service, passage
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Host:
+    """Someone who answers requests: a server, or (without `batch`) the terminals of a site.
+
+    Attributes:
+        node: Node of the ledger.
+        tier: `edge`, `cloud` or `device`.
+        place: Site or cloud.
+        site: Index of the site, None for a cloud.
+        pue: Of its place.
+        link: Its link of each site, None beside the cell.
+        spec: What the scenario says, None for terminals.
+        model: Model that answers.
+        services: AI services that it answers.
+        replica: Constants of an iteration.
+        batch: Its queue and batch.
+        free_s: When each terminal is free. [user]
+        prompt_s_per_tok: Time of a prompt token in a long prompt.
+        answers: Tokens under way on terminals.
+        used: Use of the accelerators in this step.
+        busy: The same over the run.
+        demand_in_tok: Prompt tokens computed in the run.
+        demand_out_tok: Answer tokens sampled in the run.
+    """
+
+    node: str
+    tier: str
+    place: str
+    site: int | None
+    pue: float
+    link: Link | None
+    spec: Server | None
+    model: str
+    services: frozenset[str]
+    replica: Replica
+    batch: BatchServer | None
+    free_s: FloatArray
+    prompt_s_per_tok: float
+    answers: TokenTable | None = None
+    used: Usage = dataclasses.field(default_factory=Usage)
+    busy: Usage = dataclasses.field(default_factory=Usage)
+    demand_in_tok: float = 0.0
+    demand_out_tok: float = 0.0
+
+
+@dataclasses.dataclass(slots=True, kw_only=True, eq=False)
+class Requests:
+    """All AI requests of a run. Arrays are [request], in order of arrival."""
+
+    service: IntArray
+    site: IntArray
+    user: IntArray
+    arrival_s: FloatArray
+    prompt_tok: IntArray
+    output_tok: IntArray
+    host: IntArray
+    delivered_tok: IntArray
+    late_tok: IntArray
+    late_in_tok: IntArray
+    first_s: FloatArray
+    last_s: FloatArray
+    outcome: IntArray
+
+    def __len__(self) -> int:
+        return len(self.arrival_s)
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Source:
+    """A data service at one cell, with its own arrivals."""
+
+    spec: DataService
+    cell: int
+    arrivals: PeriodicSources | PoissonSources
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class World:
+    """Everything that a run knows: what is fixed first, then what the phases change."""
+
+    scenario: Scenario
+    step_s: float
+    arrivals_end_s: float
+    cells: Sequence[Cell]
+    hosts: Sequence[Host]
+    links: Sequence[Link]
+    ai: Sequence[Ai]
+    sources: Sequence[Source]
+    policy: Policy
+    requests: Requests
+    delay_budget_s: Mapping[str, float]
+    book: Book = dataclasses.field(default_factory=Book)
+    next_request: int = 0
+    carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+
+    def carry(self, cell: int, service: str, bit: float, link: Link | None = None) -> None:
+        """Note bits on a link of a site, on its first one by default, if it has any."""
+        link = link or (self.links[0] if self.links else None)
+        if link is not None:
+            node = link_node(self.cells[cell].site, link)
+            self.carried_bit[node, service] = self.carried_bit.get((node, service), 0.0) + bit
+            self.book.do(node, service, "bit_carried", bit, demand=bit)
+
+    def service_of(self, request: int) -> Ai:
+        """The service of a request."""
+        return self.ai[int(self.requests.service[request])]
+
+
+def link_node(site: str, link: Link) -> str:
+    """Node of the ledger for a site's share of a link."""
+    return f"{site}-{link.to}.link"
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Tick:
+    """One step, and what its phases hand to one another.
+
+    Attributes:
+        t0_s: Start.
+        t1_s: End.
+        requests: AI requests that arrived.
+        prompts: Prompts that left the uplink: request, time at the site, bits.
+    """
+
+    t0_s: float
+    t1_s: float
+    requests: range = range(0)
+    prompts: list[tuple[int, float, float]] = dataclasses.field(default_factory=list)
+
+    @property
+    def step_s(self) -> float:
+        """Length of the step."""
+        return self.t1_s - self.t0_s
