@@ -14,7 +14,9 @@ from tree6g.metric.figure import Figure, ServiceFigure
 from tree6g.metric.profile import Profile, data_profile, service_meta
 from tree6g.metric.utility import Curve
 
-HOSTILE = "<script>alert('x')</script> & \"$\\frac{%_#}\" \u202eevil\x00"
+# What a ledger takes as a name, and what its header may hold besides.
+NAME = "<script>alert('x')</script> & \"$\\frac{%_#}\""
+HOSTILE = f"{NAME} \u202eevil\x00"
 
 
 def service(name: str = "assistant", kind: str = "ai", **changes: object) -> ServiceFigure:
@@ -35,7 +37,8 @@ def service(name: str = "assistant", kind: str = "ai", **changes: object) -> Ser
 def sensors(**changes: object) -> ServiceFigure:
     """A data service that moves nearly all bits."""
     usual = service(
-        "sensors", "data", profile="data", k_in=None, alpha_bit_per_tok=None, worth_tok=None, utility_beq=2.1e6, offered_beq=2.1e6,
+        "sensors", "data", profile="data", k_in=None, alpha_bit_per_tok=None, worth_tok=None,
+        utility_beq=2.1e6, offered_beq=2.1e6,
         bits_bit=1.24e7, tokens_in_tok=0.0, tokens_out_tok=0.0, tokens_late_tok=0.0,
         tokens_effective_tok=0.0, requests=0.0, requests_lost=0.0, energy_j=320.0,
         energy_marginal_j=20.0, bit_share_frac=0.992, energy_share_frac=0.39,

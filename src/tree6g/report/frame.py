@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import re
 from collections.abc import Sequence
 
 from tree6g.report import style, tables
 from tree6g.report.canvas import Drawing
-from tree6g.report.markup import Markup, escape, join, tag
+from tree6g.report.markup import Markup, join, tag
 from tree6g.report.tables import Missing, Table
-
-_LINK = re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:]")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,19 +90,6 @@ def definitions(pairs: Sequence[tuple[str, object]]) -> Markup:
 def folded(summary: str, body: Markup) -> Markup:
     """A part that opens on request."""
     return tag("details", tag("summary", summary), body)
-
-
-def linked(text: str) -> Markup:
-    """Text in which every web address is a link; the only way one enters a page."""
-    parts, end = [], 0
-    for match in _LINK.finditer(text):
-        parts += [escape(text[end : match.start()]), _link(match[0])]
-        end = match.end()
-    return join([*parts, escape(text[end:])])
-
-
-def _link(address: str) -> Markup:
-    return tag("a", address, href=address, rel="noopener noreferrer nofollow")
 
 
 def _contents(sections: Sequence[Section]) -> Markup:

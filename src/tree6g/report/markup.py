@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Iterable
 
 # Cc: control characters, Cs: lone surrogates; neither can stand in HTML, SVG or UTF-8 text.
 # Cf holds the characters that turn the direction of text around, which can disguise a name.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Cf"})
+_LINK = re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:]")
 _HARMLESS = frozenset("\u00ad\u200c\u200d")
 
 
@@ -63,3 +65,16 @@ def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     if name in {"meta", "br", "hr", "col"}:
         return Markup(f"<{name}{written}>")
     return Markup(f"<{name}{written}>{join(children)}</{name}>")
+
+
+def linked(text: str) -> Markup:
+    """Text in which every web address is a link; the only way one enters a page."""
+    parts, end = [], 0
+    for match in _LINK.finditer(text):
+        parts += [escape(text[end : match.start()]), _link(match[0])]
+        end = match.end()
+    return join([*parts, escape(text[end:])])
+
+
+def _link(address: str) -> Markup:
+    return tag("a", address, href=address, rel="noopener noreferrer nofollow")

@@ -9,8 +9,8 @@ from tree6g import data
 from tree6g.errors import DataError
 from tree6g.report import listings, numerals, words
 from tree6g.report.evidence import Evidence, Row
-from tree6g.report.frame import Section, definitions, folded, linked, paragraphs
-from tree6g.report.markup import Markup, join, tag
+from tree6g.report.frame import Section, definitions, folded, paragraphs
+from tree6g.report.markup import Markup, join, linked, tag
 from tree6g.report.tables import Column, Missing, Table, to_html
 
 

@@ -15,12 +15,14 @@ J_PER_KWH: Final = 3.6e6
 def percent(frac: float) -> str:
     """A share in percent that never rounds something to nothing, nor a part to the whole.
 
-    >>> [percent(x).replace(NBSP, " ") for x in (0.0081, 0.61, 0.0004, 0.9999)]
-    ['0.8 %', '61 %', '<0.1 %', '>99.9 %']
+    >>> [percent(x).replace(NBSP, " ") for x in (0.0081, 0.61, 0.0004, 1e-6, 0.9999)]
+    ['0.8 %', '61 %', '0.04 %', '<0.01 %', '>99.9 %']
     """
     value = 100.0 * frac
-    if 0 < value < 0.1:
-        return f"<0.1{NBSP}%"
+    if 0 < value < 0.01:
+        return f"<0.01{NBSP}%"
+    if 0 < value < 0.095:
+        return f"{value:.2f}{NBSP}%"
     if 99.9 < value < 100:
         return f">99.9{NBSP}%"
     coarse = value in {0.0, 100.0} or 9.95 <= abs(value) < 99 or abs(value) > 100
@@ -63,7 +65,7 @@ def plain(value: float, digits: int = 3) -> str:
 
 def rough(value: float, digits: int = 3) -> str:
     """A number of which only the first digits matter: `rough(8571.43)` gives `'8,570'`."""
-    return plain(float(f"{value:.{digits}g}"), digits)
+    return plain(float(f"{value:.{digits}g}"))
 
 
 def tick(value: float, _position: float = 0.0) -> str:

@@ -10,8 +10,8 @@ from tree6g.report.canvas import Drawing
 from tree6g.report.evidence import Evidence
 from tree6g.report.figures import flow, lorenz, power, shares
 from tree6g.report.figures import weight as weight_figure
-from tree6g.report.frame import Section, definitions, figure, folded, linked, paragraphs
-from tree6g.report.markup import Markup, tag
+from tree6g.report.frame import Section, definitions, figure, folded, paragraphs
+from tree6g.report.markup import Markup, linked, tag
 from tree6g.report.tables import Missing, Table, to_html
 from tree6g.report.weight import TokenWeight, token_weight
 

@@ -94,11 +94,12 @@ def _holds_for(figure: Figure) -> list[str]:
     rest_j = sum(figure.unattributed_j.values())
     energy = numerals.quantity(figure.energy_j, "j")
     rest = f" ({numerals.quantity(rest_j, 'j')} of it unattributed)" if rest_j > 0 else ""
+    nodes = len(figure.inside) + len(figure.outside)
     error = "unknown" if figure.u95_frac is None else f"+- {numerals.percent(figure.u95_frac)}"
     return [
         f"energy       {energy}{rest}",
         f"requests     {_count(figure, 'requests')} served, {_count(figure, 'requests_lost')} lost",
-        f"boundary     {figure.boundary}, nodes: {len(figure.inside)} in, {len(figure.outside)} out",
+        f"boundary     {figure.boundary}, {len(figure.inside)} of {nodes} nodes inside",
         f"attribution  {figure.rule}, idle {figure.idle}",
         f"coverage     {covered} of {window}; uncertainty {error}",
         f"profiles     {figure.profile_set}",

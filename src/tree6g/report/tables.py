@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tree6g.report import numerals
-from tree6g.report.markup import Markup, join, tag, visible
+from tree6g.report.markup import Markup, join, linked, tag, visible
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ def _head(column: Column) -> Markup:
 
 def _cell(cell: Cell, column: Column, index: int, marks: dict[str, str]) -> Markup:
     text = shown(cell, column).replace(" ", "\u00a0" if column.unit is not None else " ")
-    body: list[object] = [text]
+    body: list[object] = [linked(text)]
     if isinstance(cell, Missing):
         body.append(tag("sup", marks[cell.reason]))
     if index == 0:

@@ -8,7 +8,7 @@ from tree6g.metric.figure import ServiceFigure
 from tree6g.report import canvas, numerals, palette
 from tree6g.report.canvas import Drawing
 from tree6g.report.evidence import Evidence
-from tree6g.report.markup import visible
+from tree6g.report.figures import key
 from tree6g.report.tables import Column, Missing, Table
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def drawing(evidence: Evidence) -> Drawing | Missing:
         lambda c: _paint(c, table, gini),
         description=f"Cumulative shares, most value per joule first: {said}.",
         stamp=evidence.stamp,
-        height_in=3.75,
+        height_in=3.85 + key.LINE_IN * len(services),
     )
 
 
@@ -60,7 +60,8 @@ def _asymmetry(service: ServiceFigure) -> tuple[float, str]:
 
 
 def _paint(canvas_: Canvas, table: Table, gini: float | None) -> None:
-    ax = canvas.axes(canvas_, left=0.86, right=0.54, top=0.1, bottom=0.5)
+    names = [str(n) for n in table.column("service")[1:]]
+    ax = canvas.axes(canvas_, left=0.86, right=0.54, top=0.2 + key.LINE_IN * len(names), bottom=0.5)
     u = table.numbers("cumulative_utility_frac")
     e = table.numbers("cumulative_energy_frac")
     ax.plot([0, 1], [0, 1], color=palette.light("muted"), ls="--", lw=1.2)
@@ -68,7 +69,7 @@ def _paint(canvas_: Canvas, table: Table, gini: float | None) -> None:
         u, u, e, facecolor=palette.light("energy"), hatch="////", alpha=0.45,
         edgecolor=palette.light("paper"), linewidth=0,
     )  # fmt: skip
-    ax.plot(u, e, "o-", color=palette.light("energy"), lw=2.2, ms=6, clip_on=False)
+    ax.plot(u, e, "-", color=palette.light("energy"), lw=2.2)
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     ax.set_aspect("equal")
@@ -76,12 +77,10 @@ def _paint(canvas_: Canvas, table: Table, gini: float | None) -> None:
     text = f"Gini {gini:.2f}" if gini is not None else f"Gini {numerals.DASH}"
     ax.text(0.05, 0.92, text, transform=ax.transAxes, size=12, weight="bold", va="center")
     ax.text(0.05, 0.845, "0: energy follows value", transform=ax.transAxes, size=9, va="center")
-    for i, name in enumerate(map(str, table.column("service")[1:]), start=1):
-        middle = ((u[i] + u[i - 1]) / 2, (e[i] + e[i - 1]) / 2)
-        ax.annotate(
-            numerals.shorten(visible(name), 20), middle, (8, -8), textcoords="offset points",
-            size=9, va="top",
-        )  # fmt: skip
+    for i, (x, y) in enumerate(zip(u[1:], e[1:], strict=True)):
+        marker = palette.MARKERS[i % 8]
+        ax.plot([x], [y], marker, color=palette.light("energy"), ms=7, clip_on=False)
+    key.markers(canvas_, [(palette.MARKERS[i % 8], f"up to {n}") for i, n in enumerate(names)])
 
 
 def _percent_axes(ax: Axes) -> None:

@@ -11,7 +11,7 @@ from tree6g.report import canvas, numerals, palette
 from tree6g.report.canvas import Drawing
 from tree6g.report.evidence import Evidence, Row
 from tree6g.report.markup import visible
-from tree6g.report.tables import Column, Missing, Table
+from tree6g.report.tables import Cell, Column, Missing, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,9 +46,12 @@ def _is_energy(gap: Row) -> bool:
 
 def _table(rows: Sequence[Row], t0_s: float, t1_s: float, window_s: float) -> Table:
     windows = 1 + max(int(r["number"]) for r in rows)
+    # A window in which nothing has a row is unknown; in the others no row means no power.
+    unknown = np.full(windows, np.nan)
+    unknown[[int(r["number"]) for r in rows]] = 0.0
     power: dict[str, np.ndarray] = {}
     for row in rows:
-        layer = power.setdefault(str(row["component"]), np.zeros(windows))
+        layer = power.setdefault(str(row["component"]), unknown.copy())
         layer[int(row["number"])] = row["power_w"]
     layers = _largest(power, windows)
     starts = [t0_s + window_s * i for i in range(windows)]
@@ -58,14 +61,18 @@ def _table(rows: Sequence[Row], t0_s: float, t1_s: float, window_s: float) -> Ta
         Column(key="t1_s", head="to", unit="s"),
         *(Column(key=f"{n}_w", head=n.replace("_", " "), unit="w") for n in layers),
     )
-    cells = zip(starts, ends, *(p.tolist() for p in layers.values()), strict=True)
+    cells = zip(starts, ends, *(map(_cell, p.tolist()) for p in layers.values()), strict=True)
     title = "Electrical power over time by component"
     return Table(name="power", title=title, columns=columns, rows=tuple(cells))
 
 
+def _cell(power_w: float) -> Cell:
+    return Missing(reason="no energy rows in this window") if np.isnan(power_w) else power_w
+
+
 def _largest(power: dict[str, np.ndarray], windows: int) -> dict[str, np.ndarray]:
     """The largest components by energy, the rest as one."""
-    order = sorted(power, key=lambda n: (-float(power[n].sum()), n))
+    order = sorted(power, key=lambda n: (-float(np.nansum(power[n])), n))
     kept = {n: power[n] for n in order[:_LAYERS]}
     if len(order) > _LAYERS:
         kept[OTHER] = sum((power[n] for n in order[_LAYERS:]), np.zeros(windows))
@@ -82,14 +89,15 @@ def _paint(canvas_: Canvas, table: Table, gaps: list[tuple[float, float]]) -> No
     middles: list[float] = []
     labels: list[str] = []
     for i, column in enumerate(table.columns[2:]):
-        watts = np.array(table.numbers(column.key))
+        cells = table.column(column.key)
+        watts = np.array([c if isinstance(c, float) else np.nan for c in cells])
         top = floor + np.append(watts, watts[-1])
         _layer(ax, x, floor, top, i)
-        middles.append(float((floor[-1] + top[-1]) / 2))
-        mean = numerals.quantity(float(watts.mean()), "w")
+        middles.append(float(np.nan_to_num((floor[-1] + top[-1]) / 2)))
+        mean = numerals.quantity(float(np.nanmean(watts)), "w")
         labels.append(f"{numerals.shorten(visible(column.head), 12)} {mean}")
         floor = top
-    high = float(floor.max()) * 1.04 or 1.0
+    high = float(np.nanmax(floor)) * 1.04 or 1.0
     ax.set_xlim(0, x[-1])
     ax.set_ylim(0, high)
     ax.set_xlabel(f"time ({unit})")

@@ -9,6 +9,7 @@ import numpy as np
 from tree6g.report import canvas, numerals, palette
 from tree6g.report.canvas import Drawing
 from tree6g.report.evidence import Evidence
+from tree6g.report.figures import key
 from tree6g.report.tables import Column, Missing, Table
 from tree6g.report.weight import PER_TOKEN, TokenWeight
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _POINTS: Final = 81
-_LINE_IN: Final = 0.2
 
 
 def drawing(evidence: Evidence, curve: TokenWeight | Missing) -> Drawing | Missing:
@@ -76,7 +76,9 @@ def _describe(curve: TokenWeight, table: Table) -> str:
 def _paint(canvas_: Canvas, table: Table, curve: TokenWeight, ee: float | None) -> None:
     found = marks(curve)
     height = canvas_.get_figheight()
-    upper = canvas.axes(canvas_, left=0.6, right=0.2, top=0.36 + _LINE_IN * len(found), bottom=2.12)
+    upper = canvas.axes(
+        canvas_, left=0.6, right=0.2, top=0.36 + key.LINE_IN * len(found), bottom=2.12
+    )
     lower = canvas.axes(canvas_, left=0.6, right=0.2, top=height - 1.92, bottom=0.44)
     x = np.array(table.numbers(table.columns[0].key))
     _paint_tree(upper, x, table, ee)
@@ -90,7 +92,7 @@ def _paint(canvas_: Canvas, table: Table, curve: TokenWeight, ee: float | None) 
     unit = "bit/token" if curve.unit == PER_TOKEN else "multiple of the stated"
     lower.set_xlabel(f"worth of one token \u03b1 ({unit}, log scale)")
     _paint_marks(upper, lower, curve)
-    _paint_key(canvas_, found)
+    key.markers(canvas_, [(m, f"{name}: {numerals.rough(at)}") for name, at, m in found])
 
 
 def _paint_tree(ax: Axes, x: np.ndarray, table: Table, ee: float | None) -> None:
@@ -136,14 +138,3 @@ def _paint_marks(upper: Axes, lower: Axes, curve: TokenWeight) -> None:
         for ax, y in ((upper, curve.tree(x)), (lower, curve.ai_share(x))):
             ax.axvline(at, color=palette.light("muted"), ls=":", lw=0.9)
             ax.plot(x, y, marker, color=palette.light("ink"), ms=6, clip_on=False, zorder=5)
-
-
-def _paint_key(canvas_: Canvas, found: list[tuple[str, float, str]]) -> None:
-    """What the markers mean, in a place where no line crosses it."""
-    width, height = canvas_.get_size_inches()
-    for place, (name, at, marker) in enumerate(found):
-        y = 1 - (0.12 + _LINE_IN * place) / height
-        box = canvas_.add_axes((0.6 / width, y - 0.06 / height, 0.12 / width, 0.12 / height))
-        box.set_axis_off()
-        box.plot([0], [0], marker, color=palette.light("ink"), ms=6)
-        canvas_.text(0.82 / width, y, f"{name}: {numerals.rough(at)}", size=9.5, va="center")
