@@ -27,9 +27,9 @@ def init(
 
     Example: tree6g init my-corner.yaml --from hybrid-cell
     """
-    from tree6g.scenario.load import text_of
+    from tree6g.scenario.init import init_text
 
-    text = text_of(like)
+    text = init_text(like)
     if file.exists() and not force:
         raise ScenarioError(f"{file} exists already. Choose another name, or add --force.")
     file.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from tree6g import data, units
 from tree6g.errors import nearest
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
-from tree6g.scenario.model import AiService, Cloud, Scenario, Site
+from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
 
 POLICIES: Final = ("nearest", "edge-only", "cloud-only", "device-only")
 POLICY_GROUP: Final = "tree6g.policies"
@@ -41,6 +41,11 @@ ANSWERED: Final[tuple[Place, ...]] = (
     ("clouds", "*", "servers", "*", "services", "*"),
     ("devices", "services", "*"),
 )
+# A slip of a unit (1 ms for 1 min) must not become a run that never ends or that fills the memory.
+MAX_STEPS: Final = 10_000_000
+MAX_REQUESTS: Final = 100_000_000
+MAX_MESSAGES: Final = 1_000_000_000
+MAX_MESSAGES_PER_STEP: Final = 10_000_000
 SHARE_SLACK: Final = 1e-3  # request shares are often written with three digits
 
 
@@ -68,7 +73,7 @@ def references(plain: Any) -> list[Problem]:
 
 def sums(scenario: Scenario) -> list[Problem]:
     """Numbers of a valid scenario that do not fit together."""
-    return [*_shares(scenario), *_times(scenario), *_answers(scenario)]
+    return [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
 
 
 def _find(value: Any, pattern: Place, place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -180,3 +185,26 @@ def _answers(scenario: Scenario) -> Iterator[Problem]:
         if isinstance(service, AiService) and not known:
             text = f"expected a server or devices that answer {got(service.name)}; got none."
             yield Problem(place=("services", i), text=text)
+
+
+def _sizes(scenario: Scenario) -> Iterator[Problem]:
+    """Runs that are larger than anybody can have meant."""
+    population, sites = scenario.population, len(scenario.sites)
+    hours = scenario.duration_s / 3600.0
+    requests = population.users * population.ai_requests_per_user_hour * hours * sites
+    steps = (scenario.duration_s + scenario.drain_s) / scenario.step_s
+    sizes: list[tuple[Place, str, float, int]] = [
+        (("step",), "steps", steps, MAX_STEPS),
+        (("population",), "AI requests", requests, MAX_REQUESTS),
+    ]
+    for i, service in enumerate(scenario.services):
+        if isinstance(service, DataService):
+            rate_hz = service.sources * sites / service.period_s
+            place: Place = ("services", i, "period")
+            sizes.append((place, "messages", rate_hz * scenario.duration_s, MAX_MESSAGES))
+            step_s = scenario.step_s
+            sizes.append((place, "messages a step", rate_hz * step_s, MAX_MESSAGES_PER_STEP))
+    for place, what, size, limit in sizes:
+        if size > limit:
+            text = f"expected at most {limit:,} {what}; got {size:.3g}. Check the units."
+            yield Problem(place=place, text=text)

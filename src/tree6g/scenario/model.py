@@ -29,7 +29,7 @@ class BaseStation(Described):
 
     model: Name = "earth-micro"
     """Row of the packaged table `base_stations` (power model, antennas, transmit power)."""
-    frequency_hz: Positive = 3.5e9
+    frequency_hz: Annotated[Quantity, Field(ge=0.5e9, le=100e9)] = 3.5e9
     """Carrier frequency, 0.5 to 100 GHz."""
     bandwidth_hz: Positive = 100e6
     """Channel bandwidth."""

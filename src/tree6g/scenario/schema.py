@@ -1,8 +1,8 @@
 """The JSON schema of scenario files, for editors that complete and check while one types.
 
 It holds both names of every quantity: `bandwidth: 100 MHz` as a text with a pattern made from the
-units, and `bandwidth_hz: 1e8` as a number. What spans several fields (names that point elsewhere,
-sums) is checked by `tree6g` alone.
+units, and `bandwidth_hz`, which may be a number too. What spans several fields (names that point
+elsewhere, sums) is checked by `tree6g` alone.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def _both_names(schema: dict[str, Any], record: type[Described]) -> None:
             _shares(spec)
         elif short != field:
             properties[short] = _written(field, spec)
+            spec = _full(field, spec)
             both = [{"required": [short]}, {"required": [field]}]
             needed = field in schema.get("required", ())
             doubled.append({"oneOf": both} if needed else {"not": {"required": [short, field]}})
@@ -104,6 +105,16 @@ def _written(field: str, spec: dict[str, Any]) -> dict[str, Any]:
     if isinstance(spec.get("default"), float):
         written["default"] = exactly(spec["default"], suffix)
     return {**written, "anyOf": texts}
+
+
+def _full(field: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """The property of a full name: a number of its unit, or a text with a unit all the same."""
+    text = {"type": "string", "pattern": pattern(str(units.suffix_of(field)))}
+    if "anyOf" in spec:
+        return {**spec, "anyOf": [*spec["anyOf"], text]}
+    about: dict[str, Any] = {k: spec[k] for k in ("description", "default") if k in spec}
+    number = {key: value for key, value in spec.items() if key not in about}
+    return {**about, "anyOf": [number, text]}
 
 
 def _standard(spec: Any) -> Any:
