@@ -23,17 +23,21 @@ PAGES = [
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     if "adr" not in page.parts
 ]
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-SHELL = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 
-def _blocks(pattern):
-    found = {page: pattern.findall(page.read_text("utf-8")) for page in PAGES}
-    return [pytest.param(p, b, id=str(p.relative_to(ROOT))) for p, b in found.items() if b]
+def _blocks(language):
+    """Pages that have fenced blocks of a language, with these blocks."""
+    found = []
+    for page in PAGES:
+        fences = FENCE.findall(page.read_text("utf-8"))
+        blocks = [text for name, text in fences if name == language]
+        found += [pytest.param(page, blocks, id=str(page.relative_to(ROOT)))] if blocks else []
+    return found
 
 
-@pytest.mark.parametrize(("page", "blocks"), _blocks(BLOCK))
+@pytest.mark.parametrize(("page", "blocks"), _blocks("python"))
 def test_python_blocks_of_a_page_run_in_order(page, blocks, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
@@ -42,7 +46,7 @@ def test_python_blocks_of_a_page_run_in_order(page, blocks, tmp_path, monkeypatc
     capsys.readouterr()
 
 
-@pytest.mark.parametrize(("page", "blocks"), _blocks(SHELL))
+@pytest.mark.parametrize(("page", "blocks"), _blocks(""))
 def test_commands_on_a_page_exist_with_their_options(page, blocks):
     """Commands are not run here, but each must parse: `--help` after its words and options."""
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
