@@ -204,6 +204,23 @@ def test_toml_faults_have_lines_too():
         assert lines[number - 1].startswith(key), (where, place)
 
 
+def test_toml_lines_are_right_after_texts_of_several_lines():
+    text = '''title = """
+seed = 5
+"""
+question = "why"
+seed = -1
+'''
+    assert any(p.startswith("city.toml:5: seed: ") for p in _text_problems(text, "city.toml"))
+
+
+def test_keys_that_are_no_names_are_refused():
+    found = _text_problems(TEXT.replace("upload: 30 %", '"b d": 30 %, upload: 5 W'))
+    assert [p.split(": ")[0] for p in found] == ["city.yaml:12"] * 3
+    assert "expected a name: a letter" in found[0]
+    assert "with the unit 'W'" in found[2]
+
+
 def test_plain_data_faults_have_paths():
     plain = yaml.safe_load(TEXT) | {"seed": -1}
     assert _problems(plain) == ("seed: expected at least 0; got -1.",)

@@ -138,6 +138,9 @@ def test_all_wrong_cells_are_reported_at_once_but_not_without_end(write):
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b'{"timestamp": 0}\n\n{"timestamp": 0}\n', "trace.csv:3: input_length"),
+        (HEADER.encode() + b'0,1,1\n0,1\n0,1,"' + b"x" * 200_000 + b'"\n', "trace.csv:3"),
         (HEADER.encode(), "has none"),
         (HEADER.encode() + b"0,0,0\n", "prompt and output tokens; got none"),
         (b"\x00\x01\x02", "binary"),
@@ -166,6 +169,11 @@ def test_files_that_are_not_there_are_refused(tmp_path):
     assert "expected a trace file" in _refused(tmp_path / "none.csv")
     assert "expected a trace file" in _refused(tmp_path)
     assert "expected a trace file" in _refused("a\0b")
+
+
+def test_files_beyond_the_stated_size_are_refused(write, monkeypatch):
+    monkeypatch.setattr("tree6g.scenario.trace_table.MAX_BYTE", 10)
+    assert "expected a trace of at most 1e-08 GB" in _refused(write(HEADER + "0,1,1\n"))
 
 
 def test_wrong_forms_and_column_maps_are_refused(write):

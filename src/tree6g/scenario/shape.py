@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tree6g.errors import nearest
-from tree6g.scenario.model import Scenario
 from tree6g.scenario.quantities import Described, written_name
 
 Record = type[Described]
@@ -72,18 +71,6 @@ def child(annotation: Any, part: str | int, value: object) -> Any | None:
         if field is not None:
             return record.model_fields[field].annotation
     return entry(annotation)
-
-
-def type_at(place: tuple[str | int, ...], data: object) -> Any | None:
-    """The type of what stands, or should stand, at a place of a scenario's data."""
-    annotation: Any = Scenario
-    value = data
-    for part in place:
-        annotation = child(annotation, part, value)
-        if annotation is None:
-            return None
-        value = step(value, part)
-    return annotation
 
 
 def step(value: object, part: str | int) -> Any:

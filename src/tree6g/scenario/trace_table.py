@@ -81,14 +81,14 @@ def first_line(path: Path) -> str:
                 f"{path.stat().st_size / 1e9:.1f} GB in {path}. Split it."
             )
         with path.open("rb") as file:
-            head = file.read(MAX_LINE_BYTE)
+            head = file.read(MAX_LINE_BYTE).removeprefix(b"\xef\xbb\xbf")
     except (OSError, ValueError) as error:
         raise DataError(f"expected a trace file; got '{path}': {error}.") from error
     if not head.strip():
         raise DataError(
             f"expected a trace with a header and at least one request; {path} is empty."
         )
-    line = head.removeprefix(b"\xef\xbb\xbf").splitlines()[0]
+    line = head.splitlines()[0]
     if b"\0" in head:
         raise DataError(f"expected text; got a binary file: {path}. Unpack or export it first.")
     try:
