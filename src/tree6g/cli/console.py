@@ -55,19 +55,18 @@ def progress() -> Callable[[float, str], None]:
 
     On a terminal one line is rewritten; elsewhere, after some seconds, a line per ten per cent.
     """
-    start, shown = time.monotonic(), [-1.0]
+    start_s, shown = [time.monotonic()], [0.0]
     live = sys.stderr.isatty()
+    step = 0.01 if live else 0.1
 
     def show(done_frac: float, what: str) -> None:
-        waited_s = time.monotonic() - start
-        step = 0.01 if live else 0.1
-        if waited_s < PATIENCE_S or (done_frac < shown[0] + step and done_frac < 1.0):
-            return
-        if done_frac >= 1.0 and shown[0] < 0:
+        if done_frac < shown[0]:  # the next run of several
+            start_s[0], shown[0] = time.monotonic(), 0.0
+        if time.monotonic() - start_s[0] < PATIENCE_S or done_frac < shown[0] + step:
             return
         shown[0] = done_frac
         text = f"{done_frac:4.0%}  {what}"
-        end = "\n" if done_frac >= 1.0 or not live else "\r"
+        end = "\r" if live and done_frac < 1.0 else "\n"
         sys.stderr.write(f"{text:<70}{end}" if live else f"{text}\n")
         sys.stderr.flush()
 
