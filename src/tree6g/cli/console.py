@@ -62,7 +62,8 @@ def progress() -> Callable[[float, str], None]:
     def show(done_frac: float, what: str) -> None:
         if done_frac < shown[0]:  # the next run of several
             start_s[0], shown[0] = time.monotonic(), 0.0
-        if time.monotonic() - start_s[0] < PATIENCE_S or done_frac < shown[0] + step:
+        due = done_frac >= shown[0] + step or shown[0] < done_frac == 1.0
+        if time.monotonic() - start_s[0] < PATIENCE_S or not due:
             return
         shown[0] = done_frac
         text = f"{done_frac:4.0%}  {what}"
