@@ -117,18 +117,22 @@ def spread(wanted: list[float], gap: float, low: float, high: float) -> list[flo
 
     Between `low` and `high` if they fit there; the order is kept.
     """
-    order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
-    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
-    placed = dict.fromkeys(order, low)
-    floor = low
-    for i in order:
-        placed[i] = floor = max(wanted[i], floor)
-        floor += gap
-    ceiling = high
-    for i in reversed(order):
-        placed[i] = ceiling = min(placed[i], ceiling)
-        ceiling -= gap
-    return [placed[i] for i in range(len(wanted))]
+    count = len(wanted)
+    order = sorted(range(count), key=lambda i: (wanted[i], i))
+    gap = min(gap, (high - low) / max(count - 1, 1))
+    # Without the gaps the task is the nearest rising sequence: neighbours that fall are averaged.
+    blocks: list[tuple[float, int]] = []
+    for place, i in enumerate(order):
+        mean, size = wanted[i] - gap * place, 1
+        while blocks and blocks[-1][0] >= mean:
+            before, members = blocks.pop()
+            mean, size = (mean * size + before * members) / (size + members), size + members
+        blocks.append((mean, size))
+    means = [mean for mean, size in blocks for _ in range(size)]
+    placed = [0.0] * count
+    for place, (i, mean) in enumerate(zip(order, means, strict=True)):
+        placed[i] = min(max(mean, low), high - gap * (count - 1)) + gap * place
+    return placed
 
 
 def inline_svg(svg: bytes, *, name: str, title: str, description: str) -> Markup:

@@ -13,7 +13,11 @@ from tree6g.report.numerals import J_PER_KWH, NBSP, quantity
 from tree6g.report.tables import Cell, Column, Missing, Table
 
 _SERVICE: Final = Column(key="service", head="service")
-_WAITS: Final = {"ttft": "first token", "tpot": "per further token", "e2e": "whole answer"}
+_WAITS: Final = {
+    "ttft": "first token (TTFT)",
+    "tpot": "each further token (TPOT)",
+    "e2e": "whole answer (E2E)",
+}
 _HEADLINE: Final = (
     ("tree_beq_per_j", "TREE", "beq_per_j"),
     ("ee_bit_per_j", "EE, same boundary", "bit_per_j"),
@@ -143,7 +147,7 @@ def unattributed(evidence: Evidence) -> Table:
         Column(key="energy_j", head="energy", unit="j"),
         Column(key="share_frac", head="of all energy", unit="frac"),
     )
-    title = "Energy that no service answers for"
+    title = "Unattributed energy by reason"
     return Table(name="unattributed", title=title, columns=columns, rows=rows)
 
 
@@ -177,7 +181,6 @@ def profiles(evidence: Evidence) -> Table:
         Column(key="k_in", head="k_in", unit=""),
         Column(key="unit", head="per"),
         Column(key="interval_s", head="mean over", unit="s"),
-        Column(key="source", head="source"),
     )
     rows = tuple(_profile(s) for s in evidence.services.values())
     return Table(name="profiles", title="Profiles", columns=columns, rows=rows)
@@ -289,13 +292,13 @@ def _budget(kind: str, service: Service | None) -> Cell:
 
 
 def _on_time(s: ServiceFigure) -> tuple[Cell, ...]:
-    none = Missing(reason="a service without tokens")
-    has = s.kind == "ai" or s.tokens_out_tok > 0
+    none = Missing(reason="a service of bits, not of requests and tokens")
+    has = s.kind == "ai" or s.tokens_out_tok > 0 or s.requests > 0
     late: Cell = Missing(reason="no tokens were delivered")
     if s.tokens_out_tok > 0:
         late = s.tokens_late_tok / s.tokens_out_tok
-    tokens = (s.tokens_out_tok, s.tokens_late_tok, late) if has else (none, none, none)
-    return (s.name, s.requests, s.requests_lost, *tokens, s.bits_bit)
+    tokens = (s.requests, s.requests_lost, s.tokens_out_tok, s.tokens_late_tok, late)
+    return (s.name, *(tokens if has else (none,) * len(tokens)), s.bits_bit)
 
 
 def _profile(service: Service) -> tuple[Cell, ...]:
@@ -303,10 +306,10 @@ def _profile(service: Service) -> tuple[Cell, ...]:
     if service.kind != "ai":
         none = Missing(reason="counts bits, not tokens")
         return (service.name, service.kind, p.id, service.weight, "bits", none, none,
-                none, none, p.source)  # fmt: skip
+                none, none)  # fmt: skip
     return (
         service.name, service.kind, p.id, service.weight, _family(curve), curve.alpha_bit_per_tok,
-        p.k_in, p.unit, p.interval_s, p.source,
+        p.k_in, p.unit, p.interval_s,
     )  # fmt: skip
 
 

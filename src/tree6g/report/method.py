@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from typing import Final
 
 from tree6g import data
-from tree6g.errors import DataError
 from tree6g.report import listings, numerals, words
-from tree6g.report.evidence import Evidence, Row
+from tree6g.report.evidence import Evidence
 from tree6g.report.frame import Section, definitions, folded, paragraphs
 from tree6g.report.markup import Markup, join, linked, tag
 from tree6g.report.tables import Column, Missing, Table, to_html
+
+_EQUIPMENT: Final = ("base_stations", "accelerators", "models")
 
 
 def sections(evidence: Evidence) -> list[Section]:
@@ -66,24 +69,17 @@ def sections(evidence: Evidence) -> list[Section]:
 
 def record_sources(evidence: Evidence) -> Table | None:
     """The packaged rows that the nodes' records name, with their sources."""
-    rows = sorted({r for r in map(_record, evidence.nodes) if r is not None})
+    words = {w for n in evidence.nodes for w in re.split(r"[\s,]+", str(n["record"] or ""))}
+    rows = [
+        (word, data.text(row, "status"), data.text(row, "source"))
+        for name in _EQUIPMENT
+        for word, row in data.table(name).items()
+        if word in words
+    ]
     if not rows:
         return None
-    heads = ("record", "status", "source")
-    columns = tuple(Column(key=h, head=h) for h in heads)
-    return Table(
-        name="records", title="Records of the equipment", columns=columns, rows=tuple(rows)
-    )
-
-
-def _record(node: Row) -> tuple[str, str, str] | None:
-    """Record, status and source of a node, if its record is `table/key` of a packaged table."""
-    name, _, key = str(node["record"] or "").partition("/")
-    try:
-        row = data.row(name, key)
-    except DataError:
-        return None
-    return (f"{name}/{key}", data.text(row, "status"), data.text(row, "source"))
+    columns = tuple(Column(key=h, head=h) for h in ("record", "status", "source"))
+    return Table(name="records", title="Equipment", columns=columns, rows=tuple(rows))
 
 
 def _conserved(error_frac: float) -> str:
@@ -136,7 +132,8 @@ def _sources(evidence: Evidence) -> list[object]:
     records = record_sources(evidence)
     if records is not None:
         parts.append(to_html(records))
-    profiles = sorted({s.profile.source for s in evidence.services.values()} - {""})
+    used = [s.profile for s in evidence.services.values() if s.profile.source]
+    profiles = sorted({f"{p.id}: {p.source}" for p in used})
     if profiles:
         parts += [tag("h3", "Profiles"), tag("ul", *(tag("li", linked(p)) for p in profiles))]
     parts += [

@@ -168,7 +168,7 @@ def sections(findings: Findings) -> list[Section]:
 _SHARES = "Share of each service in the bits, the energy that services answer for, and the value."
 _FLOW = (
     "From the components that draw the energy to the services that cause it. The width of a band "
-    "is its share of all joules; italics: no service answers for it."
+    "is its share of all joules. Small parts are drawn together; italics: no service's own."
 )
 _WEIGHT = (
     "All else frozen, only the worth of the AI services' tokens changes. Above: TREE and plain "

@@ -18,11 +18,13 @@ _ASCII: Final = {
     "\u2013": "-", "\u00a0": " ", "\u00b5": "u", "\u00b1": "+-", "\u201c": '"', "\u201d": '"',
     "\u03b1": "alpha", "\u2026": "...", "\u00b7": "|", "\u2264": "<=",
 }  # fmt: skip
-_HEADS: Final = ("service", "bits", "energy", "value", "served", "asym.", "TREE", "J/token")
+# A number whose unit stands in the head of its column.
+_COMPACT: Final = "compact"
+_HEADS: Final = ("service", "bits", "energy", "value", "served", "asym.", "bit-eq/J", "J/token")
 _FIELDS: Final = (
     ("bit_share_frac", "frac"), ("energy_share_frac", "frac"), ("utility_share_frac", "frac"),
-    ("served_share_frac", "frac"), ("asymmetry", ""), ("tree_beq_per_j", "beq_per_j"),
-    ("j_per_tok", "j_per_tok"),
+    ("served_share_frac", "frac"), ("asymmetry", ""), ("tree_beq_per_j", _COMPACT),
+    ("j_per_tok", _COMPACT),
 )  # fmt: skip
 
 
@@ -79,6 +81,8 @@ def _row(service: ServiceFigure) -> tuple[str, ...]:
 
 
 def _short(cell: Cell, unit: str) -> str:
+    if unit == _COMPACT and isinstance(cell, float):
+        return numerals.tick(cell)
     return shown(cell, Column(key="", head="", unit=unit))
 
 

@@ -85,8 +85,9 @@ def second_sentence(figure: Figure) -> str:
     if tree is None or ee is None or ee == 0 or not ai:
         return ""
     bits, energy = _total(ai, "bit_share_frac"), _total(ai, "energy_share_frac")
-    ratio = f"{tree / ee:.3g} times" if tree >= ee else f"only {percent(tree / ee)} of"
-    said = f"Counted by what arrives on time and what it is worth, a joule brings {ratio} "
+    said = (
+        f"Counted by what arrives on time and what it is worth, a joule brings {_ratio(tree / ee)} "
+    )
     said += "what bits per joule says."
     if bits is not None and energy is not None and energy > 2 * bits:
         said += " Bits per joule hardly sees the service that causes this much of the energy."
@@ -164,6 +165,12 @@ def marks_sentences(figure: Figure) -> list[str]:
         "not linear, which overstates a concave utility.",
     }
     return [known.get(mark, mark) for mark in figure.marks]
+
+
+def _ratio(ratio: float) -> str:
+    if 0.95 < ratio < 1.05:
+        return "about"
+    return f"{ratio:.3g} times" if ratio > 1 else f"only {percent(ratio)} of"
 
 
 def _subject(ai: list[ServiceFigure]) -> str:

@@ -20,8 +20,10 @@ Links = Mapping[tuple[str, str], float]
 
 # Below this part of all joules a component or a service is drawn with the others of its side.
 _SMALLEST_FRAC: Final = 0.004
+_INVISIBLE_FRAC: Final = 2e-4
 _GAP_FRAC: Final = 0.04
 _BAR: Final = 0.03
+_LABEL_IN: Final = 0.36  # two lines of a label
 NO_SERVICE: Final = "no service"
 
 
@@ -51,7 +53,7 @@ def drawing(evidence: Evidence) -> Drawing | Missing:
         lambda c: _paint(c, links, total_j),
         description=f"Bands from components to services, of all energy: {said}.",
         stamp=evidence.stamp,
-        height_in=0.6 + 0.55 * max(4, *(len(s) for s in sides)),
+        height_in=0.4 + max(2.6, *(_LABEL_IN * 1.5 * len(s) for s in sides)),
     )
 
 
@@ -83,14 +85,14 @@ def _links(flows: Sequence[Row], total_j: float) -> dict[tuple[str, str], float]
     links: dict[tuple[str, str], float] = {}
     for row in flows:
         pair = (
-            _kept(str(row["component"]).replace("_", " "), sources, total_j, "other components"),
+            _kept(str(row["component"]).replace("_", " "), sources, total_j, "other parts"),
             _kept(target(row), targets, total_j, "other"),
         )
         links[pair] = links.get(pair, 0.0) + float(row["energy_j"]) / total_j
     order = sorted(
         links, key=lambda p: (-sources.get(p[0], 0.0), p[0], p[1].startswith(NO_SERVICE), p[1])
     )
-    return {pair: links[pair] for pair in order if links[pair] > 0}
+    return {pair: links[pair] for pair in order if links[pair] > _INVISIBLE_FRAC}
 
 
 def _sums(flows: Sequence[Row], side: int) -> dict[str, float]:
@@ -106,12 +108,13 @@ def _kept(name: str, sums: Mapping[str, float], total_j: float, other: str) -> s
 
 
 def _paint(canvas_: Canvas, links: Links, total_j: float) -> None:
-    ax = canvas.axes(canvas_, left=1.08, right=1.3, top=0.3, bottom=0.1)
+    ax = canvas.axes(canvas_, left=1.13, right=1.3, top=0.3, bottom=0.1)
     ax.set_axis_off()
     left, right = _blocks(links, 0), _blocks(links, 1)
     height = max(b.top + b.height for b in (*left.values(), *right.values()))
     ax.set_xlim(0, 1)
     ax.set_ylim(height, 0)
+    gap = height * _LABEL_IN / (canvas_.get_figheight() * ax.get_position().height)
     style = {name: i for i, name in enumerate(right)}
     _bands(ax, links, left, right, style)
     for x, blocks in ((0.0, left), (1.0 - _BAR, right)):
@@ -120,8 +123,8 @@ def _paint(canvas_: Canvas, links: Links, total_j: float) -> None:
             ax.bar(
                 x, block.height, _BAR, bottom=block.top, align="edge", color=palette.light(shade)
             )
-    _labels(ax, left, height, total_j, at_right=False)
-    _labels(ax, right, height, total_j, at_right=True)
+    _labels(ax, left, gap, total_j, at_right=False)
+    _labels(ax, right, gap, total_j, at_right=True)
     for x, side, head in ((-0.03, "right", "drawn by"), (1.03, "left", "caused by")):
         ax.text(
             x, 1.0, head, ha=side, va="bottom", size=9, transform=ax.transAxes,
@@ -178,11 +181,10 @@ def _band(ax: Axes, y: tuple[float, float], width: float, role: str, hatch: str)
 
 
 def _labels(
-    ax: Axes, blocks: Mapping[str, _Block], height: float, total_j: float, *, at_right: bool
+    ax: Axes, blocks: Mapping[str, _Block], gap: float, total_j: float, *, at_right: bool
 ) -> None:
     middles = [b.top + b.height / 2 for b in blocks.values()]
-    gap = height * 0.125
-    places = canvas.spread(middles, gap, gap / 3, height - gap / 3)
+    places = canvas.spread(middles, gap, gap / 4, ax.get_ylim()[0] - gap / 4)
     edge, out, side = (1.0, 1.05, "left") if at_right else (0.0, -0.05, "right")
     for block, middle, y in zip(blocks.values(), middles, places, strict=True):
         name = block.name.removeprefix(f"{NO_SERVICE}: ")
@@ -194,5 +196,5 @@ def _labels(
             (edge, middle), (out, y), ha=side, va="center", size=9, annotation_clip=False,
             style="italic" if idle else "normal", linespacing=1.15,
             arrowprops={"arrowstyle": "-", "color": palette.light("muted"), "lw": 0.8,
-                        "shrinkA": 0, "shrinkB": 0},
+                        "shrinkA": 1, "shrinkB": 0, "relpos": (0.0 if at_right else 1.0, 0.5)},
         )  # fmt: skip

@@ -112,7 +112,7 @@ def _layer(ax: Axes, x: np.ndarray, floor: np.ndarray, top: np.ndarray, index: i
     role, hatch = palette.SERIES[index % 8], palette.HATCHES[index % 8]
     ax.fill_between(
         x, floor, top, step="post", facecolor=palette.light(role), hatch=hatch,
-        edgecolor=palette.light("paper"), linewidth=0.6,
+        edgecolor=palette.light("paper"), linewidth=0.3,
     )  # fmt: skip
 
 
@@ -122,7 +122,8 @@ def _labels(ax: Axes, right: float, middles: list[float], labels: list[str], hig
         colour = palette.light(palette.SERIES[i % 8])
         ax.annotate(
             label, (right, at), (right * 1.05, y), va="center", size=9, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 1.4, "shrinkA": 1, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 1.4, "shrinkA": 1, "shrinkB": 0,
+                        "relpos": (0.0, 0.5)},
         )  # fmt: skip
 
 

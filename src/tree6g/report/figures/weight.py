@@ -102,7 +102,7 @@ def _paint_tree(ax: Axes, x: np.ndarray, table: Table, ee: float | None) -> None
     least, most = min(tree.min(), ee or tree.min()), max(tree.max(), ee or tree.max())
     ax.plot(x, tree, color=palette.light("value"), lw=2.2)
     ax.set_yscale("log")
-    ax.set_ylim(least / 1.6, most * 1.6)
+    ax.set_ylim(least / 1.8, most * 1.6)
     wide = most / least > 50
     ax.yaxis.set_major_locator(LogLocator(10, (1.0,) if wide else (1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(numerals.tick)
@@ -111,7 +111,9 @@ def _paint_tree(ax: Axes, x: np.ndarray, table: Table, ee: float | None) -> None
     if ee:
         ax.axhline(ee, color=palette.light("bits"), ls="--", lw=1.4)
         text = f"EE {numerals.quantity(ee, 'bit_per_j')}"
-        ax.annotate(text, (x[-1], ee), (-4, 4), textcoords="offset points", ha="right", size=9)
+        ax.annotate(
+            text, (x[-1], ee), (-4, -4), textcoords="offset points", ha="right", va="top", size=9
+        )
 
 
 def _paint_share(ax: Axes, x: np.ndarray, curve: TokenWeight) -> None:
