@@ -5,7 +5,8 @@ SELECT node, site, k, component, service, NULL::VARCHAR AS reason, energy_j
 FROM pool WHERE class = 'direct'
 UNION ALL
 SELECT p.node, p.site, p.k, p.component, u.service,
-       CASE WHEN u.service IS NULL THEN 'no_demand' END, p.energy_j * coalesce(u.share, 1)
+       CASE WHEN u.service IS NOT NULL THEN NULL WHEN p.caused THEN 'no_demand' ELSE 'standby' END,
+       p.energy_j * coalesce(u.share, 1)
 FROM pool p LEFT JOIN users u USING (node, k)
 WHERE p.class = 'dynamic'
 UNION ALL

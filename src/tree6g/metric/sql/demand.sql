@@ -30,11 +30,11 @@ WITH demanded AS (
     GROUP BY ALL
     HAVING demand > 0
 ), used AS (
-    FROM demanded
+    SELECT *, TRUE AS stated FROM demanded
     UNION ALL
-    SELECT l.* FROM labelled l ANTI JOIN demanded d ON d.node = l.node AND d.k = l.k
+    SELECT l.*, FALSE FROM labelled l ANTI JOIN demanded d ON d.node = l.node AND d.k = l.k
 )
-SELECT node, k, service, demand,
+SELECT node, k, service, demand, stated,
        demand / sum(demand) OVER (PARTITION BY node, k) AS share,
        count(*) OVER (PARTITION BY node, k) AS n_users
 FROM used;
