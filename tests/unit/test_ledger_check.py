@@ -157,6 +157,14 @@ def test_nulls_where_none_may_be_are_a_problem_and_not_a_crash(tmp_path):
     assert "schema" in rules(ledger)
 
 
+@pytest.mark.parametrize("value", [None, float("inf"), float("nan")])
+def test_joules_that_are_no_numbers_do_not_conserve(tmp_path, value):
+    write(tmp_path / "l", control(n=1.0))
+    ledger = forge(tmp_path / "l", "energy", **energy(energy_j=value))
+    assert rules(ledger) == ["conservation", "schema"]
+    assert check(ledger).conservation_error_frac == 1.0
+
+
 def test_stale_files_and_missing_coverage_are_notes(tmp_path):
     ledger = write(tmp_path / "l", control(n=1.0), energy=energy(source="meter"))
     (tmp_path / "l" / "meta.json.tmp").write_text("{")

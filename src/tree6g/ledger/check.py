@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -220,6 +221,8 @@ def _uncovered(db: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _error(a: float, b: float) -> float:
+    if not math.isfinite(a):
+        return 1.0  # the rows that make it so are reported as what they are
     return abs(a - b) / max(abs(a), abs(b)) if a != b else 0.0
 
 

@@ -69,7 +69,9 @@ def _averaging(meta: Meta) -> Iterator[tuple[str, float]]:
     """Averaging intervals that rows may not outgrow: those of utilities that are not linear."""
     for name, service in meta.services.items():
         profile = service.get("profile")
-        curve = profile.get("curve") if isinstance(profile, Mapping) else None
+        if not isinstance(profile, Mapping):
+            continue
+        curve = profile.get("curve")
         if not isinstance(curve, Mapping) or curve.get("family") == "linear":
             continue
         limit_s = profile.get("interval_s")

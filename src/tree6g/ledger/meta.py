@@ -85,7 +85,7 @@ def load(text: str, path: str = FILE) -> Meta:
         LedgerError: Not JSON, not an object, another schema, or fields of the wrong kind.
     """
     try:
-        body = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        body = json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
     except (ValueError, RecursionError) as error:
         raise LedgerError(f"expected JSON in {path}; got: {error}.") from error
     if not isinstance(body, dict) or body.pop("schema", None) != schema.SCHEMA:
@@ -113,6 +113,11 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"expected finite numbers; got {text}")
     return value
+
+
+def _whole(text: str) -> int:
+    _finite(text)  # every number of a header may be used as a float
+    return int(text)
 
 
 def _is_number(value: object) -> bool:

@@ -1,0 +1,26 @@
+"""Malformed ledgers, CSV forms and headers give errors of tree6g and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "fuzz"))
+
+import fuzz_ledgers
+
+SEED = 2026
+# Whole ledgers cost a check each; `make fuzz` reads 5,000 of them.
+COUNTS = {"header": 2_000, "csv": 2_000, "ledger": 200}
+
+
+@pytest.mark.parametrize("parser", COUNTS)
+def test_only_our_errors_leave(parser):
+    errors = [fuzz_ledgers.read(parser, index, SEED) for index in range(COUNTS[parser])]
+    refused = [str(e) for e in errors if e is not None]
+    # The damage is real, its kinds differ, and some inputs are harmless.
+    assert len(refused) > COUNTS[parser] / 2
+    assert len(set(refused)) > 50
+    assert len(refused) < COUNTS[parser]
