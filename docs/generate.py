@@ -1,10 +1,15 @@
-"""Write the reference pages that follow from the code: `python docs/generate.py`.
+"""Write what follows from the code: `python docs/generate.py`.
 
-A test compares the pages in the repository with what this writes.
+That is the generated reference pages, the picture, and on every page the output below a comment
+`<!-- tree6g ... -->`. Tests compare what is in the repository with what this writes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shlex
+import tempfile
 from pathlib import Path
 
 from typer.main import get_command
@@ -130,6 +135,45 @@ def _cell(value: str | float | None) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
+OUTPUT = re.compile(
+    r"(?P<head><!-- (?P<line>tree6g .*?) -->\n\n```text\n)(?P<body>.*?)(?=^```$)",
+    re.DOTALL | re.MULTILINE,
+)
+PICTURE = ("street-corner", "shares")
+
+
+def with_output(page: Path) -> str:
+    """A page whose commands have run again, in order, in one empty folder."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        return OUTPUT.sub(_with_output, page.read_text("utf-8"))
+
+
+def _with_output(match: re.Match[str]) -> str:
+    words = shlex.split(match["line"])[1:]
+    done = CliRunner().invoke(app, words, prog_name="tree6g", env=WIDTH)
+    if done.exit_code:
+        raise SystemExit(f"{match['line']}\n{done.output}")
+    lines = [line.rstrip() for line in done.stdout.rstrip().splitlines()]
+    return match["head"] + "\n".join(lines) + "\n"
+
+
+def written_pages() -> list[Path]:
+    """Pages that show output."""
+    pages = [HERE.parent / "README.md", *sorted(HERE.rglob("*.md"))]
+    return [page for page in pages if OUTPUT.search(page.read_text("utf-8"))]
+
+
+def picture() -> dict[str, bytes]:
+    """The picture of the README and the numbers that it shows."""
+    scenario, name = PICTURE
+    with tempfile.TemporaryDirectory() as folder:
+        done = CliRunner().invoke(app, ["run", scenario, "--out", folder])
+        if done.exit_code:
+            raise SystemExit(done.output)
+        made = Path(folder) / "figures"
+        return {f".{kind}": (made / f"{name}.{kind}").read_bytes() for kind in ("png", "csv")}
+
+
 PAGES = {
     "reference/commands.md": commands,
     "reference/ledger.md": ledger,
@@ -141,3 +185,8 @@ if __name__ == "__main__":
     for path, page in PAGES.items():
         (HERE / path).write_text(page(), encoding="utf-8")
         print(path)
+    for written in written_pages():
+        written.write_text(with_output(written), encoding="utf-8")
+        print(written.relative_to(HERE.parent))
+    for suffix, content in picture().items():
+        (HERE / "images" / f"{'-'.join(PICTURE)}{suffix}").write_bytes(content)

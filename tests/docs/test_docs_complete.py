@@ -32,6 +32,18 @@ def test_generated_page_is_up_to_date(path):
     assert (ROOT / "docs" / path).read_text("utf-8") == GENERATOR.PAGES[path]()
 
 
+@pytest.mark.parametrize("page", GENERATOR.written_pages(), ids=lambda p: p.name)
+def test_output_on_a_page_is_what_the_command_prints_now(page):
+    """If this fails: python docs/generate.py."""
+    assert GENERATOR.with_output(page) == page.read_text("utf-8")
+
+
+def test_picture_shows_the_numbers_of_today():
+    """If this fails: python docs/generate.py."""
+    kept = ROOT / "docs" / "images" / f"{'-'.join(GENERATOR.PICTURE)}.csv"
+    assert GENERATOR.picture()[".csv"] == kept.read_bytes()
+
+
 @pytest.mark.parametrize("words", GENERATOR.command_names(), ids=" ".join)
 def test_command_has_help_with_an_example_and_a_json_option(words):
     shown = CliRunner().invoke(app, [*words, "--help"]).output
