@@ -136,11 +136,21 @@ def test_the_study_says_in_which_cells_it_holds() -> None:
     assert takeaway(cases).endswith("holds for AI in 1 of 3 cells studied.")
     assert statements(cases) == [
         (
-            "Rule proportional, idle unattributed: holds at 20 requests per user and hour and does "
-            "not hold at 1 and 60 requests per user and hour."
+            "Under proportional (idle unattributed): holds at 20 requests per user and hour and "
+            "does not hold at 1 and 60 requests per user and hour."
         ),
-        "Rule shapley, idle unattributed: is not known at 20 requests per user and hour.",
+        "Under shapley (idle unattributed): is not known at 20 requests per user and hour.",
     ]
+
+
+def test_rules_with_one_outcome_are_told_together() -> None:
+    alike = [{**c, "rule": rule} for rule in ("equal", "shapley", "marginal") for c in CELLS[:2]]
+    assert statements(ai_cases(alike)) == [
+        "Under every rule studied: does not hold at 1 requests per user and hour."
+    ]
+    assert statements(ai_cases([*alike, {**CELLS[5], "rule": "x"}]))[0].startswith(
+        "Under equal (idle unattributed), shapley (idle unattributed) and marginal"
+    )
 
 
 @pytest.mark.parametrize(("count", "end"), [(1, "none of the 1 cells studied."), (0, "")])

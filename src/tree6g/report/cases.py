@@ -79,21 +79,24 @@ def takeaway(cases: Sequence[Case]) -> str:
 
 
 def statements(cases: Sequence[Case]) -> list[str]:
-    """Per rule, at which loads the statement holds and at which not."""
-    said = []
-    for rule, idle in dict.fromkeys((c.rule, c.idle) for c in cases):
-        own = [c for c in cases if (c.rule, c.idle) == (rule, idle)]
-        parts = [
-            f"{verb} at {_loads(loads)}"
-            for verb, loads in (
-                ("holds", [c for c in own if c.holds]),
-                ("does not hold", [c for c in own if c.holds is False]),
-                ("is not known", [c for c in own if c.holds is None]),
-            )
-            if loads
-        ]
-        said.append(f"Rule {rule}, idle {idle}: {numerals.listing(parts)}.")
-    return said
+    """At which loads the statement holds and at which not, rules with one outcome together."""
+    rules: dict[str, list[str]] = {}
+    combinations = list(dict.fromkeys((c.rule, c.idle) for c in cases))
+    for rule, idle in combinations:
+        outcome = _outcome([c for c in cases if (c.rule, c.idle) == (rule, idle)])
+        rules.setdefault(outcome, []).append(f"{rule} (idle {idle})")
+    if len(rules) == 1 < len(combinations):
+        return [f"Under every rule studied: {next(iter(rules))}."]
+    return [f"Under {numerals.listing(names)}: {said}." for said, names in rules.items()]
+
+
+def _outcome(cases: Sequence[Case]) -> str:
+    loads = (
+        ("holds", [c for c in cases if c.holds]),
+        ("does not hold", [c for c in cases if c.holds is False]),
+        ("is not known", [c for c in cases if c.holds is None]),
+    )
+    return numerals.listing([f"{verb} at {_loads(own)}" for verb, own in loads if own])
 
 
 def _case(key: tuple[float, str, str], rows: Sequence[Mapping[str, Any]]) -> Case:

@@ -10,7 +10,7 @@ from tree6g.ledger.meta import digest
 from tree6g.report.canvas import Drawing
 from tree6g.report.cases import KEYS, SHARES, Case, ai_cases, statements, takeaway
 from tree6g.report.figures import study as study_figure
-from tree6g.report.frame import Section, figure, page
+from tree6g.report.frame import Section, figure, folded, page
 from tree6g.report.markup import tag
 from tree6g.report.tables import Cell, Column, Missing, Table, to_html
 from tree6g.report.write import ReportFiles, write_files
@@ -113,7 +113,7 @@ def _sections(
             id="shares",
             short="All shares",
             title="All services",
-            body=[to_html(table, limit=400)],
+            body=[folded("Shares by service and cell", to_html(table, limit=400))],
         ),
     ]
 

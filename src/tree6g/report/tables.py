@@ -166,11 +166,12 @@ def _head(column: Column) -> Markup:
 def _cell(cell: Cell, column: Column, index: int, marks: dict[str, str]) -> Markup:
     text = shown(cell, column).replace(" ", "\u00a0" if column.unit is not None else " ")
     body: list[object] = [linked(text)]
+    kind = "num" if column.unit is not None else None
     if isinstance(cell, Missing):
         body.append(tag("sup", marks[cell.reason]))
     if index == 0:
-        return tag("th", *body, scope="row")
-    return tag("td", *body, class_="num" if column.unit is not None else None)
+        return tag("th", *body, scope="row", class_=kind)
+    return tag("td", *body, class_=kind)
 
 
 def _footnotes(marks: dict[str, str]) -> Markup:
