@@ -137,10 +137,11 @@ def read_damaged(rng: random.Random, base: Path) -> Tree6gError | None:
     sound_ledger(path, rng)
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         # An earlier damage may have left nothing of the kind to damage.
-        with contextlib.suppress(IndexError, TypeError, ValueError, OSError):
+        with contextlib.suppress(LookupError, TypeError, ValueError, OSError, RecursionError):
             rng.choice((damage_header, damage_part, damage_part, damage_folder))(path, rng)
     try:
         ledger = open_ledger(path)
+        header.dump(ledger.meta)
         for table in schema.TABLES:
             ledger.table(table)
         ledger.query("SELECT node, sum(energy_j) FROM energy GROUP BY node")

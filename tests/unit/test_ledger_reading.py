@@ -117,8 +117,12 @@ def test_a_header_comes_back_as_it_was_written():
 
 
 def test_a_header_of_what_json_has_not_is_refused():
-    with pytest.raises(LedgerError, match="plain JSON"):
-        header.dump(Meta(control={"x": float("nan")}))
+    deep = {}
+    for _ in range(5_000):
+        deep = {"a": deep}
+    for odd in (float("nan"), object(), deep):
+        with pytest.raises(LedgerError, match="plain JSON"):
+            header.dump(Meta(control={"x": odd}))
 
 
 @pytest.mark.parametrize("keep", [0, 10, 500])

@@ -71,10 +71,10 @@ def dump(meta: Meta) -> str:
     Raises:
         LedgerError: It holds what JSON does not have, such as nan.
     """
-    body = {"schema": schema.SCHEMA, **dataclasses.asdict(meta)}
     try:
+        body = {"schema": schema.SCHEMA, **dataclasses.asdict(meta)}
         return json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise LedgerError(f"expected a header of plain JSON values; got: {error}.") from error
 
 
