@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
 from ledger_rows import META, energy, write
 from tree6g.errors import LedgerError
+from tree6g.ledger import batch, overlap
 from tree6g.ledger.reading import open_ledger
 from tree6g.ledger.writer import LedgerWriter
 
@@ -88,3 +91,51 @@ def test_the_message_shows_the_first_of_many(tmp_path):
         with pytest.raises(LedgerError) as caught:
             writer.append("energy", energy(node=nodes, source="meter"))
         assert str(caught.value).count("both claim") == 10
+
+
+def rows_table(rows):
+    t0, t1, source = (list(c) for c in zip(*rows, strict=True))
+    return batch.to_table("energy", energy(t0_s=t0, t1_s=t1, source=source, energy_j=1.0))
+
+
+def first_clash(rows):
+    """The number of the first row that shares time with an earlier one of another source."""
+    for i, (a0, a1, a) in enumerate(rows):
+        if any(a != b and a0 < b1 and b0 < a1 for b0, b1, b in rows[:i]):
+            return i
+    return None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_claims_in_any_order_and_any_batches_clash_where_a_slow_search_says(seed):
+    rng = random.Random(seed)
+    slots = list(range(0, 300, 3))
+    rng.shuffle(slots)
+    # Sources hold disjoint slots with gaps, and one or no row reaches into a neighbour.
+    rows = [(float(t), float(t + rng.choice([1, 2, 3])), rng.choice("abc")) for t in slots]
+    if seed % 2:
+        at = rng.randrange(len(rows))
+        rows[at] = (rows[at][0] - 0.5, rows[at][1], rows[at][2])
+    claims = overlap.Claims()
+    start, clash = 0, first_clash(rows)
+    while start < len(rows):
+        end = start + rng.choice([1, 1, 1, 2, 30])
+        expected = clash is not None and start <= clash < end
+        try:
+            claims.add(rows_table(rows[start:end]))
+            assert not expected
+        except LedgerError:
+            assert expected
+            return
+        start = end
+    assert clash is None
+
+
+def test_a_union_is_merged_after_many_gaps_and_nested_rows(tmp_path):
+    claims = overlap.Claims()
+    for i in range(200):
+        claims.add(rows_table([(2.0 * i, 2.0 * i + 1, "a"), (2.0 * i, 2.0 * i + 0.5, "a")]))
+    claims.add(rows_table([(-10.0, 500.0, "a"), (0.0, 1.0, "a")]))
+    with pytest.raises(LedgerError, match=r"claim 499\.0 s to 500\.0 s"):
+        claims.add(rows_table([(499.0, 501.0, "b")]))
+    claims.add(rows_table([(500.0, 501.0, "b")]))

@@ -55,7 +55,7 @@ class Claims:
         """Claim the intervals of energy rows, all of them or, on a clash, none.
 
         Args:
-            energy: Rows of the energy table with `COLUMNS`.
+            energy: Rows of the energy table with `COLUMNS`, text as dictionaries.
             claimant: Say who claims in place of the rows' sources; then even equal sources clash
                 if their rows came from different claimants (the parts of a merge).
 
@@ -182,8 +182,6 @@ def _claims_by_place(
 
 def _codes(energy: pa.Table, column: str) -> tuple[np.ndarray, list[str]]:
     array = energy.column(column).unify_dictionaries().combine_chunks()
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
     return array.indices.to_numpy().astype(np.int64), array.dictionary.to_pylist()
 
 
@@ -233,8 +231,6 @@ def _running_max(key: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 def _shared(new: Intervals, old: Intervals) -> tuple[float, float] | None:
     """The first stretch that two unions share, None if they do not or only touch."""
-    if len(new[0]) == 0 or len(old[0]) == 0:
-        return None
     if len(new[0]) > len(old[0]):
         new, old = old, new
     # The first old interval that ends after the new one starts may merely touch it; then its
