@@ -182,7 +182,7 @@ def test_the_page_says_all_that_a_figure_must_come_with(page: str, ledger: Ledge
         "Boundary", f.profile_set, "proportional", "unattributed", "a.phone", "outside",
         "asymmetry", "marginal TREE", "This is a stress test.", "feedface00112233",
         "Served shares", "k_in", "does not mean TREE would rise without it", "EUR/kWh",
-        "uncertainty is unknown", "https://example.org/meter", "arXiv 2509.02250", "--seed 7",
+        "uncertainty is unknown", "https://example.org/meter", "arXiv:2509.02250", "--seed 7",
     ):  # fmt: skip
         assert said in page, said
 

@@ -52,6 +52,8 @@ def test_the_second_sentence_compares_tree_with_ee() -> None:
     assert "a joule brings 3 times what bits per joule says" in said
     assert "hardly sees" in said
     assert words.second_sentence(figure(ee_bit_per_j=0.0)) == ""
+    assert "brings about what" in words.second_sentence(figure(ee_bit_per_j=9100.0))
+    assert "only 65 % of what" in plain(words.second_sentence(figure()))
 
 
 def test_marginal_tree_decides_whether_tree_would_rise() -> None:
@@ -88,6 +90,23 @@ def test_without_ai_there_is_no_curve_over_the_token_weight() -> None:
     assert words.weight_sentences(curve) == [
         "There is no curve over the token weight: there is no AI service."
     ]
+
+
+def test_the_marks_of_a_figure_are_explained() -> None:
+    said = words.marks_sentences(figure(marks=("bound", "estimated")))
+    assert [s.partition(":")[0] for s in said] == ["Bound", "Estimated"]
+
+
+def test_where_tree_is_always_above_ee_there_is_no_second_break_even() -> None:
+    curve = token_weight(figure(bits_bit=2.1e6))
+    assert words.weight_sentences(curve)[2] == "TREE is above EE at every weight."
+    alone = token_weight(figure(service(energy_share_frac=1.0)))
+    assert "do not share the energy" in words.weight_sentences(alone)[1]
+
+
+def test_ai_that_delivers_nothing_on_time_has_no_curve() -> None:
+    idle = figure(service(worth_tok=0.0, utility_beq=0.0), sensors())
+    assert token_weight(idle) == Missing(reason="the AI services delivered nothing on time")
 
 
 def test_an_interval_is_printed_only_where_it_is_known() -> None:

@@ -12,6 +12,7 @@ from tree6g.ledger.reading import Ledger, named_sql
 from tree6g.metric import tree
 from tree6g.metric.figure import Figure, Query, ServiceFigure
 from tree6g.metric.profile import Service, from_meta, reweighted
+from tree6g.report.references import Reference, references
 
 Row = Mapping[str, Any]
 WINDOWS: Final = 90
@@ -36,6 +37,7 @@ class Evidence:
         origins: Rows `origin, source, energy_j`.
         nodes: Rows `node, tier, site, what, record, boundaries`.
         gaps: Rows `t0_s, t1_s, source, quantity, node, reason`.
+        references: What the ledger rests on.
     """
 
     figure: Figure
@@ -48,6 +50,7 @@ class Evidence:
     origins: Sequence[Row] = ()
     nodes: Sequence[Row] = ()
     gaps: Sequence[Row] = ()
+    references: Sequence[Reference] = ()
 
     @property
     def ai(self) -> tuple[ServiceFigure, ...]:
@@ -97,6 +100,7 @@ def gather(ledger: Ledger, query: Query) -> Evidence:
         origins=ask("origins", inside, *span),
         nodes=ask("nodes"),
         gaps=ask("gaps", *span),
+        references=references(ledger),
     )
 
 

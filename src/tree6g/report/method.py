@@ -10,10 +10,15 @@ from typing import Final
 from tree6g import data
 from tree6g.report import listings, numerals, words
 from tree6g.report.evidence import Evidence
-from tree6g.report.frame import Section, definitions, folded, paragraphs
+from tree6g.report.frame import Section, definitions, folded
 from tree6g.report.markup import Markup, join, linked, tag
+from tree6g.report.references import METRIC_PAPER
 from tree6g.report.tables import Column, Missing, Table, to_html
 
+_SAME: Final = (
+    "The same scenario and seed, and the same traces where requests came from traces, give the "
+    "same ledger, byte for byte."
+)
 _EQUIPMENT: Final = ("base_stations", "accelerators", "models")
 
 
@@ -67,19 +72,30 @@ def sections(evidence: Evidence) -> list[Section]:
     ]
 
 
-def record_sources(evidence: Evidence) -> Table | None:
-    """The packaged rows that the nodes' records name, with their sources."""
+def record_table(evidence: Evidence) -> Table:
+    """The rows of packaged tables that the scenario and the nodes' records name."""
+    named = {
+        r.what: (r.what.replace("/", " / "), r.status, r.text)
+        for r in evidence.references
+        if "/" in r.what
+    }
     words = {w for n in evidence.nodes for w in re.split(r"[\s,]+", str(n["record"] or ""))}
-    rows = [
-        (word, data.text(row, "status"), data.text(row, "source"))
-        for name in _EQUIPMENT
-        for word, row in data.table(name).items()
-        if word in words
-    ]
-    if not rows:
-        return None
-    columns = tuple(Column(key=h, head=h) for h in ("record", "status", "source"))
-    return Table(name="records", title="Equipment", columns=columns, rows=tuple(rows))
+    for name in _EQUIPMENT:
+        for key, row in data.table(name).items():
+            if key in words:
+                what = f"{name}/{key}"
+                named[what] = (
+                    f"{name} / {key}",
+                    data.text(row, "status"),
+                    data.text(row, "source"),
+                )
+    columns = (
+        Column(key="record", head="record"),
+        Column(key="status", head="status"),
+        Column(key="source", head="source"),
+    )
+    rows = tuple(named[what] for what in sorted(named))
+    return Table(name="records", title="Records of packaged tables", columns=columns, rows=rows)
 
 
 def _conserved(error_frac: float) -> str:
@@ -129,18 +145,18 @@ def _sources(evidence: Evidence) -> list[object]:
         parts.append(tag("dl", *items, class_="sources"))
     else:
         parts.append("The ledger names no sources.")
-    records = record_sources(evidence)
-    if records is not None:
+    records = record_table(evidence)
+    if records.rows:
         parts.append(to_html(records))
-    used = [s.profile for s in evidence.services.values() if s.profile.source]
-    profiles = sorted({f"{p.id}: {p.source}" for p in used})
-    if profiles:
-        parts += [tag("h3", "Profiles"), tag("ul", *(tag("li", linked(p)) for p in profiles))]
+    shown = {row[2] for row in records.rows}
+    used = [s.profile for s in evidence.services.values() if s.profile.source not in {"", *shown}]
+    if used:
+        items = (tag("li", linked(t)) for t in sorted({f"{p.id}: {p.source}" for p in used}))
+        parts += [tag("h3", "Profiles"), tag("ul", *items)]
     parts += [
         tag("h3", "The metric"),
-        paragraphs("TREE: Token-Responsive Energy Efficiency Framework for Green AI-Integrated 6G "
-                   "Networks, arXiv 2509.02250. EE_ran: ETSI ES 203 228, 3GPP TS 28.554."),
-    ]  # fmt: skip
+        tag("p", linked(METRIC_PAPER), ". EE_ran: ETSI ES 203 228, 3GPP TS 28.554."),
+    ]
     return parts
 
 
@@ -158,11 +174,11 @@ def _reproduce(evidence: Evidence) -> list[object]:
         return [definitions(facts), _code(command)]
     seed = scenario.get("seed")
     facts.append(("Seed", numerals.DASH if seed is None else str(seed)))
-    command = f"tree6g run scenario.json --seed {seed}\ntree6g report LEDGER {options}"
+    command = f"tree6g run scenario.yaml --seed {seed}\ntree6g report LEDGER {options}"
     text = json.dumps(scenario, indent=1, sort_keys=True)
     return [
         definitions(facts),
-        "The same scenario and seed give the same ledger, byte for byte.",
+        _SAME,
         _code(command),
         folded("The whole scenario", join([_scenario_link(text), _code(text)])),
     ]
@@ -174,7 +190,7 @@ def _code(text: str) -> Markup:
 
 def _scenario_link(text: str) -> Markup:
     body = base64.b64encode(text.encode()).decode()
-    href = f"data:application/json;base64,{body}"
+    href = f"data:text/plain;charset=utf-8;base64,{body}"
     return tag(
-        "p", tag("a", "Save as scenario.json", class_="data", download="scenario.json", href=href)
+        "p", tag("a", "Save as scenario.yaml", class_="data", download="scenario.yaml", href=href)
     )

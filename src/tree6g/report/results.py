@@ -97,32 +97,16 @@ def notes(evidence: Evidence) -> Markup:
 
 def sections(findings: Findings) -> list[Section]:
     """What was found, in the order in which a reader asks."""
-    e, f = findings.evidence, findings.evidence.figure
+    e = findings.evidence
     return [
         Section(
             id="asymmetry",
             short="Services",
             title="What each service takes and brings",
-            body=[
-                figure(findings.shares, _SHARES),
-                to_html(listings.asymmetry(e)),
-                words.ASYMMETRY_NOTE,
-                tag("ul", *(tag("li", words.marginal_sentence(s, f)) for s in f.services)),
-                folded("Totals by service", to_html(listings.services(e))),
-            ],
+            body=_services(findings),
         ),
-        Section(
-            id="power",
-            short="Power",
-            title="Power over time",
-            body=[figure(findings.power, _power_caption(e))],
-        ),
-        Section(
-            id="flow",
-            short="Energy flow",
-            title="Where the energy goes",
-            body=[figure(findings.flow, _FLOW)],
-        ),
+        _drawn("power", "Power", "Power over time", findings.power, _power_caption(e)),
+        _drawn("flow", "Energy flow", "Where the energy goes", findings.flow, _FLOW),
         Section(
             id="weight",
             short="Worth of a token",
@@ -132,11 +116,9 @@ def sections(findings: Findings) -> list[Section]:
                 figure(findings.weight, _WEIGHT),
             ],
         ),
-        Section(
-            id="lorenz",
-            short="Lorenz and Gini",
-            title="How unequally energy follows value",
-            body=[figure(findings.lorenz, _LORENZ)],
+        _drawn(
+            "lorenz", "Lorenz and Gini", "How unequally energy follows value",
+            findings.lorenz, _LORENZ,
         ),
         Section(
             id="latency",
@@ -148,13 +130,7 @@ def sections(findings: Findings) -> list[Section]:
             id="served",
             short="Served shares",
             title="How much of the offered work was served",
-            body=[
-                (
-                    "Any efficiency can be raised by refusing work. Two designs are compared "
-                    "only if no service's served share differs by more than 0.01."
-                ),
-                to_html(listings.served(e)),
-            ],
+            body=[_REFUSING, to_html(listings.served(e))],
         ),
         Section(
             id="unattributed",
@@ -162,9 +138,13 @@ def sections(findings: Findings) -> list[Section]:
             title="Energy that no service answers for",
             body=_rest(e),
         ),
-    ]
+    ]  # fmt: skip
 
 
+_REFUSING = (
+    "Any efficiency can be raised by refusing work. Two designs are compared only if no service's "
+    "served share differs by more than 0.01."
+)
 _SHARES = "Share of each service in the bits, the energy that services answer for, and the value."
 _FLOW = (
     "From the components that draw the energy to the services that cause it. The width of a band "
@@ -179,6 +159,21 @@ _LORENZ = (
     "Services in the order of value per joule. On the dashed line energy would follow value "
     "exactly; the Gini coefficient is twice the hatched area."
 )
+
+
+def _drawn(id_: str, short: str, title: str, drawing: Drawing | Missing, caption: str) -> Section:
+    return Section(id=id_, short=short, title=title, body=[figure(drawing, caption)])
+
+
+def _services(findings: Findings) -> list[object]:
+    e, f = findings.evidence, findings.evidence.figure
+    return [
+        figure(findings.shares, _SHARES),
+        to_html(listings.asymmetry(e)),
+        words.ASYMMETRY_NOTE,
+        tag("ul", *(tag("li", words.marginal_sentence(s, f)) for s in f.services)),
+        folded("Totals by service", to_html(listings.services(e))),
+    ]
 
 
 def _power_caption(evidence: Evidence) -> str:

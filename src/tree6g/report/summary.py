@@ -82,7 +82,7 @@ def _row(service: ServiceFigure) -> tuple[str, ...]:
 
 def _short(cell: Cell, unit: str) -> str:
     if unit == _COMPACT and isinstance(cell, float):
-        return numerals.tick(cell)
+        return numerals.tick(cell) if cell >= 1 else numerals.plain(cell)
     return shown(cell, Column(key="", head="", unit=unit))
 
 

@@ -51,7 +51,7 @@ def write_report(ledger: Ledger, out: Path, query: Query | None = None) -> Repor
         name="report.html",
         html=report_page(findings),
         drawings=findings.drawings(),
-        listed=results.all_tables(evidence),
+        listed=[*results.all_tables(evidence), method.record_table(evidence)],
         stamp=evidence.stamp,
     )
 
