@@ -150,6 +150,13 @@ def test_overlap_of_another_hand_is_found(tmp_path):
     assert rules(ledger) == ["overlap"]
 
 
+@pytest.mark.parametrize("t0_s", [float("inf"), float("-inf"), float("nan"), 5.0])
+def test_rows_that_are_no_interval_are_named_and_overlap_nothing(tmp_path, t0_s):
+    write(tmp_path / "l", energy=energy())
+    forge(tmp_path / "l", "energy", **energy(t0_s=t0_s, source="meter"))
+    assert rules(open_ledger(tmp_path / "l")) == ["schema"]
+
+
 def test_nulls_where_none_may_be_are_a_problem_and_not_a_crash(tmp_path):
     write(tmp_path / "l")
     for table, columns in (("energy", energy()), ("work", work()), ("entity", entity())):

@@ -10,6 +10,7 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tree6g.errors import nearest
 from tree6g.ledger import batch, overlap, parts, schema
@@ -104,7 +105,7 @@ def _row_problems(ledger: Ledger, table: str) -> Iterator[Problem]:
                 row = None if fault.row is None else fault.row + start
                 found.append(dataclasses.replace(fault, row=row))
         if table == "energy":
-            clashes += claims.clashes(data.select(overlap.COLUMNS).drop_null())
+            clashes += claims.clashes(data.select(overlap.COLUMNS).filter(_IS_INTERVAL).drop_null())
         start += data.num_rows
     if found:
         text = batch.describe(f"table '{table}'", found)
@@ -230,4 +231,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+# What can overlap at all; rows of another hand may hold anything.
+_IS_INTERVAL: Final = (
+    pc.is_finite(pc.field("t0_s"))
+    & pc.is_finite(pc.field("t1_s"))
+    & (pc.field("t0_s") < pc.field("t1_s"))
+)
 _TOLERANCE: Final = {"tolerance": TOLERANCE}

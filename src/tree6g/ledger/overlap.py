@@ -193,7 +193,7 @@ def _in_order(
     small = key.astype(np.uint16) if key.max() < 1 << 16 else key
     order = np.argsort(small, kind="stable")
     key, start, end = key[order], t0[order], t1[order]
-    if np.any((np.diff(start) < 0) & (np.diff(key) == 0)):
+    if np.any((start[1:] < start[:-1]) & (key[1:] == key[:-1])):
         order = np.lexsort((t0, small))
         start, end = t0[order], t1[order]
     return key, start, end
