@@ -89,7 +89,7 @@ def second_sentence(figure: Figure) -> str:
         f"Counted by what arrives on time and what it is worth, a joule brings {_ratio(tree / ee)} "
     )
     said += "what bits per joule says."
-    if bits is not None and energy is not None and energy > 2 * bits:
+    if bits is not None and energy is not None and bits < 0.1 and energy > 3 * bits:
         said += " Bits per joule hardly sees the service that causes this much of the energy."
     return said
 
