@@ -105,6 +105,8 @@ class BatchServer:
         self.clock_s = 0.0
         self.iterations = 0
         self.waiting_tok = 0.0
+        self._answered = 0
+        self._answered_tok = 0
         self._skip = skip
         self._inbox: list[tuple[float, int, Job]] = []
         self._waiting: deque[Job] = deque()
@@ -127,6 +129,20 @@ class BatchServer:
     def running(self) -> int:
         """Sequences in the batch."""
         return len(self._ends) + len(self._prompts)
+
+    def expected_wait_s(self) -> float:
+        """Wait for a place in the batch if one more came now; 0 while there are places.
+
+        What a server can know: the place in the queue, the mean answer so far, the time of an
+        iteration of the batch as it is. Prompts ahead in the queue are not included.
+        """
+        queued = len(self._waiting) + len(self._inbox)
+        ahead = self.running + queued - self.limits.max_sequences + 1
+        if ahead <= 0 or not self._answered:
+            return 0.0
+        batch = decode_batch(float(max(len(self._ends), 1)), self._context_tok)
+        answer_s = self._answered_tok / self._answered * iteration(self.replica, batch).time_s
+        return ahead * answer_s / self.limits.max_sequences
 
     def submit(self, job: Job) -> None:
         """Hand over a job; all jobs that arrive before t must be here before `advance(t)`."""
@@ -258,6 +274,8 @@ class BatchServer:
         self._context_tok += count * len(self._ends)
         while self._ends and self._ends[0][0] < self.iterations:
             job = heapq.heappop(self._ends)[2]
+            self._answered += 1
+            self._answered_tok += job.output_tok
             self._context_tok -= job.prompt_tok + job.output_tok
             self._reserved_tok -= job.prompt_tok + job.output_tok
 

@@ -57,7 +57,7 @@ def _option(world: World, host: Host, request: int) -> Option:
         wait_s = max(0.0, float(free_s - world.requests.arrival_s[request]))
         network_s, running = 0.0, int(wait_s > 0.0)
     else:
-        wait_s = host.batch.waiting_tok * host.prompt_s_per_tok
+        wait_s = host.batch.waiting_tok * host.prompt_s_per_tok + host.batch.expected_wait_s()
         network_s, running = 2.0 * (latency_s + radio.LATENCY_S), host.batch.running
     return Option(
         node=host.node,
