@@ -116,6 +116,65 @@ def test_a_city_trace_at_one_corner_is_accounted_for_request_by_request(referenc
     assert found["requests_per_user_hour"] > 10
 
 
+GPU, UPLINK = "sites.0.servers.0.share_frac", "sites.0.base_station.uplink_share.sensors"
+ALLOCATIONS = {
+    "gpu": (f"{GPU}=0.385", f"{UPLINK}=0.26"),  # more of the GPU for the language model
+    "spectrum": (f"{GPU}=0.38", f"{UPLINK}=0.6"),  # more of the spectrum for the upload
+}
+
+
+@pytest.mark.slow
+def test_two_allocations_are_ranked_in_opposite_order_by_ee_and_tree():
+    for name, changes in ALLOCATIONS.items():
+        words = [word for change in changes for word in ("--set", change)]
+        call("run", "street-corner", *words, "--no-report", "--out", name)
+    found = call_json("compare", *ALLOCATIONS)
+    assert found["same_service"]
+    assert found["ee_order"] == ["spectrum", "gpu"]
+    (turn,), (span,) = found["break_even"], found["opposite_order"]
+    assert turn["winner_above"] == "gpu"
+    assert span["from_bit_per_tok"] == turn["alpha_bit_per_tok"]
+    assert 275 < turn["alpha_bit_per_tok"] < 960_000  # the range of today's prices
+    for factor, order in ((1 - 1e-6, ["spectrum", "gpu"]), (1 + 1e-6, ["gpu", "spectrum"])):
+        alpha = turn["alpha_bit_per_tok"] * factor
+        again = call_json("compare", *ALLOCATIONS, "--alpha", f"city-query={alpha!r}")
+        assert again["tree_order"] == order
+        assert again["ee_order"] == ["spectrum", "gpu"]
+
+
+@pytest.mark.slow
+def test_study_says_in_which_cases_few_bits_go_with_much_energy():
+    loads = "population.ai_requests_per_user_hour=1,60"
+    found = call_json("compare", "hybrid-cell", "--over", loads, "--out", "study", *SHORT)
+    assert len(found["cases"]) == 2 * 3 * 2
+    for case in found["cases"]:
+        few, much = case["bit_share_frac"] < 0.02, case["energy_share_frac"] > 0.3
+        assert case["few_bits_much_energy"] == (few and much)
+    cells = [c for c in found["cells"] if c["value"] == "1" and c["rule"] == "shapley"]
+    own = [c["energy_share_frac"] for c in cells if c["idle"] == "spread"]
+    assert math.isclose(sum(own), 1.0, rel_tol=1e-9)
+    assert "Under 2" in Path("study/study.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("street-corner", "hybrid-cell", "--over", "seed=1,2"), "expected one scenario"),
+        (("street-corner", "--over", "seed"), "expected one scenario"),
+        (("street-corner", "--over", "seed=1,2", "--out", "x"), "ai_requests_per_user_hour"),
+        (("street-corner", "--over", "sed=1,2"), "Did you mean 'seed'?"),
+    ],
+)
+def test_study_that_cannot_be_is_refused(words, said):
+    assert said in call("compare", *words, code=2).stderr
+
+
+def test_study_of_another_value_prints_its_shares():
+    words = ("street-corner", "--over", "seed=1,2", "--rules", "equal", "--idle-rules", "spread")
+    shown = call("compare", *words, "--set", "duration=1 min").stdout
+    assert shown.count("city-query") == 2
+
+
 def test_trace_for_one_service_of_two(reference_data):
     trace = reference_data / "traces" / "sharegpt_300_lengths.csv"
     shown = call("run", "hybrid-cell", "--trace", f"nobody={trace}", "--no-report", code=2).stderr

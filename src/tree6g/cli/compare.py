@@ -15,33 +15,40 @@ if TYPE_CHECKING:
     from tree6g.metric.compare import Comparison
 
 
+Designs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DESIGN",
+        help="Ledgers, runs, scenario names or files, each '[LABEL=]SOURCE [PATH=VALUE ...]'.",
+    ),
+]
+Over = Annotated[
+    str | None,
+    typer.Option(
+        "--over",
+        metavar="PATH=V1,V2,...",
+        help="Study one scenario under several values, with --rules and --idle-rules.",
+    ),
+]
+Rules = Annotated[
+    str, typer.Option("--rules", help="Attribution rules of a study, separated by commas.")
+]
+IdleRules = Annotated[
+    str, typer.Option("--idle-rules", help="Idle rules of a study, separated by commas.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for HTML, figures and tables; default: none written."),
+]
+
+
 def compare(  # noqa: PLR0913  # the options of a command are its arguments
-    texts: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DESIGN",
-            help="Ledgers, runs, scenario names or files, each '[LABEL=]SOURCE [PATH=VALUE ...]'.",
-        ),
-    ],
+    texts: Designs,
     *,
-    over: Annotated[
-        str | None,
-        typer.Option(
-            "--over",
-            metavar="PATH=V1,V2,...",
-            help="Study one scenario under several values, with --rules and --idle-rules.",
-        ),
-    ] = None,
-    rules: Annotated[
-        str, typer.Option("--rules", help="Attribution rules of a study, separated by commas.")
-    ] = "proportional,shapley,marginal",
-    idle_rules: Annotated[
-        str, typer.Option("--idle-rules", help="Idle rules of a study, separated by commas.")
-    ] = "unattributed,spread",
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for HTML, figures and tables; default: none written."),
-    ] = None,
+    over: Over = None,
+    rules: Rules = "proportional,shapley,marginal",
+    idle_rules: IdleRules = "unattributed,spread",
+    out: Out = None,
     trace: options.Traces = None,
     seed: options.Seed = None,
     overrides: options.Overrides = None,

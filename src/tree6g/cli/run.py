@@ -10,24 +10,28 @@ import typer
 from tree6g.cli import options, results
 from tree6g.cli.console import print_json, progress
 
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO", help="Name from `tree6g list scenarios`, or a .yaml or .toml file."
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the results; default: tree6g-out/...")
+]
+NoReport = Annotated[
+    bool, typer.Option("--no-report", help="Write the ledger only, no HTML and no figures.")
+]
+
 
 def run(  # noqa: PLR0913  # the options of a command are its arguments
-    scenario: Annotated[
-        str,
-        typer.Argument(
-            metavar="SCENARIO", help="Name from `tree6g list scenarios`, or a .yaml or .toml file."
-        ),
-    ],
+    scenario: Name,
     *,
     trace: options.Traces = None,
     seed: options.Seed = None,
     overrides: options.Overrides = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the results; default: tree6g-out/...")
-    ] = None,
-    no_report: Annotated[
-        bool, typer.Option("--no-report", help="Write the ledger only, no HTML and no figures.")
-    ] = False,
+    out: Out = None,
+    no_report: NoReport = False,
     boundary: options.Boundary = None,
     rule: options.Rule = None,
     idle: options.Idle = None,
