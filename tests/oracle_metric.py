@@ -165,7 +165,8 @@ class Oracle:
             return out
         for name, use in users.items():
             out[name, None] += dynamic * use / whole
-        for key, joules in self._idle(idle, users, by_demand=volume).items():
+        on = {**dict.fromkeys(caused, 0.0), **users}  # who had the node switched on
+        for key, joules in self._idle(idle, on, by_demand=volume).items():
             out[key] += joules
         return out
 
@@ -275,20 +276,35 @@ class Oracle:
     def _curved(self, name: str, windows: Sequence[Span], found: Answer) -> None:
         profile = self.services[name]["profile"]
         step, unit = profile["interval_s"], profile["unit"]
-        rows = self._rows_of(name)
+        rows, sessions = self._rows_of(name), unit in {"session", "user"}
+        lost = self._lost_per_delivered(rows) if sessions else 0.0
         for k in sorted({k for r in rows for k in _intervals(r, step)}):
             interval = (k * step, (k + 1) * step)
             span = overlap(interval, self.cover)
             if not span:
                 continue
-            groups = [rows] if unit == "service" else _by_node(rows)
             for part, sums in ((0, found.utility_beq), (1, found.offered_beq)):
+                taken = [r for r in rows if part == 0 or not (sessions and "_lost" in r["kind"])]
+                groups = [taken] if unit == "service" else _by_node(taken)
                 worth = sum(self._unit_worth(g, interval, span, profile, part) for g in groups)
+                worth *= 1.0 + lost * part
                 for window in windows:
                     cut = (max(window[0], interval[0]), min(window[1], interval[1]))
                     if cut[0] < cut[1]:
                         share = overlap(cut, self.cover) / span
                         sums[window[0], name] += self._w(name) * worth * share
+
+    def _lost_per_delivered(self, rows: Sequence[Row]) -> float:
+        """Sessions that were lost are worth what the others are."""
+        always = (-math.inf, math.inf)
+        lost = delivered = 0.0
+        for r in rows:
+            offered = self.effective(r)[1] * self._share(r, always)
+            if "_lost" in r["kind"]:
+                lost += offered
+            else:
+                delivered += offered
+        return lost / delivered if delivered else 0.0
 
     def _unit_worth(
         self, rows: Sequence[Row], interval: Span, span: float, profile: Row, part: int

@@ -12,18 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from random_ledgers import (
-    NODES,
-    Small,
-    entities,
-    linear,
-    small_ledgers,
-    statement,
-    written,
-)
-from tree6g.ledger.meta import Meta
+from ledger_pieces import amount, hand_made, joules
+from random_ledgers import NODES, Small, linear, small_ledgers, statement, written
 from tree6g.metric.figure import IDLE_RULES, RULES, Figure, Query
-from tree6g.metric.profile import data_profile, service_meta
 from tree6g.metric.tree import figure, flows, series
 
 SUMS = ("utility_beq", "energy_j", "bits_bit", "tokens_out_tok")
@@ -183,39 +174,6 @@ def test_the_same_work_twice_is_worth_twice_under_any_utility() -> None:
             with written(small) as ledger:
                 earned.append(figure(ledger).utility_beq)
         assert earned[1] == pytest.approx(2 * earned[0], rel=1e-12)
-
-
-def hand_made(**parts: Any) -> Small:
-    """A ledger of the given rows, covered throughout."""
-    services = {
-        "chat": parts.get("chat") or linear(),
-        "upload": service_meta("data", data_profile()),
-    }
-    end_s = max(r["t1_s"] for r in parts["energy"])
-    coverage = [statement(0.0, end_s, "meter", "energy"), statement(0.0, end_s, "counter", "work")]
-    tables = {
-        "energy": parts["energy"],
-        "work": parts["work"],
-        "entity": entities(),
-        "coverage": coverage,
-    }
-    meta = Meta(services=services, attribution_interval_s=1.0, producer="hand")
-    return Small(meta=meta, tables=tables, end_s=end_s)
-
-
-def joules(t0_s: float, t1_s: float, node: str, energy_j: float, **more: Any) -> dict[str, Any]:
-    tier, _, _, part = NODES[node]
-    row = {"t0_s": t0_s, "t1_s": t1_s, "node": node, "tier": tier, "component": part}
-    row |= {"state": "active", "energy_j": energy_j, "origin": "measured", "source": "meter"}
-    return row | more
-
-
-def amount(
-    t0_s: float, t1_s: float, node: str, service: str, kind: str, n: float, **more: Any
-) -> dict[str, Any]:
-    row = {"t0_s": t0_s, "t1_s": t1_s, "node": node, "tier": NODES[node][0], "service": service}
-    row |= {"kind": kind, "amount": n, "origin": "measured", "source": "counter"}
-    return row | more
 
 
 def _slower(small: Small) -> Small:

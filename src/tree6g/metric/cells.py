@@ -186,10 +186,13 @@ def _check_names(book: Book) -> None:
             f"node '{unknown[0][0]}' of {book.ledger.path} has rows but no row in table 'entity'."
             " Add one with its tier and boundaries, or it would count nowhere."
         )
-    named = book.rows("SELECT DISTINCT service FROM work_cells ORDER BY 1")
+    named = book.rows(
+        "SELECT service FROM work_cells UNION SELECT service FROM energy_cells"
+        " WHERE service IS NOT NULL ORDER BY 1"
+    )
     for (service,) in named:
         if service not in book.services:
             raise LedgerError(
-                f"service '{service}' of {book.ledger.path} has work but no entry in meta.json."
+                f"service '{service}' of {book.ledger.path} has rows but no entry in meta.json."
                 " Add its kind and profile under 'services'."
             )

@@ -6,6 +6,7 @@ A value that is not defined is None, and `reasons` says why under the name of th
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -51,6 +52,10 @@ class Query:
             value = getattr(self, field)
             if value is not None and value not in known:
                 raise LedgerError(f"unknown {field} {value!r}. {nearest(str(value), known)}")
+        for field in ("t0_s", "t1_s"):
+            value = getattr(self, field)
+            if value is not None and not math.isfinite(value):
+                raise LedgerError(f"{field} of a window must be finite; got {value}.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,39 +17,64 @@ IntArray = npt.NDArray[np.int64]
 Names = npt.NDArray[np.object_]
 
 
-def intervals(
-    book: Book, service: Service
-) -> tuple[Names, IntArray, FloatArray, FloatArray, FloatArray]:
-    """Work of a service on its averaging intervals.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """Work of a service by node and averaging interval, in effective tokens.
 
-    Returns:
-        Node, interval k, effective tokens on time, effective tokens offered, and session-seconds
-        (nan where sessions are not seen). [entry] each
+    Attributes:
+        node: Node. [entry]
+        k: Number of the interval. [entry]
+        on_time_tok: Delivered on time; negative only where rows of late work are longer than those
+            of the work that they are part of. [entry]
+        delivered_tok: Delivered, had all of it been on time. [entry]
+        lost_tok: Offered and never delivered. [entry]
+        session_s: Session-seconds, nan where sessions are not seen. [entry]
     """
+
+    node: Names
+    k: IntArray
+    on_time_tok: FloatArray
+    delivered_tok: FloatArray
+    lost_tok: FloatArray
+    session_s: FloatArray
+
+
+def intervals(book: Book, service: Service) -> Intervals:
+    """Work of a service on its averaging intervals."""
     asked = {"service": service.name, "delta": service.profile.interval_s}
     found = book.connection.execute(named_sql("metric", "intervals"), asked).fetchnumpy()
-    node, k, on_time, offered, running = (np.ma.getdata(found[c]) for c in found)
-    return node, k.astype(np.int64), on_time, offered, running
+    node, k, on_time, delivered, lost, running = (np.ma.getdata(found[c]) for c in found)
+    return Intervals(
+        node=node,
+        k=k.astype(np.int64),
+        on_time_tok=on_time,
+        delivered_tok=delivered,
+        lost_tok=lost,
+        session_s=running,
+    )
 
 
 def complete(book: Book, service: Service) -> bool:
-    """Whether table `request` holds every finished request of the service, with its times."""
-    if book.clipped:
+    """Whether table `request` holds every finished request, its stream inside the covered time."""
+    if book.clipped or len(book.cover) != 1:
         return False
+    start_s, end_s = book.cover[0]
     rows, counted = book.connection.execute(
         "SELECT (SELECT count(*) FROM request JOIN inside USING (node)"
-        " WHERE service = $name AND ttft_s IS NOT NULL AND e2e_s IS NOT NULL),"
+        " WHERE service = $name AND ttft_s <= e2e_s"
+        " AND arrival_s + ttft_s >= $start AND arrival_s + e2e_s <= $end),"
         " (SELECT sum(amount) FROM work_cells JOIN inside USING (node)"
         " WHERE service = $name AND kind = 'request')",
-        {"name": service.name},
+        {"name": service.name, "start": start_s, "end": end_s},
     ).fetchall()[0]
     return bool(rows) and counted is not None and abs(rows - counted) <= 1e-9 * rows
 
 
 def too_long(book: Book, service: Service) -> bool:
     """Whether rows are longer than the averaging interval, so that rates come smoothed."""
+    # The rows as they are: coverage may cut one short, its rate stays smoothed over all of it.
     longest = book.connection.execute(
-        "SELECT max(t1_s - t0_s) FROM covered_work WHERE service = ? AND kind = 'token_out'",
+        "SELECT max(t1_s - t0_s) FROM work WHERE service = ? AND kind IN ('token_in', 'token_out')",
         [service.name],
     ).fetchall()[0][0]
     return longest is not None and longest > service.profile.interval_s * (1 + 1e-9)
@@ -72,13 +99,15 @@ def pooled(
         units: Mean number n of utility units. [entry]
         span_s: Covered time of the interval. [entry]
     """
+    earned = np.maximum(tokens, 0.0)
     if profile.unit != "service":
         safe = np.where(units > 0, units, 1.0)
-        return safe * utility_bps(tokens / (safe * span_s), profile.curve) * span_s
+        return safe * utility_bps(earned / (safe * span_s), profile.curve) * span_s
     _, where = np.unique(k, return_inverse=True)
-    total = np.bincount(where, weights=tokens)[where]
+    total = np.maximum(np.bincount(where, weights=tokens), 0.0)[where]
+    shared = np.bincount(where, weights=earned)[where]
     worth = utility_bps(total / span_s, profile.curve) * span_s
-    return worth * np.divide(tokens, total, out=np.zeros_like(tokens), where=total > 0)
+    return worth * np.divide(earned, shared, out=np.zeros_like(tokens), where=shared > 0)
 
 
 def by_request(book: Book, service: Service) -> tuple[Names, IntArray, FloatArray, FloatArray]:

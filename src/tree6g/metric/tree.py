@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,11 @@ from tree6g.ledger.reading import Ledger
 from tree6g.metric import coverage, uncertainty, value
 from tree6g.metric.asymmetry import gini
 from tree6g.metric.cells import Book, open_book
-from tree6g.metric.figure import Figure, Query, ServiceFigure
-from tree6g.metric.profile import Service, profile_set
+from tree6g.metric.figure import Figure, Query
+from tree6g.metric.part import SUMS, TOO_LARGE, Sums, ratio, service_figure, unseen_reason
+from tree6g.metric.profile import profile_set
 
 KEYS = ("window", "service", "node", "site", "tier", "slice")
-SUMS = (
-    "utility_beq", "offered_beq", "bits_bit", "effective_tok", "in_tok", "out_tok", "late_tok",
-    "request", "request_lost", "lost", "energy_j",
-)  # fmt: skip
-Sums = Mapping[str, float]
 
 
 def figure(ledger: Ledger, query: Query | None = None) -> Figure:
@@ -46,11 +42,12 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
     totals = _sums(book, "")[()]
     by_service = {k[0]: v for k, v in _sums(book, "service").items()}
     loose = _sums(book, "reason", "service IS NULL")
-    reasons = _reasons(book, totals, marks)
+    unseen = _unseen(marks)
+    reasons = _reasons(book, totals, unseen)
     metered = _conservation(book)
     margin = _marginal(book)
     services = tuple(
-        _service_figure(s, by_service.get(s.name), margin.get(s.name, 0.0), by_service, marks)
+        service_figure(s, by_service, margin.get(s.name, 0.0), unseen, marks)
         for s in book.services.values()
     )
     covered_s = coverage.length_s(coverage.intersection(book.cover, [(book.t0_s, book.t1_s)]))
@@ -59,7 +56,7 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
     shares = [(s.energy_share_frac, s.utility_share_frac) for s in services]
     known = [(e, u) for e, u in shares if e is not None and u is not None]
     beside: dict[str, Any] = {
-        "coverage_frac": _ratio(covered_s, book.t1_s - book.t0_s),
+        "coverage_frac": ratio(covered_s, book.t1_s - book.t0_s),
         "u95_frac": None if "tree_beq_per_j" in reasons else u95,
         "u95_unknown_frac": unknown,
         "gini": gini(known) if any(u for _, u in known) else None,
@@ -120,16 +117,24 @@ def series(
         raise LedgerError(f"expected window_s > 0 s; got {window_s}.")
     book = open_book(ledger, query or Query())
     edges = _edges(book, window_s) if "window" in by else [book.t0_s, book.t1_s]
-    _account(book, edges)
+    unseen = _unseen(_account(book, edges))
     keys = ["window_s AS t0_s" if key == "window" else key for key in by]
     head = ", ".join(keys) + ", " if keys else ""
+    known = f"NOT coalesce(bool_or(list_contains({list(unseen)!r}, service)), FALSE)"
+    utility = f"CASE WHEN {known} THEN sum(utility_beq) END" if unseen else "sum(utility_beq)"
     return book.connection.sql(
-        f"SELECT {head}sum(utility_beq) AS utility_beq, sum(bits_bit) AS bits_bit,"
+        f"SELECT {head}{utility} AS utility_beq, sum(bits_bit) AS bits_bit,"
         " sum(out_tok) AS tokens_out_tok, sum(energy_j) AS energy_j,"
-        " CASE WHEN sum(energy_j) > 0 THEN sum(utility_beq) / sum(energy_j) END AS tree_beq_per_j,"
-        " CASE WHEN sum(energy_j) > 0 THEN sum(bits_bit) / sum(energy_j) END AS ee_bit_per_j"
+        f" {_quotient(utility)} AS tree_beq_per_j,"
+        f" {_quotient('sum(bits_bit)')} AS ee_bit_per_j"
         f" FROM {_wide(by)} GROUP BY ALL ORDER BY ALL NULLS LAST"
     ).to_arrow_table()
+
+
+def _quotient(over: str) -> str:
+    """SQL of a ratio to the energy, null where it is undefined or too large for a number."""
+    ratio_ = f"{over} / sum(energy_j)"
+    return f"CASE WHEN sum(energy_j) > 0 AND isfinite({ratio_}) THEN {ratio_} END"
 
 
 def flows(ledger: Ledger, query: Query | None = None) -> pa.Table:
@@ -148,20 +153,25 @@ def flows(ledger: Ledger, query: Query | None = None) -> pa.Table:
     ).to_arrow_table()
 
 
+def _unseen(marks: Sequence[str]) -> tuple[str, ...]:
+    """Services whose utility is unknown because their sessions are not seen."""
+    return tuple(sorted(m.partition(":")[2] for m in marks if m.startswith("unseen:")))
+
+
 def _headline(totals: Sums, ran_j: float, reasons: dict[str, str]) -> dict[str, Any]:
     """The ratios of totals; `reasons` gains those that the totals do not define."""
     energy_j = totals["energy_j"]
     values = {
-        "tree_beq_per_j": _ratio(totals["utility_beq"], energy_j),
-        "ee_bit_per_j": _ratio(totals["bits_bit"], energy_j),
-        "ee_ran_bit_per_j": _ratio(totals["bits_bit"], ran_j),
-        "tok_per_j": _ratio(totals["out_tok"], energy_j),
-        "j_per_tok": _ratio(energy_j, totals["out_tok"]),
-        "j_per_bit": _ratio(energy_j, totals["bits_bit"]),
+        "tree_beq_per_j": ratio(totals["utility_beq"], energy_j),
+        "ee_bit_per_j": ratio(totals["bits_bit"], energy_j),
+        "ee_ran_bit_per_j": ratio(totals["bits_bit"], ran_j),
+        "tok_per_j": ratio(totals["out_tok"], energy_j),
+        "j_per_tok": ratio(energy_j, totals["out_tok"]),
+        "j_per_bit": ratio(energy_j, totals["bits_bit"]),
     }
     for name, value_ in values.items():
         if value_ is None and name not in reasons:
-            reasons[name] = _HEADLINE_WHY[name]
+            reasons[name] = _HEADLINE_WHY.get(name, TOO_LARGE)
     return {
         **{name: None if name in reasons else value_ for name, value_ in values.items()},
         "utility_beq": totals["utility_beq"],
@@ -192,6 +202,12 @@ def _account(book: Book, edges_s: Sequence[float]) -> list[str]:
     _attribute(book, str(book.query.rule), str(book.query.idle))
     _pieces(book, edges_s)
     book.script("account")
+    sums = book.rows(f"SELECT {', '.join(f'coalesce(sum({c}), 0)' for c in SUMS)} FROM account")[0]
+    if not all(map(math.isfinite, sums)):
+        raise LedgerError(
+            f"the sums of {book.ledger.path} are too large for a number: look for rows with"
+            " amounts or joules beyond all measure."
+        )
     return marks
 
 
@@ -242,7 +258,7 @@ def _edges(book: Book, window_s: float) -> list[float]:
 def _wide(by: Sequence[str]) -> str:
     """The account with the columns that the keys need."""
     if "slice" in by:
-        joined = "(SELECT a.*, s.slice FROM account a LEFT JOIN service s USING (service)) a"
+        joined = "(SELECT a.*, s.slice FROM account a LEFT JOIN slices s USING (service)) a"
     else:
         joined = "account a"
     if "site" in by or "tier" in by:
@@ -268,10 +284,9 @@ _RATIOS = (
 )  # fmt: skip
 
 
-def _reasons(book: Book, totals: Sums, marks: Sequence[str]) -> dict[str, str]:
+def _reasons(book: Book, totals: Sums, unseen: Sequence[str]) -> dict[str, str]:
     """Why TREE is undefined, if it is (METRIC rule 12)."""
     why = None
-    unseen = sorted(m.partition(":")[2] for m in marks if m.startswith("unseen:"))
     if not book.cover:
         why = "no time is covered by every source (table coverage)"
     elif unstated := uncertainty.sources_without_coverage(book):
@@ -282,8 +297,7 @@ def _reasons(book: Book, totals: Sums, marks: Sequence[str]) -> dict[str, str]:
     reasons = dict.fromkeys(_RATIOS, why) if why else {}
     if unseen and not why:
         # Bits and tokens per joule need no sessions: only what rests on utility is undefined.
-        why = f"sessions of service '{unseen[0]}' are not seen, and its utility is not linear"
-        reasons["tree_beq_per_j"] = why
+        reasons["tree_beq_per_j"] = unseen_reason(unseen[0])
     return reasons
 
 
@@ -295,80 +309,6 @@ def _marginal(book: Book) -> dict[str, float]:
         f" ON p.k = a.k AND p.grid_s = {book.grid_s!r} WHERE service IS NOT NULL GROUP BY ALL"
     )
     return dict(rows)
-
-
-def _service_figure(
-    service: Service,
-    own: Sums | None,
-    marginal_j: float,
-    every: Mapping[str, Sums],
-    marks: list[str],
-) -> ServiceFigure:
-    sums = own or dict.fromkeys(SUMS, 0.0)
-    totals = {c: math.fsum(s[c] for s in every.values()) for c in SUMS}
-    offered = sums["offered_beq"]
-    if sums["request_lost"] > 0 and sums["request"] > 0 and not sums["lost"]:
-        # Only the number of lost requests is known: they are taken as large as the finished ones.
-        offered *= 1.0 + sums["request_lost"] / sums["request"]
-        marks.append("estimated")
-    energy_j, utility = sums["energy_j"], sums["utility_beq"]
-    tokens = service.kind == "ai"
-    energy_share = _ratio(energy_j, totals["energy_j"])
-    utility_share = _ratio(utility, totals["utility_beq"])
-    values = {
-        "bit_share_frac": _ratio(sums["bits_bit"], totals["bits_bit"]),
-        "energy_share_frac": energy_share,
-        "utility_share_frac": utility_share,
-        "served_share_frac": _ratio(utility, offered),
-        "asymmetry": _ratio(energy_share, utility_share),
-        "tree_beq_per_j": _ratio(utility, energy_j),
-        "tree_marginal_beq_per_j": _ratio(utility, marginal_j),
-        "ee_bit_per_j": _ratio(sums["bits_bit"], energy_j),
-        "j_per_tok": _ratio(energy_j, sums["out_tok"]),
-    }
-    return ServiceFigure(
-        name=service.name,
-        kind=service.kind,
-        profile=service.profile.id,
-        weight=service.weight,
-        alpha_bit_per_tok=service.profile.curve.alpha_bit_per_tok if tokens else None,
-        k_in=service.profile.k_in if tokens else None,
-        utility_beq=utility,
-        offered_beq=offered,
-        bits_bit=sums["bits_bit"],
-        tokens_in_tok=sums["in_tok"],
-        tokens_out_tok=sums["out_tok"],
-        tokens_late_tok=sums["late_tok"],
-        tokens_effective_tok=sums["effective_tok"],
-        worth_tok=_worth_tok(service, sums) if tokens else None,
-        requests=sums["request"],
-        requests_lost=sums["request_lost"],
-        energy_j=energy_j,
-        energy_marginal_j=marginal_j,
-        reasons={k: _WHY[k] for k, v in values.items() if v is None},
-        **values,
-    )
-
-
-def _worth_tok(service: Service, sums: Sums) -> float | None:
-    """Utility in tokens, w U / alpha; of linear profiles also where alpha is 0."""
-    curve = service.profile.curve
-    if curve.linear:
-        return service.weight * sums["effective_tok"]
-    return _ratio(sums["utility_beq"], curve.alpha_bit_per_tok)
-
-
-_WHY = {
-    "bit_share_frac": "no bits were delivered",
-    "energy_share_frac": "no energy is attributed to any service",
-    "utility_share_frac": "no utility was earned",
-    "served_share_frac": "the service was offered no work",
-    "asymmetry": "the service earned no utility: its energy is energy without value",
-    "tree_beq_per_j": "no energy is attributed to the service",
-    "tree_marginal_beq_per_j": "no energy depends on the service alone",
-    "ee_bit_per_j": "no energy is attributed to the service",
-    "j_per_tok": "the service delivered no tokens",
-}
 
 
 def _ran_energy_j(book: Book) -> float:
@@ -389,7 +329,3 @@ def _conservation(book: Book) -> float:
         " (SELECT coalesce(sum(energy_j), 0) FROM covered_energy JOIN inside USING (node))"
     )[0]
     return abs(attributed - metered) / metered if metered > 0 else 0.0
-
-
-def _ratio(over: float | None, under: float | None) -> float | None:
-    return over / under if over is not None and under is not None and under > 0 else None

@@ -38,7 +38,7 @@ def of_tree(book: Book) -> tuple[float | None, float | None]:
     choice of weights and shown apart. None where more than 1 % of the joules are of unknown
     uncertainty, or there is no energy.
     """
-    energy = _by_source(book, "covered_energy", "energy_j")
+    energy = _energy_by_source(book)
     total = math.fsum(value for _, value, _, _ in energy)
     if not total > 0:
         return None, None
@@ -50,11 +50,13 @@ def of_tree(book: Book) -> tuple[float | None, float | None]:
 
 
 def sources_without_coverage(book: Book) -> list[str]:
-    """Sources of rows inside the boundary that never state what time they covered."""
+    """Sources with rows of a quantity and node inside the boundary, and no statement on them."""
     rows = book.rows(
-        "SELECT DISTINCT source FROM (SELECT source, node FROM covered_energy UNION"
-        " SELECT source, node FROM covered_work) JOIN inside USING (node)"
-        " ANTI JOIN (SELECT source FROM coverage WHERE status = 'ok') USING (source) ORDER BY 1"
+        "SELECT DISTINCT r.source FROM (SELECT source, node, 'energy' AS quantity FROM"
+        " covered_energy UNION SELECT source, node, 'work' FROM covered_work) r"
+        " JOIN inside USING (node) ANTI JOIN (SELECT * FROM coverage WHERE status = 'ok') c"
+        " ON c.source = r.source AND c.quantity = r.quantity"
+        " AND coalesce(c.node, r.node) = r.node ORDER BY 1"
     )
     return [source for (source,) in rows]
 
@@ -62,17 +64,25 @@ def sources_without_coverage(book: Book) -> list[str]:
 def _of_work(book: Book) -> float:
     """Relative half width of the utility, rows weighted by the utility that they bring."""
     rows = book.rows(
-        "SELECT w.source, sum(w.amount * f.utility_beq), sum(w.amount * f.utility_beq * w.u95_frac)"
+        "SELECT source, sum(worth), sum(worth * u95_frac) FROM (SELECT w.source, w.u95_frac,"
+        f" w.amount * f.utility_beq * {_in_window(book)} AS worth"
         " FROM covered_work w JOIN inside USING (node) JOIN factor f ON f.service = w.service"
-        " AND f.kind = w.kind AND f.model IS NOT DISTINCT FROM w.model GROUP BY ALL ORDER BY 1"
+        " AND f.kind = w.kind AND f.model IS NOT DISTINCT FROM w.model) GROUP BY ALL ORDER BY 1"
     )
     return combine((s, v, (e or 0.0) / v) for s, v, e in rows if v > 0)
 
 
-def _by_source(book: Book, table: str, column: str) -> list[tuple[str, float, float, float]]:
-    """Source, its sum, the sum of its errors, and what of the sum has no known error."""
+def _energy_by_source(book: Book) -> list[tuple[str, float, float, float]]:
+    """Source, its joules, the sum of their errors, and the joules that have no known error."""
     return book.rows(
-        f"SELECT source, sum({column}), coalesce(sum({column} * u95_frac), 0),"
-        f" coalesce(sum({column}) FILTER (u95_frac IS NULL), 0)"
-        f" FROM {table} JOIN inside USING (node) GROUP BY source ORDER BY source"
+        "SELECT source, sum(part_j), coalesce(sum(part_j * u95_frac), 0),"
+        " coalesce(sum(part_j) FILTER (u95_frac IS NULL), 0)"
+        f" FROM (SELECT source, u95_frac, energy_j * {_in_window(book)} AS part_j"
+        " FROM covered_energy JOIN inside USING (node)) GROUP BY source ORDER BY source"
     )
+
+
+def _in_window(book: Book) -> str:
+    """SQL of the share of a row that lies in the window."""
+    low, high = f"greatest(t0_s, {book.t0_s!r})", f"least(t1_s, {book.t1_s!r})"
+    return f"greatest({high} - {low}, 0) / (t1_s - t0_s)"

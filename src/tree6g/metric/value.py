@@ -111,12 +111,19 @@ def value_cells(book: Book) -> list[str]:
         )  # fmt: skip
     columns = ("service", "kind", "model", "bits", "effective", "utility_beq", "offered_beq", "all")
     _register(book, "factor", columns, rows)
+    _register(book, "slices", ("service", "slice"), _slices(book))
     book.script("value")
     marks: list[str] = []
     for service in book.services.values():
         if service.kind == "ai" and not service.profile.curve.linear:
             marks += _curved(book, service)
     return marks
+
+
+def _slices(book: Book) -> list[tuple[object, ...]]:
+    """Slice of each service: the header's, else that of table `service`."""
+    stated = dict(book.rows("SELECT service, any_value(slice) FROM service GROUP BY ALL"))
+    return [(s.name, s.slice or stated.get(s.name)) for s in book.services.values()]
 
 
 def _unit_worth(service: Service) -> float:
@@ -132,28 +139,37 @@ def _unit_worth(service: Service) -> float:
 
 def _curved(book: Book, service: Service) -> list[str]:
     """Utility of a service whose worth is not linear, on its own averaging intervals."""
-    profile = service.profile
-    node, k, on_time, offered, running = sessions.intervals(book, service)
+    profile, work = service.profile, sessions.intervals(book, service)
+    node, k = work.node, work.k
     if not len(k):
         return []
-    marks: list[str] = []
-    span = covered_s(book, profile.interval_s, k)
-    seen = sessions.complete(book, service) if profile.unit in {"session", "user"} else False
-    if not seen and sessions.too_long(book, service):
-        marks.append("bound")
-    if profile.unit in {"session", "user"} and not seen:
-        if not np.all(np.isfinite(running)):
-            return [*marks, f"unseen:{service.name}"]
-        marks.append("estimated")
+    by_session = profile.unit in {"session", "user"}
+    seen = by_session and sessions.complete(book, service)
+    marks = ["bound"] if not seen and sessions.too_long(book, service) else []
+    if by_session and not seen and not np.all(np.isfinite(work.session_s[work.delivered_tok > 0])):
+        return [*marks, f"unseen:{service.name}"]
     if seen:
         node, k, earned, possible = sessions.by_request(book, service)
     else:
-        units = np.ones_like(span) if profile.unit in {"cell", "service"} else running / span
+        span = covered_s(book, profile.interval_s, k)
+        units = np.nan_to_num(work.session_s) / span if by_session else np.ones_like(span)
+        offered = work.delivered_tok if by_session else work.delivered_tok + work.lost_tok
         earned, possible = (
-            sessions.pooled(profile, k, tokens, units, span) for tokens in (on_time, offered)
+            sessions.pooled(profile, k, tokens, units, span)
+            for tokens in (work.on_time_tok, offered)
         )
+    lost = _lost_per_delivered(work) if by_session else 0.0
+    if by_session and (not seen or lost > 0):
+        marks.append("estimated")
+    possible = possible * (1.0 + lost)
     _insert(book, service, node, k, service.weight * earned, service.weight * possible)
     return marks
+
+
+def _lost_per_delivered(work: sessions.Intervals) -> float:
+    """Lost over delivered effective tokens: lost sessions are worth what the others are."""
+    delivered = float(work.delivered_tok.sum())
+    return float(work.lost_tok.sum()) / delivered if delivered > 0 else 0.0
 
 
 def covered_s(book: Book, grid_s: float, k: IntArray) -> FloatArray:
@@ -188,7 +204,7 @@ def _register(
     book: Book, name: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]
 ) -> None:
     """A small table of our own, typed by its column names."""
-    text = {"service", "kind", "model", "node"}
+    text = {"service", "kind", "model", "node", "slice"}
     types = [pa.string() if c in text else pa.float64() for c in columns]
     arrays = [pa.array([r[n] for r in rows], t) for n, t in enumerate(types)]
     book.connection.register(f"{name}_rows", pa.table(arrays, names=list(columns)))

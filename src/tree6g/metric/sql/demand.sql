@@ -32,7 +32,10 @@ WITH demanded AS (
 ), used AS (
     SELECT *, TRUE AS stated FROM demanded
     UNION ALL
-    SELECT l.*, FALSE FROM labelled l ANTI JOIN demanded d ON d.node = l.node AND d.k = l.k
+    SELECT l.node, l.k, l.service, CASE WHEN s.node IS NULL THEN l.demand ELSE 0 END, FALSE
+    FROM labelled l
+    ANTI JOIN demanded d ON d.node = l.node AND d.k = l.k AND d.service = l.service
+    LEFT JOIN (SELECT DISTINCT node, k FROM demanded) s ON s.node = l.node AND s.k = l.k
 )
 SELECT node, k, service, demand, stated,
        demand / sum(demand) OVER (PARTITION BY node, k) AS share,
