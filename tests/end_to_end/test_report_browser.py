@@ -28,7 +28,8 @@ const text = [...document.querySelectorAll('figure svg text')].map(e =>
   parseFloat(e.getAttribute('font-size')) * e.closest('svg').clientWidth /
   e.closest('svg').viewBox.baseVal.width);
 const out = {inner: innerWidth, scroll: document.documentElement.scrollWidth,
-  wide: wide.map(e => e.tagName + ': ' + e.textContent.slice(0, 60)), text: text.filter(t => t > 0)};
+  wide: wide.map(e => e.tagName + ': ' + e.textContent.slice(0, 60)),
+  text: text.filter(t => t > 0)};
 parent.document.body.innerHTML = '<pre id=measured>' + JSON.stringify(out) + '</pre>';
 </script>"""
 
