@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from tree6g.version import __version__
+
 if TYPE_CHECKING:
     from tree6g.engine.run import RunResult, run
     from tree6g.errors import Tree6gError
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from tree6g.scenario.model import Scenario
     from tree6g.scenario.trace import read_trace
 
-__version__ = "0.1.0"
 __all__ = [
     "Comparison",
     "Figure",

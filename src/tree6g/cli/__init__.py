@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from tree6g import __version__
 from tree6g.cli import (
     check,
     cite,
@@ -26,6 +25,7 @@ from tree6g.cli import (
     trace,
 )
 from tree6g.cli.console import guarded
+from tree6g.version import __version__
 
 HELP = """What a network that also serves AI is worth per joule.
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tree6g import __version__
 from tree6g.cli import options
 from tree6g.cli.console import print_json
+from tree6g.version import __version__
 
 SOFTWARE = f"tree6g {__version__}"
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 
-import tree6g
 from tree6g.engine import power
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.world import LOST, SERVED, World, link_node
@@ -17,6 +16,7 @@ from tree6g.ledger.writer import LedgerWriter
 from tree6g.metric.profile import data_profile, service_meta
 from tree6g.scenario.load import config_hash, dump
 from tree6g.scenario.model import DataService
+from tree6g.version import __version__
 
 # About 2.5 billion prompts a day of 700 million weekly users (OpenAI, July 2025) are 0.15 per user
 # and hour; ten times a busy hour of that is far beyond today's use.
@@ -84,7 +84,7 @@ def first_meta(world: World) -> Meta:
         idle_rule=scenario.idle_rule,
         scenario=plain,
         scenario_hash=config_hash(scenario),
-        producer=f"tree6g {tree6g.__version__}",
+        producer=f"tree6g {__version__}",
         sources=_sources(world),
     )
 
