@@ -66,8 +66,8 @@ def ledger(
         both = rows["energy"] + rows["work"]
         coverage = [
             {"t0_s": min(r["t0_s"] for r in both), "t1_s": max(r["t1_s"] for r in both),
-             "source": s, "quantity": "energy", "status": "ok", "node": None, "reason": None}
-            for s in sorted({r["source"] for r in both})
+             "source": s, "quantity": q, "status": "ok", "node": None, "reason": None}
+            for s in sorted({r["source"] for r in both}) for q in ("energy", "work")
         ]  # fmt: skip
     rows |= {"entity": list(entity), "coverage": list(coverage)}
     rows["service"] = [{"service": s, "kind": b["kind"], "slice": b["slice"]}
