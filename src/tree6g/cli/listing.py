@@ -19,6 +19,7 @@ TABLES: Final = {
 }
 KINDS: Final = ("scenarios", *TABLES)
 SHOWN_COLUMNS: Final = 5
+LEFT_OUT: Final = ("question", "source", "licence")  # long; --json has them
 
 
 def listing(
@@ -40,7 +41,7 @@ def listing(
     if as_json:
         print_json({kind: rows})
         return
-    columns = [name for name in rows[0] if name not in {"source", "licence"}][:SHOWN_COLUMNS]
+    columns = [name for name in rows[0] if name not in LEFT_OUT][:SHOWN_COLUMNS]
     cells = [[_cell(row[name]) for name in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     for line in [columns, *cells]:
