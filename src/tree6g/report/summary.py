@@ -8,7 +8,7 @@ from typing import Final
 
 from tree6g.ledger.reading import Ledger
 from tree6g.metric.figure import Figure, ServiceFigure
-from tree6g.report import listings, numerals, words
+from tree6g.report import listings, numerals, weight, words
 from tree6g.report.markup import visible
 from tree6g.report.tables import Cell, Column, Missing, shown
 
@@ -39,9 +39,10 @@ def terminal_summary(ledger: Ledger, figure: Figure, report: Path | None = None)
     lines = [*_wrapped(words.headline(figure)), ""]
     lines += [_efficiency(figure, *e) for e in _EFFICIENCIES]
     lines += ["", *_services(figure), ""]
-    lines += _holds_for(figure)
+    lines += _wrapped(" ".join([words.second_sentence(figure), *_worth(figure)]).strip())
+    lines += ["", *_holds_for(figure)]
     for note in ledger.meta.notes[:2]:
-        lines += _wrapped(f"Note: {note}")[:3]
+        lines += _wrapped(f"Note: {note}")[:2]
     shown_lines = [ascii_only(line).rstrip() for line in lines]
     return "\n".join([*shown_lines, *([f"report       {report}"] if report is not None else [])])
 
@@ -108,6 +109,12 @@ def _holds_for(figure: Figure) -> list[str]:
         f"coverage     {covered} of {window}; uncertainty {error}",
         f"profiles     {figure.profile_set}",
     ]
+
+
+def _worth(figure: Figure) -> list[str]:
+    """For which worth of a token AI earns the energy that it takes."""
+    curve = weight.token_weight(figure)
+    return [] if isinstance(curve, Missing) else words.weight_sentences(curve)[:2]
 
 
 def _count(figure: Figure, field: str) -> str:
