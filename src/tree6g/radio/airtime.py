@@ -8,21 +8,18 @@ import numpy.typing as npt
 from tree6g.radio.pathloss import FloatArray
 
 
-def fair_share_s(demand_s: npt.ArrayLike, capacity_s: float) -> tuple[FloatArray, float]:
-    """Airtime per service under max-min fairness, and the level that no service exceeds.
+def fair_share_s(demand_s: npt.ArrayLike, capacity_s: float) -> FloatArray:
+    """Airtime per service under max-min fairness. [service].
 
     Who needs less than an equal share gets what it needs; what it leaves goes to the others.
 
     Args:
         demand_s: Airtime that each service asks for. [service]
         capacity_s: Airtime that there is.
-
-    Returns:
-        Airtime granted [service], and the level: the grant of a service that asks without end.
     """
     demand = np.asarray(demand_s, dtype=np.float64)
     if float(demand.sum()) <= capacity_s:
-        return demand, capacity_s
+        return demand
     left_s, level_s = capacity_s, 0.0
     ascending = np.sort(demand)
     for n, need_s in enumerate(ascending):
@@ -30,20 +27,22 @@ def fair_share_s(demand_s: npt.ArrayLike, capacity_s: float) -> tuple[FloatArray
         if need_s > level_s:
             break
         left_s -= float(need_s)
-    return np.minimum(demand, level_s), level_s
+    return np.minimum(demand, level_s)
 
 
 def speed_frac(demand_s: npt.ArrayLike, capacity_s: float) -> FloatArray:
     """Speed at which each service's queue runs, over that of a carrier of its own. [service].
 
-    A service runs at what the others leave of the carrier, at least at the fair level: small
-    packets pass a long download at their guaranteed share. The airtime used in all never exceeds
-    the capacity, for no service uses more than it asked for. This is the fluid limit (generalised
-    processor sharing, Parekh and Gallager 1993) with the loads averaged over one step.
+    Services that are backlogged at the same time share the carrier equally (generalised processor
+    sharing, Parekh and Gallager 1993). A service finds another one backlogged for the share of time
+    that it uses, so a message takes 1 + sum of the others' shares times as long: small packets pass
+    beside a long download. A service that asks for more than its fair share gets that share. The
+    airtime used in all never exceeds the capacity. Loads are averaged over one step.
     """
-    grant_s, level_s = fair_share_s(demand_s, capacity_s)
-    rest_s = capacity_s - (grant_s.sum() - grant_s)
-    return np.clip(np.maximum(rest_s, level_s) / capacity_s, 0.0, 1.0)
+    demand = np.asarray(demand_s, dtype=np.float64)
+    grant = fair_share_s(demand, capacity_s) / capacity_s
+    beside = 1.0 / (1.0 + grant.sum() - grant)
+    return np.where(demand > grant * capacity_s * (1.0 + 1e-12), grant, beside)
 
 
 def fifo_departure_s(

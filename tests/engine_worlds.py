@@ -1,0 +1,72 @@
+"""Small networks for tests of the engine: seconds of simulated time, all phases used."""
+
+from __future__ import annotations
+
+import copy
+
+CORNER = {
+    "name": "small",
+    "seed": 3,
+    "duration": "60 s",
+    "drain": "30 s",
+    "ledger_interval": "30 s",
+    "step": "0.5 s",
+    "policy": "nearest",
+    "population": {"users": 30, "ai_requests_per_user_hour": 60},
+    "sites": [
+        {
+            "name": "a",
+            "pue": 1.2,
+            "base_station": {"model": "earth-micro", "bandwidth": "20 MHz", "sleep": "micro"},
+            "servers": [
+                {
+                    "name": "gpu",
+                    "accelerator": "l4",
+                    "model": "llama-3.2-3b",
+                    "weights": "fp8",
+                    "max_batch": 8,
+                    "token_budget": 1024,
+                }
+            ],
+        }
+    ],
+    "services": [
+        {"kind": "ai", "name": "chat"},
+        {
+            "kind": "data",
+            "name": "meters",
+            "direction": "up",
+            "sources": 50,
+            "message": "2 kB",
+            "period": "5 s",
+            "delay_budget": "50 ms",
+        },
+        {"kind": "data", "name": "files", "sources": 5, "message": "3 MB", "period": "10 s"},
+    ],
+}
+
+CLOUD = {
+    "name": "cloud",
+    "pue": 1.1,
+    "rented": True,
+    "servers": [{"name": "big", "accelerator": "h100-sxm", "model": "llama-3.1-8b"}],
+}
+
+
+def small(**changes):
+    """The street corner in small; keywords replace top-level fields."""
+    return copy.deepcopy(CORNER) | changes
+
+
+def three_tiers(**changes):
+    """With terminals, two sites and a cloud behind a link."""
+    plain = small()
+    plain["sites"].append(copy.deepcopy(plain["sites"][0]) | {"name": "b", "servers": []})
+    plain["clouds"] = [copy.deepcopy(CLOUD)]
+    plain["links"] = [{"to": "cloud", "latency": "10 ms"}]
+    plain["devices"] = {
+        "accelerator": "snapdragon-8-gen3",
+        "model": "llama-3.2-1b",
+        "capable_frac": 0.5,
+    }
+    return plain | changes
