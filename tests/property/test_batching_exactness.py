@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tree6g.compute.accelerator import accelerator, language_model
-from tree6g.compute.batching import BatchServer, Job, Limits, Usage, run_length
+from tree6g.compute.batching import BatchServer, Job, Limits, Usage, _sum_min, run_length
 from tree6g.compute.roofline import replica
 
 REPLICAS = {
@@ -120,6 +120,16 @@ def test_run_length_is_the_first_that_reaches_the_budget(first_s, growth_s, budg
     assert 1 <= k <= most
     assert k == 1 or begins(k - 1) < budget_s
     assert k == most or begins(k) >= budget_s
+
+
+lines = st.tuples(st.floats(0.0, 100.0), st.floats(-1.0, 1.0))
+
+
+@given(lines, lines, st.integers(1, 300))
+def test_the_sum_of_the_lower_of_two_lines_equals_the_loop(one, other, count):
+    (e, de), (g, dg) = one, other
+    loop = math.fsum(min(e + de * j, g + dg * j) for j in range(count))
+    assert _sum_min(e, de, g, dg, count) == pytest.approx(loop, rel=1e-9, abs=1e-6)
 
 
 def test_a_lone_request_takes_its_prompt_and_its_steps():

@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from engine_worlds import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine_worlds import small
 from tree6g.engine.run import run
 from tree6g.ledger.check import check
 

@@ -6,8 +6,8 @@ import hashlib
 
 import numpy as np
 import pytest
-from engine_worlds import small, three_tiers
 
+from engine_worlds import small, three_tiers
 from tree6g.engine.run import run
 from tree6g.errors import InfeasibleError, ScenarioError
 from tree6g.ledger.check import check
@@ -211,6 +211,16 @@ def test_impatient_users_leave_and_their_requests_are_lost(tmp_path):
     assert waited < 3.5
 
 
+def test_who_would_wait_too_long_for_a_terminal_gives_up(tmp_path):
+    plain = three_tiers(policy="device-only")
+    plain["population"] = {"users": 4, "ai_requests_per_user_hour": 600}
+    plain["services"][0]["patience"] = "1 s"
+    result = run(plain, out=tmp_path)
+    rows = _rows(result, "SELECT max(ttft_s) AS t FROM request")
+    assert result.requests.lost > 0
+    assert rows[0]["t"] <= 1.0
+
+
 def test_what_is_unfinished_at_the_end_is_lost(tmp_path):
     plain = small(drain="0 s", duration="30 s")
     result = run(plain, out=tmp_path)
@@ -292,7 +302,7 @@ def test_spectrum_that_leaves_nothing_for_the_others_is_refused(tmp_path):
 def test_a_relative_base_station_asks_for_its_anchor(tmp_path):
     plain = small()
     plain["sites"][0]["base_station"] = {"model": "tr38864-cat1-set1"}
-    with pytest.raises(ScenarioError, match="site 'a'.*anchor_power"):
+    with pytest.raises(ScenarioError, match=r"site 'a'.*anchor_power"):
         run(plain, out=tmp_path)
 
 

@@ -90,7 +90,7 @@ def test_a_relative_model_without_its_anchor_is_refused():
 
 
 def test_more_radiated_power_than_the_model_has_is_refused():
-    with pytest.raises(DataError, match="at most 12.6 W"):
+    with pytest.raises(DataError, match=r"at most 12\.6 W"):
         station_power("earth-micro", bandwidth_hz=20e6, transmit_power_w=20.0)
 
 

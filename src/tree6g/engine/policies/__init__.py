@@ -12,7 +12,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Final, Protocol
 
-from tree6g.errors import ScenarioError, nearest
+from tree6g import errors
+from tree6g.errors import ScenarioError
 
 GROUP: Final = "tree6g.policies"
 BUILT_IN: Final = ("nearest", "edge-only", "cloud-only", "device-only")
@@ -78,7 +79,7 @@ def policy(name: str) -> Policy:
         return chosen
     found = {point.name: point for point in entry_points(group=GROUP)}
     if name not in found:
-        known = nearest(name, [*BUILT_IN, *found])
+        known = errors.nearest(name, [*BUILT_IN, *found])
         raise ScenarioError(f"expected a dispatch policy; got {name!r}. {known}")
     loaded: Policy = found[name].load()
     return loaded
