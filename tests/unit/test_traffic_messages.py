@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def test_windows_of_periodic_sources_tile_the_time():
     sources = periodic(np.random.default_rng(1), 7, 2.5)
     whole, senders = sources.window(0.0, 50.0)
     edges = [0.0, 0.3, 2.5, 2.6, 17.77, 50.0]
-    parts = [sources.window(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [sources.window(a, b) for a, b in itertools.pairwise(edges)]
     assert np.concatenate([p[0] for p in parts]).tolist() == whole.tolist()
     assert np.concatenate([p[1] for p in parts]).tolist() == senders.tolist()
     assert len(whole) == 7 * 20
