@@ -74,9 +74,7 @@ def _same(one, other):
 @settings(max_examples=60)
 @given(st.sampled_from(sorted(REPLICAS)), jobs, limits)
 def test_runs_in_closed_form_equal_the_loop(name, wanted, bounds):
-    _same(
-        _serve(name, wanted, bounds, skip=True), _serve(name, wanted, bounds, skip=False)
-    )
+    _same(_serve(name, wanted, bounds, skip=True), _serve(name, wanted, bounds, skip=False))
 
 
 @settings(max_examples=40)
@@ -109,9 +107,7 @@ def test_every_job_is_answered_whole_or_lost(name, wanted, bounds):
     assert min(usage.prefill_j, usage.decode_j, usage.prefill_s, usage.decode_s) >= -1e-9
 
 
-@given(
-    st.floats(1e-4, 1.0), st.floats(0.0, 1e-3), st.floats(1e-6, 100.0), st.integers(1, 5000)
-)
+@given(st.floats(1e-4, 1.0), st.floats(0.0, 1e-3), st.floats(1e-6, 100.0), st.integers(1, 5000))
 def test_run_length_is_the_first_that_reaches_the_budget(first_s, growth_s, budget_s, most):
     def begins(k):
         return k * first_s + growth_s * k * (k - 1) / 2.0

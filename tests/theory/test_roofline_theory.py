@@ -77,7 +77,7 @@ def test_tensor_parallelism_shares_weights_and_pays_for_communication():
 
 
 def test_a_model_that_does_not_fit_is_refused_with_its_size():
-    with pytest.raises(InfeasibleError, match="llama-3.1-70b"):
+    with pytest.raises(InfeasibleError, match=r"llama-3\.1-70b"):
         replica(H100, language_model("llama-3.1-70b"))
     with pytest.raises(InfeasibleError, match="no link to peers"):
         replica(accelerator("jetson-agx-orin"), LLAMA, count=2)

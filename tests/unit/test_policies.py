@@ -14,9 +14,7 @@ QUERY = Query(service="chat", site=0, arrival_s=0.0, prompt_tok=100, ttft_budget
 
 
 def _option(tier, expected_s):
-    return Option(
-        node=f"x.{tier}", tier=tier, latency_s=0.0, expected_ttft_s=expected_s, running=0
-    )
+    return Option(node=f"x.{tier}", tier=tier, latency_s=0.0, expected_ttft_s=expected_s, running=0)
 
 
 def test_nearest_takes_the_first_that_is_well_within_the_budget():

@@ -29,9 +29,7 @@ def _mean_w(station, **use):
         ("earth-femto", 9.6, 10.4, 5.8),
     ],
 )
-def test_the_number_of_transceivers_multiplies_idle_slope_and_sleep(
-    model, idle_w, full_w, sleep_w
-):
+def test_the_number_of_transceivers_multiplies_idle_slope_and_sleep(model, idle_w, full_w, sleep_w):
     station = station_power(model, bandwidth_hz=10e6, sleep="micro")
     assert station.awake_w == pytest.approx(idle_w)
     assert station.downlink_w == pytest.approx(full_w)
@@ -39,9 +37,7 @@ def test_the_number_of_transceivers_multiplies_idle_slope_and_sleep(
 
 
 def test_earth_is_affine_in_load():
-    power = [
-        earth_power_w(load, trx=6, p0_w=130, slope=4.7, max_w=20) for load in (0.0, 0.5, 1.0)
-    ]
+    power = [earth_power_w(load, trx=6, p0_w=130, slope=4.7, max_w=20) for load in (0.0, 0.5, 1.0)]
     assert power == pytest.approx([780.0, 1062.0, 1344.0])
 
 

@@ -34,9 +34,7 @@ def test_poisson_sources_have_their_rate_and_scatter():
 
 def test_a_constant_rate_without_bursts_is_poisson():
     pattern = request_pattern("video-scene")
-    arrivals = draw_arrivals_s(
-        np.random.default_rng(4), pattern, rate_per_s=5.0, duration_s=4000.0
-    )
+    arrivals = draw_arrivals_s(np.random.default_rng(4), pattern, rate_per_s=5.0, duration_s=4000.0)
     gaps = np.diff(arrivals)
     assert len(arrivals) == pytest.approx(20_000, rel=0.03)
     assert gaps.std() / gaps.mean() == pytest.approx(1.0, abs=0.03)
