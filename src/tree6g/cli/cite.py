@@ -11,8 +11,6 @@ from tree6g.cli import options
 from tree6g.cli.console import print_json
 from tree6g.version import __version__
 
-SOFTWARE = f"tree6g {__version__}"
-
 
 def cite(
     ledger: Annotated[
@@ -32,9 +30,13 @@ def cite(
     from tree6g.ledger.reading import open_ledger
     from tree6g.report.references import METRIC_PAPER, Reference, bibtex, references
 
-    found = [Reference(what="software", text=SOFTWARE, licence="Apache-2.0")]
+    found = [
+        Reference(
+            what="software", text=f"tree6g {__version__}", licence="Apache-2.0", title="tree6g"
+        )
+    ]
     if ledger is None:
-        found.append(Reference(what="metric", text=METRIC_PAPER))
+        found.append(METRIC_PAPER)
     else:
         found += references(open_ledger(options.ledger_folder(ledger)))
     if as_json:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tree6g import data
-from tree6g.ledger.reading import Ledger
+from tree6g.ledger.reading import Ledger, named_sql
+from tree6g.report.tables import latex
 
-METRIC_PAPER: Final = (
-    "TREE: Token-Responsive Energy Efficiency Framework For Green AI-Integrated 6G Networks, 2025, "
-    "arXiv:2509.02250, https://arxiv.org/abs/2509.02250"
+_TITLE: Final = (
+    "TREE: Token-Responsive Energy Efficiency Framework For Green AI-Integrated 6G Networks"
 )
 # Fields of a scenario that name a row, and the tables that it may be in.
 _NAMING: Final[Mapping[str, tuple[str, ...]]] = {
@@ -28,25 +28,34 @@ class Reference:
     """One thing to cite.
 
     Attributes:
-        what: `metric`, `equation <source>` or `<table>/<row>`.
+        what: `software`, `metric`, `equation <source>` or `<table>/<row>`.
         text: The reference as its author wrote it down.
         licence: Licence of the data, empty for an equation.
         status: `read`, `measured` or `typical` for rows of tables, else empty.
+        title: Title of a publication, empty where there is none.
     """
 
     what: str
     text: str
     licence: str = ""
     status: str = ""
+    title: str = ""
+
+
+METRIC_PAPER: Final = Reference(
+    what="metric",
+    text=f"{_TITLE}, 2025, arXiv:2509.02250, https://arxiv.org/abs/2509.02250",
+    title=_TITLE,
+)
 
 
 def references(ledger: Ledger) -> tuple[Reference, ...]:
     """Everything that the figures of a ledger rest on, each once, the metric first."""
-    found = [Reference(what="metric", text=METRIC_PAPER)]
-    found += [
-        Reference(what=f"equation {source}", text=text)
-        for source, text in sorted(ledger.meta.sources.items())
-    ]
+    found = [METRIC_PAPER]
+    used = ledger.query(named_sql("report", "sources_used")).to_pylist()
+    for source in (row["source"] for row in used):
+        text = ledger.meta.sources.get(source, "not described in the header of the ledger")
+        found.append(Reference(what=f"equation {source}", text=text))
     rows = set(_rows_named(ledger.meta.scenario or {}))
     rows |= set(_rows_named({"services": dict(ledger.meta.services)}))
     for table, key in sorted(rows):
@@ -69,8 +78,8 @@ def bibtex(reference: Reference) -> str:
     eprint = re.search(r"arXiv[: ](\d{4}\.\d{4,5})", reference.text)
     doi = re.search(r"\b10\.\d{4,9}/[^\s,;)]+", reference.text)
     fields = {
-        "title": reference.what,
-        "note": reference.text.replace("{", "(").replace("}", ")"),
+        "title": latex(reference.title or reference.what),
+        "note": latex(reference.text),
         "url": url[0] if url else "",
         "doi": doi[0] if doi else "",
         "eprint": eprint[1] if eprint else "",
