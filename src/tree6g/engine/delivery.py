@@ -16,7 +16,10 @@ BoolArray = npt.NDArray[np.bool_]
 def deliver_data(
     world: World, cell: int, service: str, kind: str, sent: Messages, reached_s: FloatArray
 ) -> None:
-    """Messages of a data service reach their end; those after their delay budget are late."""
+    """Messages of a data service reach their end; those after their delay budget are late.
+
+    The budget is that of the access: what the link behind the cell adds is not counted.
+    """
     node = world.cells[cell].node
     bit = float(sent["bit"].sum())
     world.book.do(node, service, kind, bit)
