@@ -155,7 +155,7 @@ def _sources(evidence: Evidence) -> list[object]:
         parts += [tag("h3", "Profiles"), tag("ul", *items)]
     parts += [
         tag("h3", "The metric"),
-        tag("p", linked(METRIC_PAPER), ". EE_ran: ETSI ES 203 228, 3GPP TS 28.554."),
+        tag("p", linked(METRIC_PAPER.text), ". EE_ran: ETSI ES 203 228, 3GPP TS 28.554."),
     ]
     return parts
 
