@@ -9,7 +9,7 @@ import pytest
 
 from engine_worlds import small, three_tiers
 from tree6g.engine.run import run
-from tree6g.errors import InfeasibleError, ScenarioError
+from tree6g.errors import InfeasibleError, LedgerError, ScenarioError
 from tree6g.ledger.check import check
 
 
@@ -127,7 +127,7 @@ def test_the_figure_of_a_run_is_defined(result):
 def test_the_header_says_how_many_requests_a_user_sends(result):
     rate = result.requests_per_user_hour
     assert result.ledger.meta.control["requests_per_user_hour"] == rate
-    (note,) = [n for n in result.ledger.meta.notes if n.startswith("requests_per_user_hour")]
+    (note,) = [n for n in result.ledger.meta.notes if "(requests_per_user_hour)" in n]
     assert ("stress test" in note) == (rate > 10.0)
 
 
@@ -329,3 +329,20 @@ def test_finer_steps_change_the_figure_little(tmp_path):
     assert figures[0].service("chat").tokens_out_tok == pytest.approx(
         figures[1].service("chat").tokens_out_tok, rel=0.01
     )
+
+
+def test_a_run_replaces_only_an_earlier_run_of_its_scenario(tmp_path):
+    run(small(), out=tmp_path)
+    run(small(), out=tmp_path, seed=2)
+    with pytest.raises(LedgerError, match="Choose another folder"):
+        run(three_tiers(), out=tmp_path)
+    assert not [p for p in tmp_path.iterdir() if p.name != "ledger"]
+
+
+def test_the_traces_are_part_of_the_configuration(tmp_path):
+    trace = tmp_path / "trace.csv"
+    trace.write_text("arrival_s,input_tokens,output_tokens\n0.5,100,5\n1.5,80,4\n")
+    drawn = run(small(), out=tmp_path / "drawn").ledger.meta
+    replayed = run(small(), out=tmp_path / "replayed", trace=trace).ledger.meta
+    assert replayed.scenario_hash != drawn.scenario_hash
+    assert any("trace.csv" in note for note in replayed.notes)

@@ -76,6 +76,7 @@ def build(
         sources=list(_sources(scenario, arrivals)),
         policy=chosen or policy(scenario.policy),
         requests=drawn,
+        traces={name or "*": trace.source for name, trace in traces.items()},
         delay_budget_s={
             s.name: s.delay_budget_s
             for s in scenario.services

@@ -83,10 +83,16 @@ def first_meta(world: World) -> Meta:
         attribution=scenario.attribution,
         idle_rule=scenario.idle_rule,
         scenario=plain,
-        scenario_hash=config_hash(scenario),
+        scenario_hash=_configuration_hash(world),
         producer=f"tree6g {__version__}",
         sources=_sources(world),
     )
+
+
+def _configuration_hash(world: World) -> str:
+    """Hash of all that decides the rows: the scenario, and the traces that replace its requests."""
+    own = config_hash(world.scenario)
+    return digest({"scenario": own, "traces": dict(world.traces)}) if world.traces else own
 
 
 def last_meta(world: World, meta: Meta) -> Meta:
@@ -97,6 +103,7 @@ def last_meta(world: World, meta: Meta) -> Meta:
         "energy_j": {node: math.fsum(steps) for node, steps in sorted(world.book.control.items())},
         "requests": dataclasses.asdict(count),
         "requests_per_user_hour": rate,
+        "traces": dict(world.traces),
     }
     return dataclasses.replace(
         meta,
@@ -224,13 +231,14 @@ def _phase_weights(world: World) -> list[dict[str, Any]]:
 def _notes(world: World, rate: float) -> list[str]:
     notes = []
     if len(world.requests):
-        note = f"requests_per_user_hour: {rate:.4g} AI requests per user and hour"
+        note = f"Each user sends {rate:.3g} AI requests per hour (requests_per_user_hour)"
         if rate > STRESS_PER_USER_HOUR:
             note += (
-                f"; above {STRESS_PER_USER_HOUR:g} this is a stress test, far beyond today's use "
+                f": above {STRESS_PER_USER_HOUR:g} this is a stress test, far beyond today's use "
                 "of about 0.15"
             )
         notes.append(note + ".")
+    notes += [f"Requests come from the trace {source}." for source in world.traces.values()]
     notes.append(
         "Terminals count only while they send or run a model; what they draw otherwise is left out."
     )

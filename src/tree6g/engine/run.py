@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,11 @@ from tree6g.engine.delivery import lose, lose_data
 from tree6g.engine.header import RequestCount
 from tree6g.engine.policies import Policy
 from tree6g.engine.world import Tick, World
-from tree6g.ledger.reading import Ledger, open_ledger
-from tree6g.ledger.writer import LedgerWriter
-from tree6g.scenario.load import config_hash, load
+from tree6g.errors import LedgerError
+from tree6g.ledger.meta import Meta
+from tree6g.ledger.reading import Ledger, open_ledger, read_meta
+from tree6g.ledger.writer import LedgerWriter, new_ledger
+from tree6g.scenario.load import load
 from tree6g.scenario.model import Scenario
 from tree6g.scenario.trace import Trace, read_trace
 
@@ -78,7 +81,8 @@ def run(
 
     Args:
         scenario: Name in the library, file, plain data or a loaded scenario.
-        out: Folder of the results; default `tree6g-out/<name>-<hash>`. A ledger there is replaced.
+        out: Folder of the results; default `tree6g-out/<name>-<hash>`. An earlier run of
+            the same scenario there is replaced when this one is whole.
         seed: Seed in place of the scenario's.
         trace: Requests in place of drawn ones: a file for all AI services, which share it at random
             by their request shares, or one file per service.
@@ -90,28 +94,50 @@ def run(
         ScenarioError: The scenario, or how it goes with the trace.
         DataError: The trace.
         InfeasibleError: A model that does not fit.
+        LedgerError: Something else than a run of this scenario is in the folder.
     """
     changes = (*overrides, *(() if seed is None else (f"seed={seed}",)))
     described = load(scenario, changes)
     world = build(described, _traces(trace), policy)
-    folder = out or OUT / f"{described.name}-{config_hash(described)[:8]}"
-    path = folder / "ledger"
-    if (path / "meta.json").exists():
-        shutil.rmtree(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     meta = header.first_meta(world)
-    with LedgerWriter(path, meta) as writer:
+    folder = out or OUT / f"{described.name}-{str(meta.scenario_hash)[:8]}"
+    with _replacing(folder / "ledger", meta) as writer:
         end_s = simulate(world, writer, progress)
         header.write_tables(world, writer, end_s)
         writer.flush()
         writer.update_meta(header.last_meta(world, meta))
     return RunResult(
-        ledger=open_ledger(path),
+        ledger=open_ledger(folder / "ledger"),
         scenario=described,
         path=folder,
         requests=header.count_requests(world),
         requests_per_user_hour=header.requests_per_user_hour(world),
     )
+
+
+@contextmanager
+def _replacing(path: Path, meta: Meta) -> Iterator[LedgerWriter]:
+    """Write a ledger that takes the place of an earlier run's once it is whole.
+
+    Raises:
+        LedgerError: What is there is not a run of this scenario, and would be lost.
+    """
+    if path.exists() and any(path.iterdir()):
+        there = read_meta(path).scenario
+        name = dict(meta.scenario or {}).get("name")
+        if there is None or there.get("name") != name:
+            what = "a measured ledger" if there is None else f"a run of '{there.get('name')}'"
+            raise LedgerError(
+                f"expected nothing, or an earlier run of '{name}', at {path}; got {what}. Choose "
+                "another folder."
+            )
+    following = path.with_name(f".{path.name}-next")
+    shutil.rmtree(following, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with new_ledger(following, meta) as writer:
+        yield writer
+    shutil.rmtree(path, ignore_errors=True)
+    following.rename(path)
 
 
 def simulate(world: World, writer: LedgerWriter, progress: Progress | None = None) -> float:

@@ -240,6 +240,7 @@ class World:
     policy: Policy
     requests: Requests
     delay_budget_s: Mapping[str, float]
+    traces: Mapping[str, str]
     book: Book = dataclasses.field(default_factory=Book)
     next_request: int = 0
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
