@@ -335,7 +335,7 @@ def test_a_run_replaces_only_an_earlier_run_of_its_scenario(tmp_path):
     run(small(), out=tmp_path)
     run(small(), out=tmp_path, seed=2)
     with pytest.raises(LedgerError, match="Choose another folder"):
-        run(three_tiers(), out=tmp_path)
+        run({**small(), "name": "another"}, out=tmp_path)
     assert not [p for p in tmp_path.iterdir() if p.name != "ledger"]
 
 
