@@ -16,9 +16,7 @@ ROWS_SHOWN = 12
 def explain(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="FIGURE_OR_SERVICE", help="E.g. tree_beq_per_j, or the name of a service."
-        ),
+        typer.Argument(metavar="FIGURE_OR_SERVICE", help="E.g. tree, ee, j_per_tok, or a service."),
     ],
     ledger: options.LedgerPath,
     *,
@@ -31,7 +29,7 @@ def explain(
 ) -> None:
     """Walk from a number down to what it rests on.
 
-    Example: tree6g explain tree_beq_per_j tree6g-out/street-corner-1a2b3c4d
+    Example: tree6g explain tree tree6g-out/street-corner-1a2b3c4d
     """
     from tree6g.ledger.reading import open_ledger
     from tree6g.report.explain import explain as explain_figure

@@ -41,7 +41,13 @@ def describe(
         print_json(described)
         return
     for key, value in described.items():
-        typer.echo(f"{key:<28} {value:,.6g}" if isinstance(value, float) else f"{key:<28} {value}")
+        typer.echo(f"{key:<28} {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return "-" if value in (None, [], ()) else str(value)
 
 
 def convert(

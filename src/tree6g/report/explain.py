@@ -23,6 +23,10 @@ RATIOS: Final[Mapping[str, tuple[str, str]]] = {
     "j_per_tok": ("energy_j", "tokens_out_tok"),
     "j_per_bit": ("energy_j", "bits_bit"),
 }
+# The words by which people call the three headline figures.
+SHORT: Final[Mapping[str, str]] = {
+    "tree": "tree_beq_per_j", "ee": "ee_bit_per_j", "ee_ran": "ee_ran_bit_per_j",
+}  # fmt: skip
 TOTALS: Final = ("utility_beq", "bits_bit", "tokens_out_tok", "energy_j")
 _SQL_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "utility_beq": ("work_cells", "value"),
@@ -54,7 +58,7 @@ def explain(ledger: Ledger, name: str, query: Query | None = None) -> tuple[Step
 
     Args:
         ledger: A ledger of any origin.
-        name: A figure such as `tree_beq_per_j`, or the name of a service.
+        name: A figure such as `tree_beq_per_j` (or `tree`, `ee`, `ee_ran`), or a service.
         query: How the figure is taken; None takes the header's words.
 
     Raises:
@@ -63,6 +67,7 @@ def explain(ledger: Ledger, name: str, query: Query | None = None) -> tuple[Step
     query = query or Query()
     figure = tree.figure(ledger, query)
     services = {s.name: s for s in figure.services}
+    name = name if name in services else SHORT.get(name.lower(), name)
     if name not in {*RATIOS, *TOTALS, *services}:
         known = nearest(name, [*RATIOS, *TOTALS, *services])
         raise LedgerError(f"expected a figure or a service to explain; got {name!r}. {known}")
