@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import duckdb
 
 from tree6g.errors import LedgerError
+from tree6g.ledger import schema
 from tree6g.ledger.reading import Ledger, named_sql
 from tree6g.metric import coverage
 from tree6g.metric.coverage import Span
@@ -57,6 +58,18 @@ class Book:
             text = re.sub(rf"\${key}\b", literal(value), text)
         self.connection.execute(text)
 
+    def store(self, name: str, columns: Mapping[str, tuple[str, Sequence[Any]]]) -> None:
+        """Create a table of ours: the type and the values of each column.
+
+        Lists, because registering Arrow or NumPy data makes the database import pandas.
+        """
+        parts = ", ".join(
+            f"unnest(${n}::{sql_type}[]) AS {column}"
+            for n, (column, (sql_type, _)) in enumerate(columns.items(), 1)
+        )
+        values = [list(v) for _, v in columns.values()]
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {parts}", values)
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a small result."""
         return self.connection.execute(sql).fetchall()
@@ -68,7 +81,7 @@ def literal(value: object) -> str:
         return "TRUE" if value else "FALSE"
     if isinstance(value, int | float):
         return f"{float(value)!r}::DOUBLE"
-    if not re.fullmatch(r"[a-z_]+", str(value)):
+    if not re.fullmatch(r"[a-z_|]+", str(value)):
         raise LedgerError(f"expected a plain word; got {value!r}.")
     return f"'{value}'"
 
@@ -85,18 +98,20 @@ def open_book(ledger: Ledger, query: Query) -> Book:
         rule=query.rule or ledger.meta.attribution,
         idle=query.idle or ledger.meta.idle_rule,
     )
+    services = reweighted(from_meta(ledger.meta), query.weights, query.alphas)
     connection = ledger.connect(threads=query.threads, memory=query.memory)
     inside, outside = _boundary(connection, str(asked.boundary))
-    extent = _extent(connection)
+    extent = _extent(ledger, connection)
     cover = coverage.covered(_statements(connection), set(inside))
     t0_s, t1_s = _window(asked, cover, extent)
     # Cells are cut whole and shared by time afterwards, so that windows tile (METRIC rule 2).
-    clipped = _cut(connection, cover, extent)
+    by_model = _by_model(ledger, services.values())
+    clipped = _cut(connection, cover, extent, by_model=by_model)
     book = Book(
         ledger=ledger,
         query=asked,
         connection=connection,
-        services=reweighted(from_meta(ledger.meta), query.weights, query.alphas),
+        services=services,
         inside=inside,
         outside=outside,
         cover=tuple(cover),
@@ -105,10 +120,47 @@ def open_book(ledger: Ledger, query: Query) -> Book:
         t1_s=t1_s,
         grid_s=ledger.meta.attribution_interval_s,
     )
+    book.script("energy_rows")
+    book.script("work_rows", keys="node|service|kind" + "|model" * by_model)
+    _check_names(book)
+    _code_words(book)
     book.script("energy_cells")
     book.script("work_cells")
-    _check_names(book)
+    if book.rows("SELECT 1 FROM work_rows WHERE n > 1 LIMIT 1"):
+        book.script("work_long")
     return book
+
+
+def _by_model(ledger: Ledger, services: Iterable[Service]) -> bool:
+    """Whether any factor of the header goes by model; else rows need not be told apart by it."""
+    return any(s.quality or s.tokenizer for s in services) or any(
+        row.get("model") is not None for row in ledger.meta.phase_weights
+    )
+
+
+def _code_words(book: Book) -> None:
+    """Type `word`: all words of this book as small integers, by which cells join and group.
+
+    The vocabulary of the schema is in it, so that SQL may compare with any of its words; order is
+    that of the alphabet, so that sorted output is.
+    """
+    words = {w for known in schema.VOCABULARY.values() for w in known} | set(book.services)
+    for table, columns in _WORDS.items():
+        for column in columns:
+            found = book.rows(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")
+            words.update(w for (w,) in found)
+    book.store("words", {"word": ("VARCHAR", sorted(words))})
+    book.connection.execute("CREATE TYPE word AS ENUM (SELECT word FROM words)")
+    book.connection.execute(
+        "CREATE OR REPLACE TEMP TABLE inside AS"
+        " SELECT node::word AS node, tier::word AS tier, site::word AS site FROM inside"
+    )
+
+
+_WORDS = {
+    "energy_rows": ("node",), "work_rows": ("node", "model"), "entity": ("node",),
+    "inside": ("site",), "listed_request": ("model",),
+}  # fmt: skip
 
 
 def _boundary(
@@ -127,13 +179,31 @@ def _boundary(
     return tuple(n for n, yes in names if yes), tuple(n for n, yes in names if not yes)
 
 
-def _extent(connection: duckdb.DuckDBPyConnection) -> Span | None:
+def _extent(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> Span | None:
     """First start and last end of all rows, None for an empty ledger."""
-    start, end = connection.execute(
-        "SELECT min(a), max(b) FROM (SELECT min(t0_s) AS a, max(t1_s) AS b FROM energy"
-        " UNION ALL SELECT min(t0_s), max(t1_s) FROM work)"
+    spans = [_extent_of(ledger, connection, table) for table in ("energy", "work")]
+    found = [(a, b) for a, b in spans if a is not None and b is not None]
+    return (min(a for a, _ in found), max(b for _, b in found)) if found else None
+
+
+def _extent_of(
+    ledger: Ledger, connection: duckdb.DuckDBPyConnection, table: str
+) -> tuple[float | None, float | None]:
+    """The same of one table, from the footers of its parts where they tell."""
+    files = [str(path) for path in ledger.parts[table]]
+    if not files:
+        return None, None
+    a, b, silent = connection.execute(
+        "SELECT min(stats_min_value::DOUBLE) FILTER (path_in_schema = 't0_s'),"
+        " max(stats_max_value::DOUBLE) FILTER (path_in_schema = 't1_s'),"
+        " count(*) FILTER (stats_min_value IS NULL OR stats_max_value IS NULL)"
+        " FROM parquet_metadata(?) WHERE path_in_schema IN ('t0_s', 't1_s')",
+        [files],
     ).fetchall()[0]
-    return None if start is None else (start, end)
+    if not silent:
+        return a, b
+    start, end = connection.execute(f"SELECT min(t0_s), max(t1_s) FROM {table}").fetchall()[0]
+    return start, end
 
 
 def _statements(connection: duckdb.DuckDBPyConnection) -> list[coverage.Statement]:
@@ -151,8 +221,18 @@ def _window(query: Query, cover: Sequence[Span], extent: Span | None) -> Span:
     return start, end
 
 
-def _cut(connection: duckdb.DuckDBPyConnection, cover: Sequence[Span], extent: Span | None) -> bool:
-    """Views `covered_energy` and `covered_work`, prorated; whether that cut any row."""
+def _cut(
+    connection: duckdb.DuckDBPyConnection,
+    cover: Sequence[Span],
+    extent: Span | None,
+    *,
+    by_model: bool,
+) -> bool:
+    """Views `covered_energy` and `covered_work`, prorated, and `listed_request`.
+
+    Returns:
+        Whether coverage cut any row.
+    """
     whole = extent is None or (
         len(cover) == 1 and cover[0][0] <= extent[0] and extent[1] <= cover[0][1]
     )
@@ -162,7 +242,13 @@ def _cut(connection: duckdb.DuckDBPyConnection, cover: Sequence[Span], extent: S
     amounts = {"energy": ("energy_j",), "work": ("amount", "demand")}
     for table, columns in amounts.items():
         source = f"SELECT * FROM {table}" if whole else _prorated(table, columns)
+        if table == "work" and not by_model:
+            source = f"SELECT * REPLACE (NULL::VARCHAR AS model) FROM ({source})"
         connection.execute(f"CREATE TEMP VIEW covered_{table} AS {source}")
+    model = "model" if by_model else "NULL::VARCHAR"
+    connection.execute(
+        f"CREATE TEMP VIEW listed_request AS SELECT * REPLACE ({model} AS model) FROM request"
+    )
     return not whole
 
 
@@ -178,8 +264,8 @@ def _prorated(table: str, columns: Sequence[str]) -> str:
 
 def _check_names(book: Book) -> None:
     unknown = book.rows(
-        "SELECT DISTINCT node FROM (SELECT node FROM energy_cells UNION ALL SELECT node FROM"
-        " work_cells) ANTI JOIN (SELECT node FROM entity) USING (node) ORDER BY 1"
+        "SELECT DISTINCT node FROM (SELECT node FROM energy_rows UNION ALL SELECT node FROM"
+        " work_rows) ANTI JOIN (SELECT node FROM entity) USING (node) ORDER BY 1"
     )
     if unknown:
         raise LedgerError(
@@ -187,7 +273,7 @@ def _check_names(book: Book) -> None:
             " Add one with its tier and boundaries, or it would count nowhere."
         )
     named = book.rows(
-        "SELECT service FROM work_cells UNION SELECT service FROM energy_cells"
+        "SELECT service FROM work_rows UNION SELECT service FROM energy_rows"
         " WHERE service IS NOT NULL ORDER BY 1"
     )
     for (service,) in named:

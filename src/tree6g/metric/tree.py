@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
     book = open_book(ledger, query or Query())
     marks = _account(book, [book.t0_s, book.t1_s])
     totals = _sums(book, "")[()]
+    _require_finite(book, totals.values())
     by_service = {k[0]: v for k, v in _sums(book, "service").items()}
     loose = _sums(book, "reason", "service IS NULL")
     unseen = _unseen(marks)
@@ -118,17 +119,20 @@ def series(
     book = open_book(ledger, query or Query())
     edges = _edges(book, window_s) if "window" in by else [book.t0_s, book.t1_s]
     unseen = _unseen(_account(book, edges))
-    keys = ["window_s AS t0_s" if key == "window" else key for key in by]
+    keys = ["window_s AS t0_s" if key == "window" else f"{key}::VARCHAR AS {key}" for key in by]
     head = ", ".join(keys) + ", " if keys else ""
     known = f"NOT coalesce(bool_or(list_contains({list(unseen)!r}, service)), FALSE)"
     utility = f"CASE WHEN {known} THEN sum(utility_beq) END" if unseen else "sum(utility_beq)"
-    return book.connection.sql(
+    found = book.connection.sql(
         f"SELECT {head}{utility} AS utility_beq, sum(bits_bit) AS bits_bit,"
         " sum(out_tok) AS tokens_out_tok, sum(energy_j) AS energy_j,"
         f" {_quotient(utility)} AS tree_beq_per_j,"
         f" {_quotient('sum(bits_bit)')} AS ee_bit_per_j"
         f" FROM {_wide(by)} GROUP BY ALL ORDER BY ALL NULLS LAST"
     ).to_arrow_table()
+    for name in ("utility_beq", "bits_bit", "tokens_out_tok", "energy_j"):
+        _require_finite(book, found[name].to_pylist())
+    return found
 
 
 def _quotient(over: str) -> str:
@@ -145,7 +149,8 @@ def flows(ledger: Ledger, query: Query | None = None) -> pa.Table:
     book = open_book(ledger, query or Query())
     _account(book, [book.t0_s, book.t1_s])
     return book.connection.sql(
-        "SELECT node, n.site, n.tier, component, service, reason,"
+        "SELECT node::VARCHAR AS node, n.site::VARCHAR AS site, n.tier::VARCHAR AS tier,"
+        " component::VARCHAR AS component, service::VARCHAR AS service, reason,"
         " sum(energy_j * p.share) AS energy_j"
         " FROM attributed a JOIN inside n USING (node)"
         f" JOIN piece p ON p.k = a.k AND p.grid_s = {book.grid_s!r}"
@@ -202,13 +207,15 @@ def _account(book: Book, edges_s: Sequence[float]) -> list[str]:
     _attribute(book, str(book.query.rule), str(book.query.idle))
     _pieces(book, edges_s)
     book.script("account")
-    sums = book.rows(f"SELECT {', '.join(f'coalesce(sum({c}), 0)' for c in SUMS)} FROM account")[0]
-    if not all(map(math.isfinite, sums)):
+    return marks
+
+
+def _require_finite(book: Book, sums: Iterable[float | None]) -> None:
+    if not all(math.isfinite(v) for v in sums if v is not None):
         raise LedgerError(
             f"the sums of {book.ledger.path} are too large for a number: look for rows with"
             " amounts or joules beyond all measure."
         )
-    return marks
 
 
 def _attribute(book: Book, rule: str, idle: str) -> None:
@@ -223,28 +230,20 @@ def _attribute(book: Book, rule: str, idle: str) -> None:
 def _pieces(book: Book, edges_s: Sequence[float]) -> None:
     """Table `piece`: cell k of a grid to a window, with the share of the cell's covered time."""
     grids = book.rows(
-        f"SELECT grid_s, k FROM value UNION SELECT {book.grid_s!r}, k FROM attributed ORDER BY ALL"
+        f"SELECT {book.grid_s!r}, k FROM (SELECT DISTINCT k FROM work_cells UNION"
+        " SELECT DISTINCT k FROM attributed) UNION SELECT DISTINCT grid_s, k FROM curved"
+        " ORDER BY ALL"
     )
-    parts = []
+    pieces: dict[str, list[Any]] = {"grid_s": [], "k": [], "window_s": [], "share": []}
     for grid_s in sorted({g for g, _ in grids}):
         cells = np.array([k for g, k in grids if g == grid_s], dtype=np.int64)
         cell, window, share = coverage.cell_shares(grid_s, cells, book.cover, edges_s)
         start = np.asarray(edges_s, dtype=np.float64)[window]
-        columns = [np.full(len(cell), grid_s), cell, start, share]
-        parts.append(pa.table(columns, names=["grid_s", "k", "window_s", "share"]))
-    empty = pa.table([[], [], [], []], schema=_PIECE)
-    whole = pa.concat_tables([empty, *(p.cast(_PIECE) for p in parts)])
-    book.connection.register("piece", whole)
-
-
-_PIECE = pa.schema(
-    [
-        ("grid_s", pa.float64()),
-        ("k", pa.int64()),
-        ("window_s", pa.float64()),
-        ("share", pa.float64()),
-    ]
-)
+        columns = (np.full(len(cell), grid_s), cell, start, share)
+        for name, column in zip(pieces, columns, strict=True):
+            pieces[name] += column.tolist()
+    types = {"k": "BIGINT"}
+    book.store("piece", {n: (types.get(n, "DOUBLE"), v) for n, v in pieces.items()})
 
 
 def _edges(book: Book, window_s: float) -> list[float]:

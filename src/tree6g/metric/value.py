@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from tree6g.metric import sessions
 from tree6g.metric.cells import Book
@@ -15,10 +15,6 @@ from tree6g.metric.profile import Service
 from tree6g.metric.utility import utility_bps
 
 IntArray = npt.NDArray[np.int64]
-COLUMNS = (
-    "service", "node", "grid_s", "k", "utility_beq", "offered_beq", "bits_bit", "effective_tok",
-    "in_tok", "out_tok", "late_tok", "request", "request_lost", "lost",
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +93,8 @@ def value_cells(book: Book) -> list[str]:
         sessions would be needed and are not known.
     """
     combinations = book.rows(
-        "SELECT DISTINCT service, kind, model FROM work_cells ORDER BY service, kind, model"
+        "SELECT DISTINCT service, kind, model FROM work_cells UNION SELECT DISTINCT service,"
+        " unnest(['token_in', 'token_out']), model FROM listed_request ORDER BY ALL"
     )
     rows: list[tuple[object, ...]] = []
     for name, kind, model in combinations:
@@ -112,6 +109,7 @@ def value_cells(book: Book) -> list[str]:
     columns = ("service", "kind", "model", "bits", "effective", "utility_beq", "offered_beq", "all")
     _register(book, "factor", columns, rows)
     _register(book, "slices", ("service", "slice"), _slices(book))
+    book.script("curved")
     book.script("value")
     marks: list[str] = []
     for service in book.services.values():
@@ -187,25 +185,25 @@ def _insert(
     node: sessions.Names,
     k: IntArray,
     earned: FloatArray,
-    all_: FloatArray,
+    offered: FloatArray,
 ) -> None:
-    zero = np.zeros(len(k))
-    columns = [
-        pa.array([service.name] * len(k)), pa.array(node),
-        pa.array(zero + service.profile.interval_s),
-        pa.array(k), pa.array(earned), pa.array(all_), *(pa.array(zero) for _ in range(8)),
-    ]  # fmt: skip
-    book.connection.register("curved", pa.table(columns, names=list(COLUMNS)))
-    book.connection.execute(f"INSERT INTO value SELECT {', '.join(COLUMNS)} FROM curved")
-    book.connection.unregister("curved")
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "service": ("word", [service.name] * len(k)),
+        "node": ("word", node.tolist()),
+        "grid_s": ("DOUBLE", [service.profile.interval_s] * len(k)),
+        "k": ("BIGINT", k.tolist()),
+        "utility_beq": ("DOUBLE", earned.tolist()),
+        "offered_beq": ("DOUBLE", offered.tolist()),
+    }
+    book.store("entries", columns)
+    book.connection.execute("INSERT INTO curved FROM entries")
 
 
 def _register(
     book: Book, name: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]
 ) -> None:
     """A small table of our own, typed by its column names."""
-    text = {"service", "kind", "model", "node", "slice"}
-    types = [pa.string() if c in text else pa.float64() for c in columns]
-    arrays = [pa.array([r[n] for r in rows], t) for n, t in enumerate(types)]
-    book.connection.register(f"{name}_rows", pa.table(arrays, names=list(columns)))
-    book.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}_rows")
+    text = {"service", "kind", "model", "node"}
+    types = ["word" if c in text else "VARCHAR" if c == "slice" else "DOUBLE" for c in columns]
+    values = [[row[n] for row in rows] for n in range(len(columns))]
+    book.store(name, dict(zip(columns, zip(types, values, strict=True), strict=True)))

@@ -4,7 +4,7 @@ SELECT r.node, coalesce(r.ue, r.id) AS ue, r.id,
        (r.token_in - coalesce(r.token_in_late, 0)) * coalesce(i.effective, 0)
          + (r.token_out - r.token_late) * coalesce(o.effective, 0) AS on_time,
        r.token_in * coalesce(i.effective, 0) + r.token_out * coalesce(o.effective, 0) AS offered
-FROM request r
+FROM listed_request r
 JOIN inside USING (node)
 LEFT JOIN factor i ON i.service = r.service AND i.kind = 'token_in'
                   AND i.model IS NOT DISTINCT FROM r.model
