@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from tree6g.cli import results
 from tree6g.cli.console import print_json
 from tree6g.cli.designs import Load
 from tree6g.errors import ScenarioError
@@ -124,6 +125,7 @@ def _cells(texts: Sequence[str], study: Study, load: Load, query: Query) -> list
                         **({"requests_per_user_hour": float(value)} if by_load else {}),
                         "rule": rule,
                         "idle": idle,
+                        "unattributed_frac": results.unattributed_frac(taken),
                         "service": service.name,
                         **{key: getattr(service, key) for key in SERVICE_KEYS},
                     }
