@@ -120,15 +120,22 @@ def open_book(ledger: Ledger, query: Query) -> Book:
         t1_s=t1_s,
         grid_s=ledger.meta.attribution_interval_s,
     )
-    book.script("energy_rows")
-    book.script("work_rows", keys="node|service|kind" + "|model" * by_model)
-    _check_names(book)
-    _code_words(book)
-    book.script("energy_cells")
-    book.script("work_cells")
-    if book.rows("SELECT 1 FROM work_rows WHERE n > 1 LIMIT 1"):
-        book.script("work_long")
+    _code_words(book, by_model=by_model)
+    try:
+        _fill_cells(book, by_model=by_model)
+    except duckdb.ConversionException:  # a word that no table describes
+        _check_names(book, "energy", "work")
+        raise
+    _check_names(book, "energy_cells", "work_cells")
     return book
+
+
+def _fill_cells(book: Book, *, by_model: bool) -> None:
+    labelled = book.rows("SELECT 1 FROM covered_energy WHERE service IS NOT NULL LIMIT 1")
+    book.script("energy_cells", keys="node|component|state" + "|service" * bool(labelled))
+    book.script("work_cells", keys="node|service|kind" + "|model" * by_model)
+    if book.rows("SELECT 1 FROM work_cells WHERE long LIMIT 1"):
+        book.script("work_long")
 
 
 def _by_model(ledger: Ledger, services: Iterable[Service]) -> bool:
@@ -138,29 +145,24 @@ def _by_model(ledger: Ledger, services: Iterable[Service]) -> bool:
     )
 
 
-def _code_words(book: Book) -> None:
+def _code_words(book: Book, *, by_model: bool) -> None:
     """Type `word`: all words of this book as small integers, by which cells join and group.
 
     The vocabulary of the schema is in it, so that SQL may compare with any of its words; order is
     that of the alphabet, so that sorted output is.
     """
     words = {w for known in schema.VOCABULARY.values() for w in known} | set(book.services)
-    for table, columns in _WORDS.items():
-        for column in columns:
-            found = book.rows(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")
-            words.update(w for (w,) in found)
+    sources = ["SELECT node FROM entity", "SELECT site FROM inside"]
+    if by_model:
+        sources += ["SELECT model FROM work", "SELECT model FROM request"]
+    found = book.rows(" UNION ".join(sources))
+    words.update(w for (w,) in found if w is not None)
     book.store("words", {"word": ("VARCHAR", sorted(words))})
     book.connection.execute("CREATE TYPE word AS ENUM (SELECT word FROM words)")
     book.connection.execute(
         "CREATE OR REPLACE TEMP TABLE inside AS"
         " SELECT node::word AS node, tier::word AS tier, site::word AS site FROM inside"
     )
-
-
-_WORDS = {
-    "energy_rows": ("node",), "work_rows": ("node", "model"), "entity": ("node",),
-    "inside": ("site",), "listed_request": ("model",),
-}  # fmt: skip
 
 
 def _boundary(
@@ -262,10 +264,11 @@ def _prorated(table: str, columns: Sequence[str]) -> str:
     )
 
 
-def _check_names(book: Book) -> None:
+def _check_names(book: Book, energy: str, work: str) -> None:
+    """Refuse nodes without an entity and services without a profile in two tables."""
     unknown = book.rows(
-        "SELECT DISTINCT node FROM (SELECT node FROM energy_rows UNION ALL SELECT node FROM"
-        " work_rows) ANTI JOIN (SELECT node FROM entity) USING (node) ORDER BY 1"
+        f"SELECT DISTINCT node FROM (SELECT node FROM {energy} UNION ALL SELECT node FROM {work})"
+        " ANTI JOIN (SELECT node FROM entity) USING (node) ORDER BY 1"
     )
     if unknown:
         raise LedgerError(
@@ -273,7 +276,7 @@ def _check_names(book: Book) -> None:
             " Add one with its tier and boundaries, or it would count nowhere."
         )
     named = book.rows(
-        "SELECT service FROM work_rows UNION SELECT service FROM energy_rows"
+        f"SELECT service FROM {work} UNION SELECT service FROM {energy}"
         " WHERE service IS NOT NULL ORDER BY 1"
     )
     for (service,) in named:
