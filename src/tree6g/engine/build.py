@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -14,7 +15,7 @@ from tree6g.compute.roofline import Replica, iteration, prompt_batch, replica
 from tree6g.engine.airtime import Pool
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.workload import draw_requests
-from tree6g.engine.world import Ai, Carrier, Cell, Host, Source, World
+from tree6g.engine.world import Ai, Carrier, Cell, Host, Source, World, link_node
 from tree6g.errors import DataError, InfeasibleError, ScenarioError
 from tree6g.metric.profile import class_profile
 from tree6g.radio import link as radio
@@ -64,13 +65,15 @@ def build(
             strict=True,
         )
     ]
+    hosts = list(_hosts(scenario, frozenset(s.spec.name for s in ai)))
+    _check_nodes(scenario, cells, hosts)
     drawn, end_s = draw_requests(scenario, ai, traces, requests)
     return World(
         scenario=scenario,
         step_s=scenario.step_s,
         arrivals_end_s=end_s,
         cells=cells,
-        hosts=list(_hosts(scenario, frozenset(s.spec.name for s in ai))),
+        hosts=hosts,
         links=scenario.links,
         ai=ai,
         sources=list(_sources(scenario, arrivals)),
@@ -83,6 +86,20 @@ def build(
             if isinstance(s, DataService) and s.delay_budget_s is not None
         },
     )
+
+
+def _check_nodes(scenario: Scenario, cells: Sequence[Cell], hosts: Sequence[Host]) -> None:
+    """Every node of the ledger has a name of its own, else two would share their joules."""
+    nodes = [name for cell in cells for name in (cell.node, cell.terminals)]
+    nodes += [host.node for host in hosts if host.spec is not None]
+    nodes += [link_node(cell.site, link) for cell in cells for link in scenario.links]
+    for node, count in Counter(nodes).items():
+        if count > 1:
+            raise ScenarioError(
+                f"expected a node of its own for every cell, server, link and site's terminals; "
+                f"got '{node}' {count} times. Rename a server or a site: '<site>.cell' and "
+                "'<site>.devices' are taken."
+            )
 
 
 def _ai_services(scenario: Scenario) -> list[Ai]:
@@ -319,7 +336,7 @@ def _terminals(
         services=frozenset(devices.services) or services,
         replica=constants,
         batch=None,
-        free_s=np.zeros(int(devices.capable_frac * scenario.population.users)),
+        free_s=np.zeros(round(devices.capable_frac * scenario.population.users)),
         prompt_s_per_tok=_prompt_s_per_tok(constants),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 
 from tree6g.compute.serial import answer
@@ -9,6 +11,7 @@ from tree6g.engine.airtime import messages
 from tree6g.engine.delivery import lose
 from tree6g.engine.policies import Option, Query
 from tree6g.engine.world import Host, Tick, TokenTable, World
+from tree6g.errors import ScenarioError
 from tree6g.radio import link as radio
 
 
@@ -21,6 +24,11 @@ def assign(world: World, tick: Tick) -> None:
         if choice is None:
             lose(world, request)
             continue
+        if not isinstance(choice, Integral) or choice not in range(len(options)):
+            raise ScenarioError(
+                f"expected the index of an option (of {len(options)}), or None, from the dispatch "
+                f"policy for service '{world.service_of(request).spec.name}'; got {choice!r}."
+            )
         world.requests.host[request] = world.hosts.index(hosts[choice])
         if hosts[choice].batch is None:
             _answer_on_terminal(world, hosts[choice], request)
@@ -81,13 +89,17 @@ def _send_prompt(world: World, request: int) -> None:
 
 
 def _answer_on_terminal(world: World, host: Host, request: int) -> None:
-    """A terminal answers by itself, one request after the other; nothing goes on the air."""
+    """A terminal answers by itself, one request after the other; nothing goes on the air.
+
+    As at a server, a context that does not fit into its memory is refused.
+    """
     requests, spec = world.requests, world.service_of(request).spec
     user, arrival_s = requests.user[request], float(requests.arrival_s[request])
     prompt, output = int(requests.prompt_tok[request]), int(requests.output_tok[request])
     start_s = max(arrival_s, float(host.free_s[user]))
     made = answer(host.replica, prompt, output)
-    if start_s + made.time_s[0] > arrival_s + spec.patience_s:
+    fits = prompt + output <= host.replica.kv_capacity_tok
+    if not fits or start_s + made.time_s[0] > arrival_s + spec.patience_s:
         lose(world, request)
         return
     host.free_s[user] = start_s + made.time_s[-1]

@@ -26,7 +26,8 @@ def draw_requests(
 
     A trace for all AI requests is split over the services at random by their request shares; a
     service with a trace of its own takes that; the others are drawn at the population's rate over
-    the length of the longest trace.
+    the length of the longest trace. Traces whose requests all come at once have no length: the
+    scenario's duration stands.
 
     Raises:
         ScenarioError: A trace for a service that there is not.
@@ -37,7 +38,8 @@ def draw_requests(
             raise ScenarioError(
                 f"expected an AI service for the trace; got {name!r}. {nearest(str(name), known)}"
             )
-    end_s = max((float(t.arrival_s[-1]) for t in traces.values()), default=scenario.duration_s)
+    length_s = max((float(t.arrival_s[-1]) for t in traces.values()), default=0.0)
+    end_s = length_s or scenario.duration_s
     *streams, split, homes = seeds.spawn(len(ai) + 2)
     if None in traces:
         parts = [_split(traces[None], ai, np.random.default_rng(split))]

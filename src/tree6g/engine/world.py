@@ -143,8 +143,9 @@ class Cell:
         for pool in carrier.pools:
             for service, passage in pool.advance(tick.t0_s, tick.t1_s).items():
                 used_s = passage.used_s * pool.band_frac * carrier.time_frac
-                self.sending_s[kind, service] = used_s
-                self.windows.append((passage.start_s, passage.stop_s))
+                if used_s > 0.0:
+                    self.sending_s[kind, service] = used_s
+                    self.windows.append((passage.start_s, passage.stop_s))
                 book.do(self.node, service, kind, 0.0, demand=used_s)
                 yield service, passage
 
