@@ -32,6 +32,19 @@ def test_poisson_sources_have_their_rate_and_scatter():
     assert np.var(counts) == pytest.approx(10.0, rel=0.06)
 
 
+def test_where_windows_are_cut_does_not_change_what_poisson_sources_send():
+    def sent(edges, sources):
+        stream = PoissonSources(rng=np.random.default_rng(3), sources=sources, period_s=10.0)
+        parts = [stream.window(a, b) for a, b in itertools.pairwise(edges)]
+        return [np.concatenate(column).tolist() for column in zip(*parts, strict=True)]
+
+    for sources in (30, 5_000_000):
+        coarse = sent([0.0, 3.0], sources)
+        assert sent([0.0, 0.1, 0.25, 1.0, 2.7, 3.0], sources) == coarse
+        assert coarse[0] == sorted(coarse[0])
+        assert len(coarse[0]) == pytest.approx(0.3 * sources, abs=5 * (0.3 * sources) ** 0.5)
+
+
 def test_a_constant_rate_without_bursts_is_poisson():
     pattern = request_pattern("video-scene")
     arrivals = draw_arrivals_s(np.random.default_rng(4), pattern, rate_per_s=5.0, duration_s=4000.0)

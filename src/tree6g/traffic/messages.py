@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
+
+BLOCK_S: Final = 1.0
+BLOCK_MESSAGES: Final = 100_000  # at most about so many are held at once
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,25 +40,50 @@ class PeriodicSources:
         return int(turns) * len(self.phase_s) + int(before)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class PoissonSources:
     """Sources that send at random times, independent of one another.
+
+    Messages are drawn in blocks of fixed length, so they do not depend on where windows are cut.
 
     Attributes:
         rng: Their stream of random numbers.
         sources: Number of sources.
         period_s: Mean time between messages of one source.
+        blocks: Blocks drawn so far.
+        time_s: Messages drawn and not yet handed out, ascending. [message]
+        source: The source of each. [message]
     """
 
     rng: np.random.Generator
     sources: int
     period_s: float
+    blocks: int = 0
+    time_s: FloatArray = dataclasses.field(default_factory=lambda: np.empty(0))
+    source: IntArray = dataclasses.field(default_factory=lambda: np.empty(0, dtype=np.intp))
+
+    @property
+    def block_s(self) -> float:
+        """Length of a block: `BLOCK_S`, or less if `BLOCK_MESSAGES` come sooner."""
+        return min(BLOCK_S, BLOCK_MESSAGES * self.period_s / self.sources)
 
     def window(self, t0_s: float, t1_s: float) -> tuple[FloatArray, IntArray]:
         """Times in [t0, t1), ascending, and the source of each; windows must follow one another."""
-        count = int(self.rng.poisson((t1_s - t0_s) * self.sources / self.period_s))
-        times_s = np.sort(t0_s + (t1_s - t0_s) * self.rng.random(count))
-        return times_s, self.rng.integers(self.sources, size=count)
+        while self.blocks * self.block_s < t1_s:
+            self._draw()
+        first, last = np.searchsorted(self.time_s, (t0_s, t1_s))
+        due = self.time_s[first:last], self.source[first:last]
+        self.time_s, self.source = self.time_s[last:], self.source[last:]
+        return due
+
+    def _draw(self) -> None:
+        """The next block: a Poisson number of messages, evenly spread over it."""
+        count = int(self.rng.poisson(self.block_s * self.sources / self.period_s))
+        start_s = self.blocks * self.block_s
+        time_s = np.sort(start_s + self.block_s * self.rng.random(count))
+        self.time_s = np.concatenate([self.time_s, time_s])
+        self.source = np.concatenate([self.source, self.rng.integers(self.sources, size=count)])
+        self.blocks += 1
 
 
 def periodic(rng: np.random.Generator, sources: int, period_s: float) -> PeriodicSources:
