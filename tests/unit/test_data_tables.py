@@ -44,13 +44,6 @@ def test_no_key_occurs_twice(name):
     assert all(key.strip() == key and key for key in keys)
 
 
-@pytest.mark.parametrize("name", data.TABLES)
-def test_no_row_stands_on_a_machine_path(name):
-    for row in _rows(name):
-        assert "/work/" not in str(row)
-        assert "/home/" not in str(row)
-
-
 def test_the_glossary_holds_every_word_of_the_ledger_and_every_figure():
     known = data.table("quantities")
     words = [*schema.WORK_KINDS, *schema.COMPONENTS, *schema.STATES]
