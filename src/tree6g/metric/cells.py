@@ -131,8 +131,8 @@ def open_book(ledger: Ledger, query: Query) -> Book:
 
 
 def _fill_cells(book: Book, *, by_model: bool) -> None:
-    labelled = book.rows("SELECT 1 FROM covered_energy WHERE service IS NOT NULL LIMIT 1")
-    book.script("energy_cells", keys="node|component|state" + "|service" * bool(labelled))
+    labelled = "service" not in book.ledger.footers["energy"].empty
+    book.script("energy_cells", keys="node|component|state" + "|service" * labelled)
     book.script("work_cells", keys="node|service|kind" + "|model" * by_model)
     if book.rows("SELECT 1 FROM work_cells WHERE long LIMIT 1"):
         book.script("work_long")
@@ -182,30 +182,17 @@ def _boundary(
 
 
 def _extent(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> Span | None:
-    """First start and last end of all rows, None for an empty ledger."""
-    spans = [_extent_of(ledger, connection, table) for table in ("energy", "work")]
-    found = [(a, b) for a, b in spans if a is not None and b is not None]
-    return (min(a for a, _ in found), max(b for _, b in found)) if found else None
-
-
-def _extent_of(
-    ledger: Ledger, connection: duckdb.DuckDBPyConnection, table: str
-) -> tuple[float | None, float | None]:
-    """The same of one table, from the footers of its parts where they tell."""
-    files = [str(path) for path in ledger.parts[table]]
-    if not files:
-        return None, None
-    a, b, silent = connection.execute(
-        "SELECT min(stats_min_value::DOUBLE) FILTER (path_in_schema = 't0_s'),"
-        " max(stats_max_value::DOUBLE) FILTER (path_in_schema = 't1_s'),"
-        " count(*) FILTER (stats_min_value IS NULL OR stats_max_value IS NULL)"
-        " FROM parquet_metadata(?) WHERE path_in_schema IN ('t0_s', 't1_s')",
-        [files],
-    ).fetchall()[0]
-    if not silent:
-        return a, b
-    start, end = connection.execute(f"SELECT min(t0_s), max(t1_s) FROM {table}").fetchall()[0]
-    return start, end
+    """First start and last end of all rows, None for an empty ledger; from footers if they tell."""
+    spans: list[Span] = []
+    for table in ("energy", "work"):
+        told = ledger.footers[table]
+        start, end = told.start_s, told.end_s
+        if told.rows and (start is None or end is None):
+            found = connection.execute(f"SELECT min(t0_s), max(t1_s) FROM {table}").fetchall()
+            start, end = found[0]
+        if start is not None and end is not None:
+            spans.append((start, end))
+    return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
 
 
 def _statements(connection: duckdb.DuckDBPyConnection) -> list[coverage.Statement]:

@@ -36,8 +36,8 @@ WITH demanded AS (
     FROM labelled l
     ANTI JOIN demanded d ON d.node = l.node AND d.k = l.k AND d.service = l.service
     LEFT JOIN (SELECT DISTINCT node, k FROM demanded) s ON s.node = l.node AND s.k = l.k
+), whole AS (
+    SELECT node, k, sum(demand) AS demand, count(*) AS n_users FROM used GROUP BY ALL
 )
-SELECT node, k, service, demand, stated,
-       demand / sum(demand) OVER (PARTITION BY node, k) AS share,
-       count(*) OVER (PARTITION BY node, k) AS n_users
-FROM used;
+SELECT u.node, u.k, u.service, u.demand, u.stated, u.demand / w.demand AS share, w.n_users
+FROM used u JOIN whole w ON w.node = u.node AND w.k = u.k;

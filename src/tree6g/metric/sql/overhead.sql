@@ -14,12 +14,15 @@ WITH overhead AS (
     FROM attributed SEMI JOIN lonely USING (site, k)
     GROUP BY ALL HAVING sum(energy_j) > 0
 )
-SELECT o.node, o.site, o.k, o.component, p.service, p.reason,
-       o.energy_j * p.energy_j / sum(p.energy_j) OVER (PARTITION BY o.node, o.k, o.component)
-FROM overhead o JOIN own p USING (node, k)
+SELECT o.node, o.site, o.k, o.component, p.service, p.reason, o.energy_j * p.energy_j / w.energy_j
+FROM overhead o
+JOIN own p USING (node, k)
+JOIN (SELECT node, k, sum(energy_j) AS energy_j FROM own GROUP BY ALL) w USING (node, k)
 UNION ALL
 SELECT l.node, l.site, l.k, l.component, p.service,
        CASE WHEN p.site IS NULL THEN 'standby' ELSE p.reason END,
-       l.energy_j * coalesce(p.energy_j / sum(p.energy_j) OVER (PARTITION BY l.node, l.k, l.component), 1)
-FROM lonely l LEFT JOIN place p USING (site, k);
+       l.energy_j * coalesce(p.energy_j / w.energy_j, 1)
+FROM lonely l
+LEFT JOIN place p USING (site, k)
+LEFT JOIN (SELECT site, k, sum(energy_j) AS energy_j FROM place GROUP BY ALL) w USING (site, k);
 INSERT INTO attributed FROM follow;
