@@ -69,3 +69,12 @@ def test_a_share_of_terminals_is_rounded_to_the_nearest_whole(tmp_path):
     plain["devices"]["capable_frac"] = 0.9999
     trace = _trace(tmp_path / "t.csv", [(0, 10, 2)])
     assert run(plain, out=tmp_path / "run", trace=trace).requests.served == 1
+
+
+@pytest.mark.parametrize("step", ["0.1 s", "5 s"])
+def test_a_burst_within_one_step_does_not_all_go_to_the_nearest(tmp_path, step):
+    plain = three_tiers(step=step, devices=None)
+    trace = _trace(tmp_path / "t.csv", [(0.01 * n, 3000, 20) for n in range(40)])
+    result = run(plain, out=tmp_path / "run", trace=trace)
+    worst = result.ledger.query("SELECT max(ttft_s) AS s FROM request").to_pylist()[0]["s"]
+    assert worst < 2.5  # 4.4 s if dispatch forgets whom it has sent in this step

@@ -130,13 +130,16 @@ class BatchServer:
         """Sequences in the batch."""
         return len(self._ends) + len(self._prompts)
 
-    def expected_wait_s(self) -> float:
+    def expected_wait_s(self, coming: int = 0) -> float:
         """Wait for a place in the batch if one more came now; 0 while there are places.
 
         What a server can know: the place in the queue, the mean answer so far, the time of an
         iteration of the batch as it is. Prompts ahead in the queue are not included.
+
+        Args:
+            coming: Jobs that are known to be on their way here.
         """
-        queued = len(self._waiting) + len(self._inbox)
+        queued = len(self._waiting) + len(self._inbox) + coming
         ahead = self.running + queued - self.limits.max_sequences + 1
         if ahead <= 0 or not self._answered:
             return 0.0

@@ -34,6 +34,8 @@ def assign(world: World, tick: Tick) -> None:
             _answer_on_terminal(world, hosts[choice], request)
         else:
             _send_prompt(world, request)
+            hosts[choice].coming += 1
+            hosts[choice].coming_tok += float(world.requests.prompt_tok[request])
 
 
 def _can(world: World, host: Host, request: int) -> bool:
@@ -65,7 +67,11 @@ def _option(world: World, host: Host, request: int) -> Option:
         wait_s = max(0.0, float(free_s - world.requests.arrival_s[request]))
         network_s, running = 0.0, int(wait_s > 0.0)
     else:
-        wait_s = host.batch.waiting_tok * host.prompt_s_per_tok + host.batch.expected_wait_s()
+        ahead_tok = host.batch.waiting_tok + host.coming_tok
+        queue_s = ahead_tok * host.prompt_s_per_tok + host.batch.expected_wait_s(host.coming)
+        # What the server gets done of it between its last step and this arrival.
+        done_s = max(0.0, float(world.requests.arrival_s[request]) - host.batch.clock_s)
+        wait_s = max(0.0, queue_s - done_s)
         network_s, running = 2.0 * (latency_s + radio.LATENCY_S), host.batch.running
     return Option(
         node=host.node,

@@ -169,6 +169,8 @@ class Host:
         free_s: When each terminal is free. [user]
         prompt_s_per_tok: Time of a prompt token in a long prompt.
         answers: Tokens under way on terminals.
+        coming: Prompts that are on their way to it.
+        coming_tok: Their tokens.
         used: Use of the accelerators in this step.
         busy: The same over the run.
         demand_in_tok: Prompt tokens computed in the run.
@@ -189,6 +191,8 @@ class Host:
     free_s: FloatArray
     prompt_s_per_tok: float
     answers: TokenTable | None = None
+    coming: int = 0
+    coming_tok: float = 0.0
     used: Usage = dataclasses.field(default_factory=Usage)
     busy: Usage = dataclasses.field(default_factory=Usage)
     demand_in_tok: float = 0.0

@@ -225,7 +225,8 @@ class Scenario(Described):
     drain_s: NonNegative = 60.0
     """Time after that in which running requests may finish."""
     step_s: Annotated[Quantity, Field(ge=0.001, le=60)] = 1.0
-    """Step of the radio and power phases; servers advance event by event inside it."""
+    """Step of the radio and power phases; servers advance event by event inside it. Policies know a
+    server as it was at the step's start, and whom they have sent there since."""
     ledger_interval_s: Annotated[Quantity, Field(ge=0.001, le=3600)] = 60.0
     """Length of ledger rows, and the grid on which shared energy is attributed."""
     boundary: Literal["ran", "network", "operator", "full"] = "operator"

@@ -47,8 +47,8 @@ class Option:
         node: Its name in the ledger.
         tier: `device`, `edge` or `cloud`.
         latency_s: One-way transport latency behind the cell.
-        expected_ttft_s: Time to the first token if nothing else comes: the queue's prompts and its
-            own, and the network both ways.
+        expected_ttft_s: Time to the first token if nothing else comes: the prompts
+            in its queue and on their way to it, its own, and the network both ways.
         running: Sequences in its batch.
     """
 
