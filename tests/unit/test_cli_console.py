@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -39,6 +42,26 @@ def test_file_that_cannot_be_written_is_an_error_of_the_user(capsys):
     error = PermissionError(13, "Permission denied", "report.html")
     code, _, err = _outcome(capsys, error)
     assert (code, err) == (2, "error: Permission denied: report.html\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("words", [["schema"], ["list", "--json"], ["list"]], ids=" ".join)
+def test_output_that_is_full_is_one_line_and_no_traceback(words):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from tree6g.cli import main; main()", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "error: cannot write the output: No space left on device.\n"
+
+
+def test_output_that_was_closed_is_no_traceback():
+    code = "import sys; sys.stdout = None; from tree6g.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "list"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_interrupt_ends_with_its_own_code(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -28,16 +29,15 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         as_json = bool(arguments.get("as_json"))
         try:
             command(**arguments)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None: closed by whoever started us
+                sys.stdout.flush()
         except Tree6gError as error:
             _fail(type(error).__name__, _problems(error), as_json=as_json)
         except BrokenPipeError as error:
-            # The reader of the output has left; point it elsewhere so that closing it stays silent.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _silence_output()
             raise typer.Exit(BROKEN_PIPE) from error
         except OSError as error:
-            where = f" {error.filename}" if error.filename else ""
-            _fail("FileError", (f"{error.strerror or error}:{where}",), as_json=as_json)
+            _fail("FileError", (_file_problem(error),), as_json=as_json)
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from error
@@ -72,6 +72,20 @@ def progress() -> Callable[[float, str], None]:
         sys.stderr.flush()
 
     return show
+
+
+def _file_problem(error: OSError) -> str:
+    what = error.strerror or str(error)
+    if error.filename:
+        return f"{what}: {error.filename}"
+    _silence_output()  # only the output has no name; what is left in its buffer has no way out
+    return f"cannot write the output: {what}."
+
+
+def _silence_output() -> None:
+    """Point the output elsewhere, so that closing it on the way out stays silent."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _problems(error: Tree6gError) -> tuple[str, ...]:
