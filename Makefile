@@ -42,7 +42,7 @@ check: $(VENV)/.installed-dev ## lint, format, types, import contract
 	@$(BIN)/lint-imports --no-logo > $(VENV)/lint-imports.txt || { cat $(VENV)/lint-imports.txt; exit 1; }
 
 bench: $(VENV)/.installed-dev ## benchmarks against peers; `make bench ONLY=name` runs one
-	@$(BIN)/python -m benchmarks $(ONLY)
+	@$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY))
 
 fuzz: $(VENV)/.installed-dev ## long runs of the input fuzzers
 	@TREE6G_FUZZ=long $(BIN)/python -m pytest -n $(WORKERS) -m fuzz $(ARGS)
