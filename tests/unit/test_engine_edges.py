@@ -78,3 +78,13 @@ def test_a_burst_within_one_step_does_not_all_go_to_the_nearest(tmp_path, step):
     result = run(plain, out=tmp_path / "run", trace=trace)
     worst = result.ledger.query("SELECT max(ttft_s) AS s FROM request").to_pylist()[0]["s"]
     assert worst < 2.5  # 4.4 s if dispatch forgets whom it has sent in this step
+
+
+def test_a_terminal_sends_with_full_power_whatever_its_part_of_the_band(tmp_path):
+    plain = small(services=[small()["services"][1] | {"arrival": "periodic"}])
+    plain["sites"][0]["base_station"] |= {"uplink_share": {"meters": 0.25}, "downlink_frac": 0.6}
+    ledger = run(plain, out=tmp_path).ledger
+    text = "SELECT sum({}) AS n FROM {} WHERE {}"
+    carrier_s = ledger.query(text.format("demand", "work", "kind = 'bit_ul'")).to_pylist()[0]["n"]
+    joules = ledger.query(text.format("energy_j", "energy", "component = 'terminal'"))
+    assert joules.to_pylist()[0]["n"] == pytest.approx(2.5 * carrier_s / 0.25)

@@ -10,7 +10,9 @@ from tree6g.engine.delivery import BoolArray, deliver_tokens, lose
 from tree6g.engine.world import Ai, Host, IntArray, Tick, TokenTable, World
 from tree6g.transport.link import delay_s
 
-TEXT_BYTE_PER_TOK = 4.0  # text of a further token in the same chunk
+# Text of a further token in the same chunk: English has about 4 characters per token (typical; the
+# scenario's prompt_byte_per_tok has the same default).
+TEXT_BYTE_PER_TOK = 4.0
 
 
 def advance(world: World, tick: Tick) -> None:

@@ -14,7 +14,8 @@ from tree6g.transport.link import energy_j as link_energy_j
 STATION, ROOFLINE, HOST, LINK, SITE, TERMINAL = (
     "station-power", "roofline", "host-power", "link-power", "site-overhead", "terminal-power",
 )  # fmt: skip
-# What a phone draws while it sends with full power, typical of published LTE measurements.
+# What a phone draws while it sends at 23 dBm: typical, not read from one table. Measured LTE models
+# that it stands for: Jensen et al., VTC Fall 2012; Lauridsen et al., Intel Technology J. 18(1) 2014.
 TERMINAL_SEND_W: Final = 2.5
 
 
@@ -74,10 +75,14 @@ def _awake_frac(cell: Cell, tick: Tick) -> float:
 
 
 def _terminal_radios(world: World, cell: Cell, sending_s: dict[str, float]) -> None:
-    """Terminals that send; what they draw otherwise is there without these services."""
+    """Terminals that send; what they draw otherwise is there without these services.
+
+    A terminal puts its full power into its part of the band, so it sends for longer than the time
+    of the whole carrier that it uses.
+    """
     total_j = 0.0
-    for service, time_s in sending_s.items():
-        joules = TERMINAL_SEND_W * time_s
+    for service, carrier_s in sending_s.items():
+        joules = TERMINAL_SEND_W * carrier_s / cell.uplink.pool_of(service).band_frac
         _spend(world, cell.terminals, "terminal", "active", joules, TERMINAL, service=service)
         total_j += joules
     if total_j:
