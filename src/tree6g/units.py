@@ -90,7 +90,8 @@ def show(value: float, suffix: str, digits: int = 3) -> str:
     if not _takes_prefix(suffix) or value == 0 or not math.isfinite(value):
         return f"{value:.{digits}g} {symbol}".strip()
     rounded = float(f"{value:.{digits}g}")  # 999.9996 MHz is 1 GHz in three digits
-    scales = sorted((f, p) for p, f in PREFIX.items())
+    least = 1.0 if _is_counted(suffix) else 0.0
+    scales = sorted((f, p) for p, f in PREFIX.items() if f >= least)
     factor, prefix = max((s for s in scales if s[0] <= abs(rounded)), default=scales[0])
     return f"{rounded / factor:.{digits}g} {prefix}{symbol}"
 
@@ -136,6 +137,11 @@ def _sample(suffix: str) -> str:
 def _takes_prefix(suffix: str) -> bool:
     first = QUOTIENT.get(suffix, (suffix.partition("_per_")[0],))[0]
     return next(iter(SYMBOLS[first].values()))[1]
+
+
+def _is_counted(suffix: str) -> bool:
+    """Whether the quantity is a number of things: there are no millitokens."""
+    return QUOTIENT.get(suffix, (suffix.partition("_per_")[0],))[0] in {"bit", "byte", "beq", "tok"}
 
 
 def _factor(unit: str, suffix: str) -> float | None:

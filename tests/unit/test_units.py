@@ -156,3 +156,9 @@ def test_quantities_are_shown_as_people_write_them(value, suffix, text):
 )
 def test_the_suffix_of_a_name_is_its_unit(name, suffix):
     assert units.suffix_of(name) == suffix
+
+
+def test_what_is_counted_has_no_parts_of_a_thousand():
+    assert units.show(0.0989, "tok_per_j") == "0.0989 tok/J"
+    assert units.show(98_900.0, "tok_per_j") == "98.9 ktok/J"
+    assert units.show(3.06e-4, "j_per_bit") == "306 uJ/bit"
