@@ -13,10 +13,15 @@ from tree6g.metric.compare import Comparison, compare
 from tree6g.metric.figure import Figure
 from tree6g.metric.robustness import break_even, win_shares
 from tree6g.report.cases import ai_cases, statements, takeaway
-from tree6g.report.comparison import served_table, weight_sentences, write_comparison
+from tree6g.report.comparison import (
+    design_table,
+    served_table,
+    weight_sentences,
+    write_comparison,
+)
 from tree6g.report.comparison import takeaway as comparison_takeaway
 from tree6g.report.study import write_study
-from tree6g.report.tables import Missing
+from tree6g.report.tables import Missing, shown
 
 
 def designs() -> dict[str, Figure]:
@@ -67,6 +72,16 @@ def test_the_break_even_and_the_opposite_range_are_told() -> None:
             "is worth more than 4,300 bit."
         ),
     ]
+
+
+def test_designs_that_are_ranked_apart_also_look_apart() -> None:
+    near = dataclasses.replace(figure(), ee_bit_per_j=figure().ee_bit_per_j * 1.001)
+    table = design_table(comparison(figures={"spectrum": figure(), "compute": near}))
+    column = next(c for c in table.columns if c.key == "ee_bit_per_j")
+    cells = table.column("ee_bit_per_j")
+    assert shown(cells[0], column) != shown(cells[1], column)
+    same = next(c for c in table.columns if c.key == "energy_j")
+    assert same.digits == 3
 
 
 def test_served_shares_that_differ_are_named() -> None:

@@ -65,6 +65,6 @@ def test_a_long_table_says_how_many_rows_stand_elsewhere() -> None:
 
 def test_latex_carries_the_stamp_and_escapes_it() -> None:
     written = to_latex(table(("a", 1.0, 0.5)), "hash_1 & more")
-    assert r"\par\footnotesize hash\_1 \& more" in written
+    assert written.endswith("\n{\\footnotesize\n\\noindent hash\\_1 \\& more\\par\n}\n")
     assert r"50~\%" in written
     assert latex("a_b") == r"a\_b"

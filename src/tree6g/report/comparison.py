@@ -108,13 +108,21 @@ def design_table(comparison: Comparison) -> Table:
          _rank(comparison.tree_order, name), _rank(comparison.ee_order, name))
         for name, f in comparison.figures.items()
     )  # fmt: skip
+    digits = {k: _telling_digits([r[i] for r in rows]) for i, (k, _, _) in enumerate(fields, 1)}
     columns = (
         Column(key="design", head="design"),
-        *(Column(key=k, head=h, unit=u) for k, h, u in fields),
+        *(Column(key=k, head=h, unit=u, digits=digits[k]) for k, h, u in fields),
         Column(key="tree_rank", head="rank by TREE", unit=""),
         Column(key="ee_rank", head="rank by EE", unit=""),
     )
     return Table(name="designs", title="The designs side by side", columns=columns, rows=rows)
+
+
+def _telling_digits(cells: list[Cell]) -> int:
+    """Digits, three to six, with which designs that differ also look different."""
+    values = {c for c in cells if isinstance(c, float)}
+    enough = (n for n in range(3, 6) if len({f"{v:.{n}g}" for v in values}) == len(values))
+    return next(enough, 6)
 
 
 def served_table(comparison: Comparison) -> Table:
@@ -220,8 +228,8 @@ def _sections(
 ) -> list[Section]:
     designs_, served, turns, wins = tables
     caption = (
-        "All else frozen, only the worth of this service's tokens changes. The strip below says "
-        "which design has the highest TREE."
+        "All else frozen, only the worth of this service's tokens changes. In the middle TREE over "
+        "that of the first design; the strip below says which design has the highest."
     )
     rule = (
         "Designs are ranked only if no service's served share differs by more than "

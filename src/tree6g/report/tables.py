@@ -27,12 +27,14 @@ Cell = str | float | None | Missing
 class Column:
     """A column: its key in CSV (with the SI suffix), its head for people, and its unit.
 
-    `unit` is a suffix of `units`, `""` for a plain number, None for text.
+    `unit` is a suffix of `units`, `""` for a plain number, None for text; `digits` are those that
+    people see.
     """
 
     key: str
     head: str
     unit: str | None = None
+    digits: int = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def shown(cell: Cell, column: Column) -> str:
         return numerals.DASH
     if isinstance(cell, str) or column.unit is None:
         return str(cell)
-    return numerals.quantity(float(cell), column.unit)
+    return numerals.quantity(float(cell), column.unit, column.digits)
 
 
 def reasons(table: Table) -> dict[str, str]:
@@ -110,7 +112,10 @@ def to_csv(table: Table) -> str:
 
 
 def to_latex(table: Table, stamp: str) -> str:
-    """The table as a plain LaTeX tabular with the reasons of its dashes and the stamp below."""
+    """The table as a plain LaTeX tabular with the reasons of its dashes and the stamp below.
+
+    What stands below is in a group, so that the text after the table keeps its size.
+    """
     marks = reasons(table)
     spec = "".join("l" if c.unit is None else "r" for c in table.columns)
     lines = [f"% {visible(stamp)}", rf"\begin{{tabular}}{{{spec}}}", r"\hline"]
@@ -120,7 +125,8 @@ def to_latex(table: Table, stamp: str) -> str:
         lines.append(" & ".join(cells) + r" \\")
     lines += [r"\hline", r"\end{tabular}"]
     notes = [rf"\textsuperscript{{{m}}} {latex(r)}." for r, m in marks.items()]
-    lines += ["", *(rf"\par\footnotesize {n}" for n in [*notes, latex(stamp)]), ""]
+    below = [*notes, latex(stamp)]
+    lines += ["", r"{\footnotesize", *(rf"\noindent {n}\par" for n in below), "}", ""]
     return "\n".join(lines)
 
 

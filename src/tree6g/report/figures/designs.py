@@ -1,4 +1,8 @@
-"""Figure: TREE of several designs against the worth of a token, and where each wins."""
+"""Figure: TREE of several designs against the worth of a token, how they differ, where each wins.
+
+Good designs differ by little, and over four decades of worth their lines lie on each other: so TREE
+stands a second time, relative to the first design.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _POINTS: Final = 81
+_BETWEEN_IN: Final = 1.5  # height of the panel of differences with its title
 
 
 def drawing(comparison: Comparison, service: str, *, name: str, stamp: str) -> Drawing:
@@ -35,7 +40,7 @@ def drawing(comparison: Comparison, service: str, *, name: str, stamp: str) -> D
         lambda c: _paint(c, table, comparison, service),
         description=f"TREE of each design against the worth of a token of {service}. {said}.",
         stamp=stamp,
-        height_in=3.1 + key.LINE_IN * len(comparison.figures),
+        height_in=3.1 + _BETWEEN_IN + key.LINE_IN * len(comparison.figures),
     )
 
 
@@ -61,18 +66,23 @@ def _spans(comparison: Comparison, service: str) -> dict[str, tuple[tuple[float,
 def _paint(canvas_: Canvas, table: Table, comparison: Comparison, service: str) -> None:
     designs = list(comparison.figures)
     key_in = 0.36 + key.LINE_IN * len(designs)
-    upper = canvas.axes(canvas_, left=0.6, right=0.2, top=key_in, bottom=0.98)
+    upper = canvas.axes(canvas_, left=0.6, right=0.2, top=key_in, bottom=0.98 + _BETWEEN_IN)
+    middle = canvas.axes(
+        canvas_, left=0.6, right=0.2, top=canvas_.get_figheight() - 2.2, bottom=0.98
+    )
     lower = canvas.axes(
         canvas_, left=0.6, right=0.2, top=canvas_.get_figheight() - 1.0, bottom=0.44
     )
     _paint_lines(upper, table, comparison, service)
+    _paint_differences(middle, table)
     _paint_spans(lower, designs, _spans(comparison, service))
-    for ax in (upper, lower):
+    for ax in (upper, middle, lower):
         ax.set_xscale("log")
         ax.set_xlim(LOW_BIT_PER_TOK, HIGH_BIT_PER_TOK)
         ax.xaxis.set_major_formatter(numerals.tick)
-    upper.tick_params(labelbottom=False)
-    upper.grid()
+    for ax in (upper, middle):
+        ax.tick_params(labelbottom=False)
+        ax.grid()
     lower.set_xlabel("worth of one token \u03b1 (bit/token, log scale)")
     key.series(canvas_, designs)
 
@@ -93,6 +103,25 @@ def _paint_lines(ax: Axes, table: Table, comparison: Comparison, service: str) -
             "stated", (stated, 0.97), (4, 0), xycoords=("data", "axes fraction"),
             textcoords="offset points", size=9, va="top", color=palette.light("muted"),
         )  # fmt: skip
+
+
+def _paint_differences(ax: Axes, table: Table) -> None:
+    x = np.array(table.numbers("alpha_bit_per_tok"))
+    lines = [np.array(table.numbers(column.key)) for column in table.columns[1:]]
+    first = visible(table.columns[1].head)
+    title = f"TREE relative to {numerals.shorten(first, 36)} (%)"
+    ax.text(0, 1.04, title, transform=ax.transAxes, size=9.5)
+    if lines[0].min() <= 0:
+        ax.text(0.02, 0.5, "not defined where that has no TREE", transform=ax.transAxes, size=9)
+        return
+    for i, line in enumerate(lines):
+        ax.plot(x, line / lines[0] - 1.0, lw=2.0, ms=5, markevery=16, **key.style(i))
+    ax.yaxis.set_major_formatter(_signed_percent)
+    ax.locator_params(axis="y", nbins=4)
+
+
+def _signed_percent(frac: float, _position: float = 0.0) -> str:
+    return f"{100.0 * frac:+.3g}" if abs(frac) > 1e-12 else "0"
 
 
 def _paint_spans(
