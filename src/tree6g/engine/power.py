@@ -14,8 +14,8 @@ from tree6g.transport.link import energy_j as link_energy_j
 STATION, ROOFLINE, HOST, LINK, SITE, TERMINAL = (
     "station-power", "roofline", "host-power", "link-power", "site-overhead", "terminal-power",
 )  # fmt: skip
-# What a phone draws while it sends at 23 dBm: typical, not read from one table. Measured LTE models
-# that it stands for: Jensen et al., VTC Fall 2012; Lauridsen et al., Intel Technology J. 18(1) 2014.
+# What a phone draws while it sends at 23 dBm: typical, not read from one table. Measured models of
+# LTE: Jensen et al., VTC Fall 2012; Lauridsen et al., Intel Technology Journal 18(1) 2014.
 TERMINAL_SEND_W: Final = 2.5
 
 
