@@ -184,10 +184,15 @@ def test_a_cell_without_a_key_is_a_clear_error() -> None:
 
 def test_the_study_page_is_written_with_figure_and_tables(tmp_path: Path) -> None:
     hostile = {**CELLS[0], "service": HOSTILE, "rule": HOSTILE}
-    files = write_study([*CELLS, hostile], tmp_path)
+    about = "one-corner, boundary ran"
+    files = write_study([*CELLS, hostile], tmp_path, about=about, notes=["a note to read"])
     page = files.page.read_text("utf-8")
     assert "<script" not in page
     assert "in opposite" not in page
+    written = next(path for path in files.tables if path.suffix == ".tex")
+    for text in (page, written.read_text("utf-8")):
+        assert "one-corner, boundary ran" in text
+    assert "a note to read" in page
     assert "not known" in page
     assert {p.stem for p in files.tables} == {"study", "cells"}
     assert [p.name for p in files.figures] == ["cells.svg", "cells.png", "cells.csv"]

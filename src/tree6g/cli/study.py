@@ -62,14 +62,18 @@ def show(
 
     if out is not None and study.path != LOAD_PATH:
         raise ScenarioError(f"expected --over {LOAD_PATH}=... with --out; got {study.path!r}.")
-    cells = _cells(texts, study, load, query)
-    page = None if out is None else write_study(cells, out).page
+    cells, about = _cells(texts, study, load, query)
+    line = f"{about['scenario']}, boundary {about['boundary']}, profiles {about['profile_set'][:8]}"
+    page = None
+    if out is not None:
+        page = write_study(cells, out, about=line, notes=about["notes"]).page
     cases = ai_cases(cells) if study.path == LOAD_PATH else []
     if as_json:
         plain = [dataclasses.asdict(case) | {"few_bits_much_energy": case.holds} for case in cases]
-        print_json({"path": study.path, "cells": cells, "cases": plain})
+        print_json({**about, "path": study.path, "cells": cells, "cases": plain})
         return
     typer.echo(to_text(_table(study, cells)))
+    typer.echo(f"\n{ascii_only(line)}")
     if cases:
         typer.echo(f"\n{ascii_only(takeaway(cases))}")
         for line in statements(cases):
@@ -98,8 +102,13 @@ def _table(study: Study, cells: Sequence[Mapping[str, Any]]) -> Table:
     return Table(name="study", title=study.over, columns=tuple(columns), rows=rows)
 
 
-def _cells(texts: Sequence[str], study: Study, load: Load, query: Query) -> list[dict[str, Any]]:
-    """One row per value, rule, idle rule and service; each value is simulated once."""
+def _cells(
+    texts: Sequence[str], study: Study, load: Load, query: Query
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """One row per value, rule, idle rule and service, and what holds for all of them.
+
+    Each value is simulated once.
+    """
     from tree6g.engine.run import run
     from tree6g.metric.tree import figure
 
@@ -108,17 +117,25 @@ def _cells(texts: Sequence[str], study: Study, load: Load, query: Query) -> list
             f"expected one scenario and --over PATH=V1,V2,...; got {len(texts)} designs and "
             f"--over {study.over!r}."
         )
-    cells = []
+    cells: list[dict[str, Any]] = []
+    about: dict[str, Any] = {}
+    notes: list[str] = []
     by_load = study.path == LOAD_PATH
     for value in study.values:
         changed = (*load.overrides, f"{study.path}={value}")
         result = run(
             texts[0], seed=load.seed, trace=load.trace, overrides=changed, progress=load.progress
         )
+        notes += result.ledger.meta.notes
         for rule in study.rules:
             for idle in study.idle_rules:
                 asked = dataclasses.replace(query, rule=rule, idle=idle)
                 taken = figure(result.ledger, asked)
+                about = {
+                    "scenario": result.scenario.name,
+                    "boundary": taken.boundary,
+                    "profile_set": taken.profile_set,
+                }
                 cells += [
                     {
                         "value": value,
@@ -131,4 +148,4 @@ def _cells(texts: Sequence[str], study: Study, load: Load, query: Query) -> list
                     }
                     for service in taken.services
                 ]
-    return cells
+    return cells, {**about, "notes": list(dict.fromkeys(notes))}

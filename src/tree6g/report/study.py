@@ -11,7 +11,7 @@ from tree6g.report.canvas import Drawing
 from tree6g.report.cases import KEYS, SHARES, Case, ai_cases, statements, takeaway
 from tree6g.report.figures import study as study_figure
 from tree6g.report.frame import Section, figure, folded, page
-from tree6g.report.markup import tag
+from tree6g.report.markup import Markup, tag
 from tree6g.report.tables import Cell, Column, Missing, Table, to_html
 from tree6g.report.write import ReportFiles, write_files
 
@@ -22,19 +22,25 @@ _COLUMNS = (
 )
 
 
-def write_study(cells: Sequence[Mapping[str, Any]], out: Path) -> ReportFiles:
+def write_study(
+    cells: Sequence[Mapping[str, Any]], out: Path, *, about: str = "", notes: Sequence[str] = ()
+) -> ReportFiles:
     """Write `study.html`: shares per service over load x attribution rule x idle rule.
 
     Args:
         cells: Rows `{requests_per_user_hour, rule, idle, service, kind, bit_share_frac,
-            energy_share_frac, utility_share_frac, asymmetry}`, one per service and cell.
+            energy_share_frac, utility_share_frac, asymmetry}`, one per service and cell;
+            `unattributed_frac` where it is known.
         out: Folder, made if absent.
+        about: What was studied, for which boundary and weights; it is on every figure and table.
+        notes: What a reader has to know first.
 
     Raises:
         LedgerError: No rows, a row without one of the keys, or a folder that cannot be written.
     """
     cases = ai_cases(cells)
     stamp = f"tree6g \u00b7 study {digest([dict(c) for c in cells])[:12]}"
+    stamp += f" \u00b7 {about}" if about else ""
     table, cases_listed = share_table(cells), case_table(cases)
     drawing = study_figure.drawing(cases, stamp)
     html = page(
@@ -43,6 +49,8 @@ def write_study(cells: Sequence[Mapping[str, Any]], out: Path) -> ReportFiles:
             tag("p", "tree6g study", class_="kind"),
             tag("h1", "Few bits, much energy?"),
             tag("p", takeaway(cases), class_="takeaway"),
+            tag("p", about, class_="lead") if about else "",
+            _aside(notes),
         ],
         sections=_sections(cases, table, cases_listed, drawing),
         footer=[stamp, "This page loads nothing from the web."],
@@ -64,10 +72,11 @@ def share_table(cells: Sequence[Mapping[str, Any]]) -> Table:
         Column(key="energy_share_frac", head="of the energy", unit="frac"),
         Column(key="utility_share_frac", head="of the value", unit="frac"),
         Column(key="asymmetry", head="asymmetry", unit=""),
+        Column(key="unattributed_frac", head="of all energy unattributed", unit="frac"),
     )
     rows = tuple(
         (float(c["requests_per_user_hour"]), *(str(c[k]) for k in KEYS[1:]),
-         *(_number(c.get(k)) for k in (*SHARES, "asymmetry")))
+         *(_number(c.get(k)) for k in (*SHARES, "asymmetry", "unattributed_frac")))
         for c in cells
     )  # fmt: skip
     return Table(name="study", title="Shares by service and cell", columns=columns, rows=rows)
@@ -89,6 +98,13 @@ def case_table(cases: Sequence[Case]) -> Table:
         for c in cases
     )  # fmt: skip
     return Table(name="cells", title="AI services together", columns=columns, rows=rows)
+
+
+def _aside(notes: Sequence[str]) -> Markup:
+    if not notes:
+        return Markup("")
+    items = tag("ul", *(tag("li", note) for note in notes))
+    return tag("aside", tag("h2", "Read this first"), items, class_="notes")
 
 
 def _sections(
