@@ -88,3 +88,10 @@ def test_a_terminal_sends_with_full_power_whatever_its_part_of_the_band(tmp_path
     carrier_s = ledger.query(text.format("demand", "work", "kind = 'bit_ul'")).to_pylist()[0]["n"]
     joules = ledger.query(text.format("energy_j", "energy", "component = 'terminal'"))
     assert joules.to_pylist()[0]["n"] == pytest.approx(2.5 * carrier_s / 0.25)
+
+
+@pytest.mark.parametrize(("rate", "said"), [("1 Mbit/s", True), ("10 Gbit/s", False)])
+def test_a_link_that_is_asked_for_most_of_its_rate_is_noted(tmp_path, rate, said):
+    plain = three_tiers(links=[{"to": "cloud", "rate": rate}])
+    notes = run(plain, out=tmp_path).ledger.meta.notes
+    assert any("link to cloud" in note for note in notes) is said

@@ -21,6 +21,8 @@ from tree6g.version import __version__
 # About 2.5 billion prompts a day of 700 million weekly users (OpenAI, July 2025) are 0.15 per user
 # and hour; ten times a busy hour of that is far beyond today's use.
 STRESS_PER_USER_HOUR: Final = 10.0
+# Above it the mean wait of an M/D/1 queue is more than half of a message's own time on the link.
+LINK_BUSY_FRAC: Final = 0.5
 EARTH: Final = "EARTH: P = N_TRX (P0 + slope P_out); Auer et al., IEEE Wireless Comm. 18(5) 2011"
 TR38864: Final = "relative power of TR 38.864 V18.1.0 clause 5.1, watt anchor of the scenario"
 SOURCES: Final = {
@@ -242,6 +244,12 @@ def _notes(world: World, rate: float) -> list[str]:
     notes.append(
         "Terminals count only while they send or run a model; what they draw otherwise is left out."
     )
+    notes += [
+        f"The link to {to} carried up to {load:.0%} of its rate within a step, both directions "
+        "together; it has no queue here, so delays over it are too short."
+        for to, load in world.link_peak_frac.items()
+        if load > LINK_BUSY_FRAC
+    ]
     edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])
     if len(edge) > 1:
         notes.append(f"Requests were answered by {', '.join(edge.tolist())}.")

@@ -122,8 +122,12 @@ def _terminal_models(world: World, host: Host) -> None:
 
 
 def _links(world: World, tick: Tick) -> None:
-    """Every site's share of every link."""
+    """Every site's share of every link, and how full the link has been in its fullest step."""
     for link in world.links:
+        nodes = {link_node(cell.site, link) for cell in world.cells}
+        bits = sum(b for (n, _), b in world.carried_bit.items() if n in nodes)
+        load_frac = bits / (link.rate_bps * tick.step_s)
+        world.link_peak_frac[link.to] = max(load_frac, world.link_peak_frac.get(link.to, 0.0))
         for cell in world.cells:
             node = link_node(cell.site, link)
             carried = {s: b for (n, s), b in world.carried_bit.items() if n == node}

@@ -249,6 +249,7 @@ class World:
     book: Book = dataclasses.field(default_factory=Book)
     next_request: int = 0
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    link_peak_frac: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def carry(self, cell: int, service: str, bit: float, link: Link | None = None) -> None:
         """Note bits on a link of a site, on its first one by default, if it has any."""
