@@ -30,30 +30,28 @@ class Footer:
 
 def of_parts(table: str, parts: Sequence[pq.FileMetaData]) -> Footer:
     """The footers of a table's parts as one."""
-    groups = [part.row_group(g) for part in parts for g in range(part.num_row_groups)]
+    groups = [_columns(part.row_group(g)) for part in parts for g in range(part.num_row_groups)]
     wanted = schema.columns_of(table)
     optional = [field.name for field in wanted if field.nullable]
     return Footer(
         rows=sum(part.num_rows for part in parts),
-        start_s=min(_edges(groups, wanted.names, "t0_s", "min"), default=None),
-        end_s=max(_edges(groups, wanted.names, "t1_s", "max"), default=None),
-        empty=frozenset(n for n in optional if all(_is_empty(_column(g, n)) for g in groups)),
+        start_s=min(_edges(groups, "t0_s", "min"), default=None),
+        end_s=max(_edges(groups, "t1_s", "max"), default=None),
+        empty=frozenset(n for n in optional if all(_is_empty(group[n]) for group in groups)),
     )
 
 
-def _edges(groups: Sequence[Any], names: Sequence[str], column: str, which: str) -> list[float]:
+def _columns(group: Any) -> dict[str, Any]:
+    columns = (group.column(n) for n in range(group.num_columns))
+    return {column.path_in_schema: column for column in columns}
+
+
+def _edges(groups: Sequence[dict[str, Any]], column: str, which: str) -> list[float]:
     """An edge of every row group; none at all where one of them does not tell."""
-    if column not in names:
-        return []
-    stated = [_column(group, column).statistics for group in groups]
+    stated = [group[column].statistics for group in groups if column in group]
     if any(s is None or not s.has_min_max for s in stated):
         return []
     return [float(getattr(s, which)) for s in stated]
-
-
-def _column(group: Any, name: str) -> Any:
-    columns = (group.column(n) for n in range(group.num_columns))
-    return next(column for column in columns if column.path_in_schema == name)
 
 
 def _is_empty(column: Any) -> bool:

@@ -126,7 +126,10 @@ def open_book(ledger: Ledger, query: Query) -> Book:
     except duckdb.ConversionException:  # a word that no table describes
         _check_names(book, "energy", "work")
         raise
-    _check_names(book, "energy_cells", "work_cells")
+    book.connection.execute(
+        "CREATE TEMP TABLE deed AS SELECT DISTINCT node, service, kind, model FROM work_cells"
+    )
+    _check_names(book, "energy_cells", "deed")
     return book
 
 
@@ -152,6 +155,7 @@ def _code_words(book: Book, *, by_model: bool) -> None:
     that of the alphabet, so that sorted output is.
     """
     words = {w for known in schema.VOCABULARY.values() for w in known} | set(book.services)
+    words |= {"standby", "no_demand", "shared_idle"}  # why energy is of no service
     sources = ["SELECT node FROM entity", "SELECT site FROM inside"]
     if by_model:
         sources += ["SELECT model FROM work", "SELECT model FROM request"]
@@ -253,21 +257,16 @@ def _prorated(table: str, columns: Sequence[str]) -> str:
 
 def _check_names(book: Book, energy: str, work: str) -> None:
     """Refuse nodes without an entity and services without a profile in two tables."""
-    unknown = book.rows(
-        f"SELECT DISTINCT node FROM (SELECT node FROM {energy} UNION ALL SELECT node FROM {work})"
-        " ANTI JOIN (SELECT node FROM entity) USING (node) ORDER BY 1"
-    )
-    if unknown:
-        raise LedgerError(
-            f"node '{unknown[0][0]}' of {book.ledger.path} has rows but no row in table 'entity'."
-            " Add one with its tier and boundaries, or it would count nowhere."
-        )
-    named = book.rows(
-        f"SELECT service FROM {work} UNION SELECT service FROM {energy}"
-        " WHERE service IS NOT NULL ORDER BY 1"
-    )
-    for (service,) in named:
-        if service not in book.services:
+    sql = f"SELECT DISTINCT node, service FROM {energy} UNION SELECT node, service FROM {work}"
+    pairs = sorted(book.rows(sql), key=str)
+    described = {*book.inside, *book.outside}
+    for node, service in pairs:
+        if node not in described:
+            raise LedgerError(
+                f"node '{node}' of {book.ledger.path} has rows but no row in table 'entity'."
+                " Add one with its tier and boundaries, or it would count nowhere."
+            )
+        if service is not None and service not in book.services:
             raise LedgerError(
                 f"service '{service}' of {book.ledger.path} has rows but no entry in meta.json."
                 " Add its kind and profile under 'services'."

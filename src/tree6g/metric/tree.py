@@ -153,7 +153,8 @@ def flows(ledger: Ledger, query: Query | None = None) -> pa.Table:
     _account(book, [book.t0_s, book.t1_s])
     return book.connection.sql(
         "SELECT node::VARCHAR AS node, n.site::VARCHAR AS site, n.tier::VARCHAR AS tier,"
-        " component::VARCHAR AS component, service::VARCHAR AS service, reason,"
+        " component::VARCHAR AS component, service::VARCHAR AS service,"
+        " reason::VARCHAR AS reason,"
         " sum(energy_j * p.share) AS energy_j"
         " FROM attributed a JOIN inside n USING (node)"
         f" JOIN piece p ON p.k = a.k AND p.grid_s = {book.grid_s!r}"
@@ -234,7 +235,7 @@ def _pieces(book: Book, edges_s: Sequence[float]) -> None:
     """Table `piece`: cell k of a grid to a window, with the share of the cell's covered time."""
     grids = book.rows(
         f"SELECT {book.grid_s!r}, k FROM (SELECT DISTINCT k FROM work_cells UNION"
-        " SELECT DISTINCT k FROM attributed) UNION SELECT DISTINCT grid_s, k FROM curved"
+        " SELECT DISTINCT k FROM energy_cells) UNION SELECT DISTINCT grid_s, k FROM curved"
         " ORDER BY ALL"
     )
     pieces: dict[str, list[Any]] = {"grid_s": [], "k": [], "window_s": [], "share": []}

@@ -70,7 +70,7 @@ def phase_weights(book: Book) -> None:
 
     The most specific row of the header's `phase_weights` wins; demand without one counts as it is.
     """
-    combinations = book.rows("SELECT DISTINCT node, model, kind FROM work_cells ORDER BY ALL")
+    combinations = book.rows("SELECT DISTINCT node, model, kind FROM deed ORDER BY ALL")
     rows = [(*c, _phase_weight(book, *c)) for c in combinations]
     _register(book, "phase_weight", ("node", "model", "kind", "weight"), rows)
 
@@ -93,7 +93,7 @@ def value_cells(book: Book) -> list[str]:
         sessions would be needed and are not known.
     """
     combinations = book.rows(
-        "SELECT DISTINCT service, kind, model FROM work_cells UNION SELECT DISTINCT service,"
+        "SELECT DISTINCT service, kind, model FROM deed UNION SELECT DISTINCT service,"
         " unnest(['token_in', 'token_out']), model FROM listed_request ORDER BY ALL"
     )
     rows: list[tuple[object, ...]] = []

@@ -1,6 +1,6 @@
 -- Utility, work and energy in one list, each with its share of a window: what every grouping sums.
 CREATE OR REPLACE TEMP VIEW account AS
-SELECT v.node, v.service, NULL::VARCHAR AS reason, p.window_s,
+SELECT v.node, v.service, NULL::word AS reason, p.window_s,
        v.utility_beq * p.share AS utility_beq, v.offered_beq * p.share AS offered_beq,
        v.bits_bit * p.share AS bits_bit, v.effective_tok * p.share AS effective_tok,
        v.in_tok * p.share AS in_tok, v.out_tok * p.share AS out_tok,

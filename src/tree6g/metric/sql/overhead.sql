@@ -20,7 +20,7 @@ JOIN own p USING (node, k)
 JOIN (SELECT node, k, sum(energy_j) AS energy_j FROM own GROUP BY ALL) w USING (node, k)
 UNION ALL
 SELECT l.node, l.site, l.k, l.component, p.service,
-       CASE WHEN p.site IS NULL THEN 'standby' ELSE p.reason END,
+       CASE WHEN p.site IS NULL THEN 'standby'::word ELSE p.reason END,
        l.energy_j * coalesce(p.energy_j / w.energy_j, 1)
 FROM lonely l
 LEFT JOIN place p USING (site, k)

@@ -10,7 +10,7 @@ FROM (
                unnest(generate_series(floor(t0_s / $grid_s + 1e-9)::BIGINT,
                                       ceil(t1_s / $grid_s - 1e-9)::BIGINT - 1)) AS k
         FROM covered_work
-        WHERE ceil(t1_s / $grid_s - 1e-9) - floor(t0_s / $grid_s + 1e-9) > 1
+        WHERE t1_s > (floor(t0_s / $grid_s + 1e-9) + 1 + 1e-9) * $grid_s
     )
 )
 GROUP BY ALL;
