@@ -42,7 +42,7 @@ class BaseStation(Described):
     interference_margin_db: Annotated[Quantity, Field(ge=0)] = 3.0
     """Rise of the noise floor by other cells."""
     anchor_power_w: Positive | None = None
-    """Watts of one relative unit's full-load state for models in relative units (TR 38.864)."""
+    """Watts of the cell at full downlink, for models in relative units (TR 38.864)."""
     sleep: Literal["none", "micro", "light", "deep"] = "light"
     """Deepest sleep state the cell may enter between transmissions."""
     uplink_share: dict[Name, Share] = Field(default_factory=dict)
