@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -75,6 +76,42 @@ def test_every_name_of_the_facade_is_on_the_python_page():
 def test_every_key_of_a_result_is_documented():
     page = (ROOT / "docs" / "reference" / "results.md").read_text("utf-8")
     assert [key for key in results.SERVICE_KEYS if f"`{key}`" not in page] == []
+
+
+_DESIGNS = ["quick=street-corner 'duration=1 min'", "other=street-corner 'duration=1 min' seed=2"]
+_LOADS = ["--over", "population.ai_requests_per_user_hour=2", "--set", "duration=1 min"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "street-corner", "--set", "duration=1 min", "--no-report"],
+        ["compare", *_DESIGNS],
+        ["compare", "street-corner", *_LOADS],
+        ["init", "mine.yaml"],
+        ["cite"],
+    ],
+    ids=["run", "compare", "study", "init", "cite"],
+)
+def test_every_key_that_a_command_prints_is_documented(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = CliRunner().invoke(app, [*words, "--json"])
+    assert printed.exit_code == 0, printed.output
+    page = (ROOT / "docs" / "reference" / "results.md").read_text("utf-8")
+    keys = dict.fromkeys(_keys(json.loads(printed.stdout)))
+    assert [key for key in keys if f"`{key}`" not in page] == []
+
+
+def _keys(value):
+    """Names of all fields, without those that are data: reasons by field, joules by reason."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _keys(item)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if key not in {"reasons", "unattributed_j"}:
+                yield from _keys(inner)
 
 
 def test_every_page_is_in_the_navigation():
