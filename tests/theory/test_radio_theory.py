@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tree6g.engine.airtime import Pool, messages
 from tree6g.radio.airtime import busy_periods, fair_share_s, fifo_departure_s, speed_frac
 from tree6g.radio.drop import distance_m, drop_loss_db
 from tree6g.radio.link import DOWNLINK, UPLINK, rate_bps, sinr_db
@@ -108,6 +109,45 @@ def test_a_small_service_has_half_the_carrier_beside_an_endless_one():
 def test_services_together_never_use_more_than_the_carrier(demand):
     used = np.minimum(demand, speed_frac(demand, 1.0))
     assert used.sum() <= 1.0 + 1e-12
+
+
+def _shared_exactly(small_s, big_s, need, until_s):
+    """Delays of the small messages under exact processor sharing of two queues."""
+    waiting, delay_s, t = ([], []), [], 0.0
+    coming = [*sorted([(t, 0) for t in small_s] + [(t, 1) for t in big_s]), (until_s, None)]
+    for at, queue in coming:
+        while t < at and any(waiting):
+            busy = [q for q in waiting if q]
+            span = min(at - t, min(q[0][1] for q in busy) * len(busy))
+            t += span
+            for q in busy:
+                q[0][1] -= span / len(busy)
+                if q[0][1] < 1e-12:
+                    done = q.pop(0)
+                    if q is waiting[0]:
+                        delay_s.append(t - done[0])
+        t = at
+        if queue is not None:
+            waiting[queue].append([at, need[queue]])
+    return np.array(delay_s)
+
+
+@pytest.mark.parametrize("step_s", [0.1, 1.0, 5.0])
+def test_sharing_by_the_step_is_near_exact_processor_sharing(step_s):
+    rng, until_s, need = np.random.default_rng(1), 600.0, (0.005, 4.0)
+    arrivals = [np.sort(rng.random(n) * until_s) for n in (12_000, 60)]
+    exact_s = _shared_exactly(*arrivals, need, until_s)
+    pool, delay_s = Pool(1.0, ("small", "big")), []
+    for t in np.arange(0.0, until_s, step_s):
+        for name, at, air_s in zip(pool.services, arrivals, need, strict=True):
+            ready_s = at[(at >= t) & (at < t + step_s)]
+            pool.push(name, messages(ready_s, np.full(len(ready_s), air_s), 1.0))
+        passages = pool.advance(t, t + step_s)
+        if "small" in passages:
+            delay_s.append(passages["small"].end_s - passages["small"].sent["ready_s"])
+    shared_s = np.concatenate(delay_s)
+    assert shared_s.mean() == pytest.approx(exact_s.mean(), rel=0.1)
+    assert np.quantile(shared_s, 0.95) == pytest.approx(np.quantile(exact_s, 0.95), rel=0.2)
 
 
 def test_queue_recursion_equals_the_loop():

@@ -47,6 +47,10 @@ def _advance_server(world: World, host: Host, tick: Tick) -> None:
 
 
 def _advance_terminals(world: World, host: Host, tick: Tick) -> None:
+    """Tokens that leave in this step, with all of their joules.
+
+    What the run's end cuts off, at most a prompt or a token per terminal, is not counted.
+    """
     host.used = Usage()
     if host.answers is None or not len(host.answers.ref):
         return
