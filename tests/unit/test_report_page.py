@@ -278,3 +278,11 @@ def test_the_summary_survives_hostile_names(tmp_path: Path) -> None:
     assert text.isascii()
     assert "\x00" not in text
     assert len(text.splitlines()) <= 30
+
+
+def test_sources_of_the_page_are_those_that_wrote_rows(tmp_path: Path) -> None:
+    sources = {"meter": "a meter at the rack", "link-power": "of links that are not there"}
+    written = write_report(small_ledger(tmp_path / "l", sources=sources), tmp_path / "out")
+    page = written.page.read_text("utf-8")
+    assert "a meter at the rack" in page
+    assert "links that are not there" not in page

@@ -10,6 +10,7 @@ from tree6g.metric.figure import Figure, ServiceFigure
 from tree6g.metric.profile import Service
 from tree6g.report.evidence import Evidence, Row
 from tree6g.report.numerals import J_PER_KWH, NBSP, quantity
+from tree6g.report.references import EQUATION
 from tree6g.report.tables import Cell, Column, Missing, Table
 
 _SERVICE: Final = Column(key="service", head="service")
@@ -247,8 +248,12 @@ def money(evidence: Evidence) -> Table | Missing:
 
 
 def sources(evidence: Evidence) -> Table:
-    """What each value of the source column is."""
-    rows = tuple(sorted((str(k), str(v)) for k, v in evidence.meta.sources.items()))
+    """What each source that wrote rows is, as `tree6g cite` has it."""
+    rows = tuple(
+        (r.what.removeprefix(EQUATION), r.text)
+        for r in evidence.references
+        if r.what.startswith(EQUATION)
+    )
     columns = (Column(key="source", head="source"), Column(key="reference", head="reference"))
     return Table(name="sources", title="Equations and references", columns=columns, rows=rows)
 

@@ -14,6 +14,7 @@ from tree6g.report.tables import latex
 _TITLE: Final = (
     "TREE: Token-Responsive Energy Efficiency Framework For Green AI-Integrated 6G Networks"
 )
+EQUATION: Final = "equation "  # before the name of a source that wrote rows
 # Fields of a scenario that name a row, and the tables that it may be in.
 _NAMING: Final[Mapping[str, tuple[str, ...]]] = {
     "accelerator": ("accelerators",),
@@ -55,7 +56,7 @@ def references(ledger: Ledger) -> tuple[Reference, ...]:
     used = ledger.query(named_sql("report", "sources_used")).to_pylist()
     for source in (row["source"] for row in used):
         text = ledger.meta.sources.get(source, "not described in the header of the ledger")
-        found.append(Reference(what=f"equation {source}", text=text))
+        found.append(Reference(what=f"{EQUATION}{source}", text=text))
     rows = set(_rows_named(ledger.meta.scenario or {}))
     rows |= set(_rows_named({"services": dict(ledger.meta.services)}))
     for table, key in sorted(rows):
@@ -76,9 +77,11 @@ def bibtex(reference: Reference) -> str:
     key = re.sub(r"[^a-z0-9]+", "-", f"tree6g {reference.what}".lower()).strip("-")
     url = re.search(r"https?://[^\s,;)]+", reference.text)
     eprint = re.search(r"arXiv[: ](\d{4}\.\d{4,5})", reference.text)
+    year = re.search(r"\b(?:19|20)\d{2}\b(?!\.)", reference.text) if reference.title else None
     doi = re.search(r"\b10\.\d{4,9}/[^\s,;)]+", reference.text)
     fields = {
         "title": latex(reference.title or reference.what),
+        "year": year[0] if year else "",
         "note": latex(reference.text),
         "url": url[0] if url else "",
         "doi": doi[0] if doi else "",
