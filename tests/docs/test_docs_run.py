@@ -46,6 +46,15 @@ def test_python_blocks_of_a_page_run_in_order(page, blocks, tmp_path, monkeypatc
     capsys.readouterr()
 
 
+@pytest.mark.parametrize(("page", "blocks"), _blocks("yaml"))
+def test_scenarios_on_a_page_run(page, blocks, tmp_path):
+    for number, block in enumerate(blocks):
+        file = tmp_path / f"{page.stem}-{number}.yaml"
+        file.write_text(block, "utf-8")
+        result = tree6g.run(file, out=tmp_path / file.stem, overrides=["duration=1 min"])
+        assert result.tree().tree_beq_per_j > 0
+
+
 @pytest.mark.parametrize(("page", "blocks"), _blocks(""))
 def test_commands_on_a_page_exist_with_their_options(page, blocks):
     """Commands are not run here, but each must parse: `--help` after its words and options."""
