@@ -59,12 +59,26 @@ class RunResult:
     requests: RequestCount
     requests_per_user_hour: float
 
-    def tree(self, **query: Any) -> Figure:
-        """The figure of the ledger; keywords are those of `tree6g.Query`."""
+    def tree(
+        self,
+        *,
+        boundary: str | None = None,
+        rule: str | None = None,
+        idle: str | None = None,
+        weights: Mapping[str, float] | None = None,
+        alphas: Mapping[str, float] | None = None,
+        t0_s: float | None = None,
+        t1_s: float | None = None,
+    ) -> Figure:
+        """The figure of the ledger; the keywords are fields of `tree6g.Query`."""
         from tree6g.metric.figure import Query
         from tree6g.metric.tree import figure
 
-        return figure(self.ledger, Query(**query))
+        query = Query(
+            boundary=boundary, rule=rule, idle=idle, weights=weights or {}, alphas=alphas or {},
+            t0_s=t0_s, t1_s=t1_s,
+        )  # fmt: skip
+        return figure(self.ledger, query)
 
 
 def run(
