@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from tree6g.cli import console, designs, options
+from tree6g.cli import console, designs, options, trace
 from tree6g.errors import DataError, ScenarioError
 
 
@@ -62,6 +62,16 @@ def test_output_that_was_closed_is_no_traceback():
         [sys.executable, "-c", code, "list"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_trace_is_not_converted_onto_itself(capsys, tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("arrival_s,input_tokens,output_tokens,mine\n0,1,1,x\n")
+    before = file.read_text()
+    with pytest.raises(typer.Exit):
+        console.guarded(trace.convert)(file=file, out=tmp_path / "." / "t.csv")
+    assert "another file" in capsys.readouterr().err
+    assert file.read_text() == before
 
 
 def test_interrupt_ends_with_its_own_code(capsys):

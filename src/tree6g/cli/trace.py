@@ -65,6 +65,8 @@ def convert(
     from tree6g.scenario.trace import read_trace, write_trace
 
     trace = read_trace(file, form=form, columns=_columns(columns))
+    if out.exists() and out.samefile(file):  # the generic form keeps less than the others
+        raise ScenarioError(f"expected another file to write than the trace itself; got {out}.")
     write_trace(trace, out)
     if as_json:
         print_json({"requests": len(trace.arrival_s), "file": str(out)})

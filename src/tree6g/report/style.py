@@ -55,6 +55,7 @@ figcaption{margin-top:.5rem}
 table{border-collapse:collapse;font-size:.92rem;line-height:1.35;
 font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:0 0 .4rem}
+caption span{position:sticky;left:0;display:inline-block;max-width:min(100%,calc(100vw - 3rem))}
 th,td{padding:.38rem .9rem .38rem 0;text-align:left;vertical-align:top;overflow-wrap:break-word;
 border-bottom:1px solid var(--rule)}
 td{min-width:3.2rem;max-width:22rem}

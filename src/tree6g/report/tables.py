@@ -83,7 +83,7 @@ def to_html(table: Table, *, limit: int = 60) -> Markup:
     left_out = len(table.rows) - limit
     grid = tag(
         "table",
-        tag("caption", table.title),
+        tag("caption", tag("span", table.title)),
         tag("thead", head),
         tag("tbody", *body),
     )
