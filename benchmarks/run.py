@@ -91,7 +91,8 @@ def main() -> int:
     results = [row for b in BENCHES if only in {None, b.name} for row in compared(b)]
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(
-        f"{'benchmark':<16}{'peer':<10}{'ours, CPU s':>12}{'peer, CPU s':>12}{'ratio':>8}{'peak MB':>9}  note"
+        f"{'benchmark':<16}{'peer':<10}{'ours, CPU s':>12}{'peer, CPU s':>12}{'ratio':>8}"
+        f"{'peak MB':>9}  note"
     )
     for r in results:
         print(
