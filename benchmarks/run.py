@@ -90,10 +90,8 @@ def main() -> int:
     only = parser.parse_args().only
     results = [row for b in BENCHES if only in {None, b.name} for row in compared(b)]
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(
-        f"{'benchmark':<16}{'peer':<10}{'ours, CPU s':>12}{'peer, CPU s':>12}{'ratio':>8}"
-        f"{'peak MB':>9}  note"
-    )
+    columns = f"{'ours, CPU s':>12}{'peer, CPU s':>12}{'ratio':>8}{'peak MB':>9}"
+    print(f"{'benchmark':<16}{'peer':<10}{columns}  note")
     for r in results:
         print(
             f"{r['name']:<16}{r['peer']:<10}{r['ours_cpu_s']:>12.2f}{r['peer_cpu_s']:>12.2f}"

@@ -1,8 +1,8 @@
-"""A day of a city as a ledger of 20 million rows: GPU servers by the second, cells by 900 s counters.
+"""A day of a city as a ledger of 20 million rows: servers by the second, cells by the quarter hour.
 
 Ten million energy rows and ten million work rows, the same bytes every time. 39 GPU servers write
-three states and three kinds of work a second; 20 cells write energy every 900 s, their counters of
-work every 60 s; cooling follows the servers.
+three states and three kinds of work a second and their late tokens once a minute; 20 cells write
+energy, cooling and work as counters of 900 s.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ STATES = ["idle", "prefill", "decode"]
 RADIO = ["idle", "broadcast", "active"]
 WORK = [("assistant", "token_in"), ("assistant", "token_out"), ("agent", "token_out")]
 DATA = ["upload", "download"]
+RADIO_WORK = [("assistant", "bit_dl"), ("upload", "bit_ul"), ("download", "bit_dl")]
 
 
 def main(out: Path) -> None:
@@ -139,7 +140,7 @@ def late(ledger: LedgerWriter, tokens: np.ndarray, t0: np.ndarray) -> None:
 
 
 def cells(ledger: LedgerWriter, random: np.random.Generator, start: int) -> None:
-    """Energy in rows of 900 s, cooling with it; bits and PRB-time in rows of 60 s."""
+    """Energy, cooling, bits and PRB-time in rows of 900 s."""
     for quarter in range(start, start + CHUNK_S, 900):
         joules = random.gamma(4.0, 1e5, (len(CELLS), 4))
         span = {"t0_s": float(quarter), "t1_s": quarter + 900.0, "tier": "ran"}
@@ -149,17 +150,11 @@ def cells(ledger: LedgerWriter, random: np.random.Generator, start: int) -> None
             ledger.append("energy", span | own)
         own = {"component": "cooling", "state": "active", "energy_j": joules[:, 3]}
         ledger.append("energy", span | own)
-    for minute in range(start, start + CHUNK_S, 60):
-        span = {"t0_s": float(minute), "t1_s": minute + 60.0, "tier": "ran", "node": CELLS}
-        span |= {"origin": "measured", "source": "pm"}
-        for service, kind in (
-            ("assistant", "bit_dl"),
-            ("upload", "bit_ul"),
-            ("download", "bit_dl"),
-        ):
-            prb_s = random.uniform(0.0, 20.0, len(CELLS))
-            use = {"amount": prb_s * 2e7, "demand": prb_s, "demand_unit": "s"}
-            ledger.append("work", span | use | {"service": service, "kind": kind})
+        use_s = random.uniform(0.0, 300.0, (len(CELLS), len(RADIO_WORK)))
+        for column, (service, kind) in enumerate(RADIO_WORK):
+            own = {"demand": use_s[:, column], "amount": use_s[:, column] * 2e7}
+            own |= {"service": service, "kind": kind, "demand_unit": "s"}
+            ledger.append("work", {n: v for n, v in span.items() if n != "u95_frac"} | own)
 
 
 def texts(words: list[str], index: np.ndarray) -> object:

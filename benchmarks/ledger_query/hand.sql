@@ -1,8 +1,8 @@
 -- TREE by service and minute with attribution, by hand: what somebody who knows this ledger would
 -- write for speed. It uses what the package may not assume: the worths and phase weights of this
 -- header, that the boundary holds every node, that all time is covered, that no energy row carries a
--- service, that no row of work is longer than a minute, and which words the columns hold. Each table
--- is read once; energy rows over several minutes are prorated by time.
+-- service, and which words the columns hold. Each table is read once; rows over several minutes are
+-- prorated by time, in the way that was measured to be the fastest for each table.
 CREATE TEMP TABLE joules AS
 SELECT node, (k + i)::INTEGER AS k, kind,
        sum(CASE WHEN n = 1 THEN j WHEN i = 0 THEN first_j WHEN i = n - 1 THEN last_j ELSE j END) AS j
@@ -23,6 +23,14 @@ FROM (
 )
 GROUP BY ALL;
 
+CREATE TEMP TABLE parts AS
+SELECT node, service, kind, floor(t0_s / 60) AS k,
+       CASE WHEN t1_s > (k + 1) * 60 THEN t0_s END AS a,
+       CASE WHEN t1_s > (k + 1) * 60 THEN t1_s END AS b,
+       sum(amount) AS amount, sum(demand) AS demand
+FROM read_parquet($work)
+GROUP BY ALL;
+
 CREATE TEMP TABLE deeds AS
 SELECT node, k::INTEGER AS k, service,
        sum(amount * CASE kind WHEN 'token_in' THEN 0.2e4 WHEN 'token_out' THEN 1e4
@@ -33,9 +41,17 @@ SELECT node, k::INTEGER AS k, service,
        sum(demand * CASE kind WHEN 'token_in' THEN 0.0004 WHEN 'token_out' THEN 0.012 ELSE 1 END)
            AS demand
 FROM (
-    SELECT node, service, kind, floor(t0_s / 60) AS k, sum(amount) AS amount, sum(demand) AS demand
-    FROM read_parquet($work)
-    GROUP BY ALL
+    SELECT node, service, kind, k, amount, demand FROM parts WHERE a IS NULL
+    UNION ALL
+    SELECT node, service, kind, k, amount * part, demand * part
+    FROM (
+        SELECT * REPLACE (k + i AS k),
+               (least(b, (k + i + 1) * 60) - greatest(a, (k + i) * 60)) / (b - a) AS part
+        FROM (
+            SELECT *, unnest(range((ceil(b / 60) - k)::INTEGER)) AS i
+            FROM parts WHERE a IS NOT NULL
+        )
+    )
 )
 GROUP BY ALL;
 

@@ -137,8 +137,6 @@ def _fill_cells(book: Book, *, by_model: bool) -> None:
     labelled = "service" not in book.ledger.footers["energy"].empty
     book.script("energy_cells", keys="node|component|state" + "|service" * labelled)
     book.script("work_cells", keys="node|service|kind" + "|model" * by_model)
-    if book.rows("SELECT 1 FROM work_cells WHERE long LIMIT 1"):
-        book.script("work_long")
 
 
 def _by_model(ledger: Ledger, services: Iterable[Service]) -> bool:
