@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from pathlib import Path
@@ -11,10 +10,8 @@ from typing import Any
 import pytest
 
 from tree6g.errors import LedgerError
-from tree6g.ledger import schema
-from tree6g.ledger.meta import load
-from tree6g.ledger.reading import Ledger, open_ledger
-from tree6g.ledger.writer import LedgerWriter
+from tree6g.ledger.interchange import from_csv
+from tree6g.ledger.reading import Ledger
 from tree6g.metric.figure import Query
 from tree6g.metric.on_time import late
 from tree6g.metric.tree import figure, series
@@ -48,9 +45,9 @@ def test_a_case_gives_what_it_expects(name: str, tmp_path: Path) -> None:
     expected = CASES[name]
     if "error" in expected:
         with pytest.raises(LedgerError, match=ERRORS[expected["error"]]):
-            figure(imported(FOLDER / name, tmp_path / "ledger"))
+            figure(from_csv(FOLDER / name, tmp_path / "ledger"))
         return
-    ledger = imported(FOLDER / name, tmp_path / "ledger")
+    ledger = from_csv(FOLDER / name, tmp_path / "ledger")
     for asked in expected["asks"]:
         query = Query(**asked["query"])
         _compare_figure(ledger, query, asked)
@@ -93,29 +90,6 @@ def cases_table() -> str:
         rules = ", ".join(str(rule) for rule in body["rules"])
         lines.append(f"| [`{name}`]({name}) | {rules} | {body['explanation']} |")
     return "\n".join(lines)
-
-
-def imported(case: Path, out: Path) -> Ledger:
-    """The CSV form of a ledger as a ledger."""
-    with LedgerWriter(out, load((case / "meta.json").read_text())) as writer:
-        for table in schema.TABLES:
-            path = case / f"{table}.csv"
-            if path.exists():
-                writer.append(table, _columns(table, path))
-    return open_ledger(out)
-
-
-def _columns(table: str, path: Path) -> dict[str, list[Any]]:
-    with path.open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    columns: dict[str, list[Any]] = {}
-    for field in schema.columns_of(table):
-        if field.name in rows[0]:
-            read = {"double": float, "int64": int}.get(str(field.type), str)
-            columns[field.name] = [
-                None if r[field.name] == "" else read(r[field.name]) for r in rows
-            ]
-    return columns
 
 
 def _compare_figure(ledger: Ledger, query: Query, asked: dict[str, Any]) -> None:
