@@ -107,8 +107,8 @@ def compile_ours() -> None:
     """Bytecode of what we import; pip has made it in the peers' environments."""
     for name in ("tree6g", "numpy", "pyarrow", "duckdb"):
         module = importlib.util.find_spec(name)
-        assert module is not None and module.origin is not None
-        compileall.compile_dir(Path(module.origin).parent, quiet=2)
+        for folder in (module and module.submodule_search_locations) or ():
+            compileall.compile_dir(folder, quiet=2)
 
 
 def compared(bench: Bench) -> Iterator[dict[str, object]]:
