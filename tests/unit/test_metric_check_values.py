@@ -218,3 +218,24 @@ def test_groupings_and_flows_sum_to_the_figure(tmp_path):
     assert math.fsum(flows(book)["energy_j"].to_pylist()) == pytest.approx(f.energy_j)
     with pytest.raises(LedgerError, match="grouping"):
         series(book, by=("cell",))
+
+
+def test_utility_of_unseen_sessions_is_unknown_and_not_zero(tmp_path):
+    curve = {"family": "log", "t0_tps": 10.0}
+    unseen = ledger(
+        tmp_path / "u",
+        services={"llm": ai(unit="session", curve=curve), "iot": data()},
+        energy=[{"energy_j": 800.0}],
+        work=[
+            {"service": "llm", "kind": "token_out", "amount": 2000.0, "demand": 1.0},
+            {"service": "iot", "kind": "bit_ul", "amount": 40e6, "demand": 1.0},
+        ],
+    )
+    f = figure(unseen)
+    assert f.utility_beq is None
+    assert f.service("llm").utility_beq is None
+    assert "sessions" in f.reasons["utility_beq"]
+    assert "sessions" in f.service("llm").reasons["offered_beq"]
+    assert f.utility_of("iot") == 40e6
+    with pytest.raises(LedgerError, match="unknown"):
+        f.utility_of("llm")

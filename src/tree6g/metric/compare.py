@@ -116,7 +116,7 @@ def _not_the_same_service(figures: Mapping[str, Figure]) -> tuple[str, ...]:
     for name in sorted({s.name for f in figures.values() for s in f.services}):
         own = [s for f in figures.values() for s in f.services if s.name == name]
         served = [s.served_share_frac for s in own if s.served_share_frac is not None]
-        offered = [s.offered_beq for s in own]
+        offered = [s.offered_beq for s in own if s.offered_beq is not None]
         if served and max(served) - min(served) > SERVED_SHARE_LIMIT:
             low, high = min(served), max(served)
             reasons.append(

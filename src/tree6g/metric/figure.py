@@ -69,7 +69,8 @@ class ServiceFigure:
         weight: Priority weight w.
         alpha_bit_per_tok: Worth of one effective token; None for services without tokens.
         k_in: Worth of an input token in output tokens; None for services without tokens.
-        utility_beq: w U, earned on time, in bit-equivalents.
+        utility_beq: w U, earned on time, in bit-equivalents; None where it is not linear and the
+            sessions are not seen.
         offered_beq: w U had all offered work been delivered on time.
         bits_bit: Delivered bits, on time, both directions, at the user's access.
         tokens_in_tok: Prompt tokens, cached or not.
@@ -100,8 +101,8 @@ class ServiceFigure:
     weight: float
     alpha_bit_per_tok: float | None
     k_in: float | None
-    utility_beq: float
-    offered_beq: float
+    utility_beq: float | None
+    offered_beq: float | None
     bits_bit: float
     tokens_in_tok: float
     tokens_out_tok: float
@@ -135,7 +136,7 @@ class Figure:
         tok_per_j: Output tokens over the same energy.
         j_per_tok: Its inverse.
         j_per_bit: Energy over delivered bits.
-        utility_beq: Sum of the services' utility.
+        utility_beq: Sum of the services' utility, None if one of them is unknown.
         bits_bit: Sum of the services' bits.
         tokens_out_tok: Sum of the services' output tokens.
         energy_j: All energy inside the boundary in the covered time.
@@ -168,7 +169,7 @@ class Figure:
     tok_per_j: float | None
     j_per_tok: float | None
     j_per_bit: float | None
-    utility_beq: float
+    utility_beq: float | None
     bits_bit: float
     tokens_out_tok: float
     energy_j: float
@@ -203,6 +204,17 @@ class Figure:
         if name not in by_name:
             raise LedgerError(f"expected a service; got {name!r}. {nearest(name, by_name)}")
         return by_name[name]
+
+    def utility_of(self, name: str) -> float:
+        """Utility of one service in bit-equivalents, for arithmetic that needs it.
+
+        Raises:
+            LedgerError: No such service, or its utility is unknown.
+        """
+        own = self.service(name)
+        if own.utility_beq is None:
+            raise LedgerError(f"the utility is unknown: {own.reasons['utility_beq']}.")
+        return own.utility_beq
 
     def to_dict(self) -> dict[str, Any]:
         """The figure as plain data, ready for JSON."""

@@ -54,7 +54,8 @@ def service_figure(
         marks.append("estimated")
     own = None if service.name in unseen else sums["utility_beq"]
     all_ = None if unseen else totals["utility_beq"]
-    values = _ratios(sums, totals, (own, all_, offered), marginal_j)
+    possible = None if service.name in unseen else offered
+    values = _ratios(sums, totals, (own, all_, possible), marginal_j)
     tokens = service.kind == "ai"
     return ServiceFigure(
         name=service.name,
@@ -63,8 +64,6 @@ def service_figure(
         weight=service.weight,
         alpha_bit_per_tok=service.profile.curve.alpha_bit_per_tok if tokens else None,
         k_in=service.profile.k_in if tokens else None,
-        utility_beq=sums["utility_beq"],
-        offered_beq=offered,
         bits_bit=sums["bits_bit"],
         tokens_in_tok=sums["in_tok"],
         tokens_out_tok=sums["out_tok"],
@@ -83,13 +82,15 @@ def service_figure(
 def _ratios(
     sums: Sums,
     totals: Sums,
-    utility: tuple[float | None, float | None, float],
+    utility: tuple[float | None, float | None, float | None],
     marginal_j: float,
 ) -> dict[str, float | None]:
     own, all_, offered = utility
     energy_share = ratio(sums["energy_j"], totals["energy_j"])
     utility_share = ratio(own, all_)
     return {
+        "utility_beq": own,
+        "offered_beq": offered,
         "bit_share_frac": ratio(sums["bits_bit"], totals["bits_bit"]),
         "energy_share_frac": energy_share,
         "utility_share_frac": utility_share,
@@ -122,8 +123,8 @@ def _worth_tok(service: Service, sums: Sums, utility: float | None) -> float | N
 
 
 _OF_UTILITY = (
-    "utility_share_frac", "served_share_frac", "asymmetry", "tree_beq_per_j",
-    "tree_marginal_beq_per_j",
+    "utility_beq", "offered_beq", "utility_share_frac", "served_share_frac", "asymmetry",
+    "tree_beq_per_j", "tree_marginal_beq_per_j",
 )  # fmt: skip
 _WHY = {
     "bit_share_frac": "no bits were delivered",

@@ -70,7 +70,7 @@ def line(figure: Figure, service: str) -> tuple[float, float]:
     if figure.tree_beq_per_j is None or own.worth_tok is None:
         why = figure.reasons.get("tree_beq_per_j", f"service '{service}' has no tokens")
         raise LedgerError(f"TREE over the worth of a token is undefined: {why}.")
-    others = math.fsum(s.utility_beq for s in figure.services if s.name != service)
+    others = math.fsum(figure.utility_of(s.name) for s in figure.services if s.name != service)
     return others / figure.energy_j, own.worth_tok / figure.energy_j
 
 
@@ -160,8 +160,8 @@ def half_space(a: Figure, b: Figure) -> dict[str, float]:
     for name in names:
         one, two = a.service(name), b.service(name)
         if two.weight > 0:
-            first = one.utility_beq / one.weight / a.energy_j
-            coefficients[name] = first - two.utility_beq / two.weight / b.energy_j
+            first = a.utility_of(name) / one.weight / a.energy_j
+            coefficients[name] = first - b.utility_of(name) / two.weight / b.energy_j
     return coefficients
 
 
@@ -182,8 +182,8 @@ def cells(
     factors = 10.0 ** rng.uniform(-decades, decades, (samples, len(services)))
     scores = []
     for figure in designs.values():
-        own = np.array([figure.service(s).utility_beq for s in services])
-        rest = figure.utility_beq - own.sum()
+        own = np.array([figure.utility_of(s) for s in services])
+        rest = math.fsum(figure.utility_of(s.name) for s in figure.services) - own.sum()
         scores.append((rest + factors @ own) / figure.energy_j)
     best = np.argmax(np.stack(scores), axis=0)
     shares = np.bincount(best, minlength=len(scores)) / samples

@@ -52,7 +52,7 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
         for s in book.services.values()
     )
     covered_s = coverage.length_s(coverage.intersection(book.cover, [(book.t0_s, book.t1_s)]))
-    headline = _headline(totals, _ran_energy_j(book), reasons)
+    headline = _headline(totals, _ran_energy_j(book), unseen, reasons)
     u95, unknown = uncertainty.of_tree(book)
     shares = [(s.energy_share_frac, s.utility_share_frac) for s in services]
     known = [(e, u) for e, u in shares if e is not None and u is not None]
@@ -167,7 +167,9 @@ def _unseen(marks: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(m.partition(":")[2] for m in marks if m.startswith("unseen:")))
 
 
-def _headline(totals: Sums, ran_j: float, reasons: dict[str, str]) -> dict[str, Any]:
+def _headline(
+    totals: Sums, ran_j: float, unseen: Sequence[str], reasons: dict[str, str]
+) -> dict[str, Any]:
     """The ratios of totals; `reasons` gains those that the totals do not define."""
     energy_j = totals["energy_j"]
     values = {
@@ -181,9 +183,11 @@ def _headline(totals: Sums, ran_j: float, reasons: dict[str, str]) -> dict[str, 
     for name, value_ in values.items():
         if value_ is None and name not in reasons:
             reasons[name] = _HEADLINE_WHY.get(name, TOO_LARGE)
+    if unseen:
+        reasons["utility_beq"] = unseen_reason(unseen[0])
     return {
         **{name: None if name in reasons else value_ for name, value_ in values.items()},
-        "utility_beq": totals["utility_beq"],
+        "utility_beq": None if unseen else totals["utility_beq"],
         "bits_bit": totals["bits_bit"],
         "tokens_out_tok": totals["out_tok"],
         "energy_j": energy_j,

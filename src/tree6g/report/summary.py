@@ -39,8 +39,8 @@ def terminal_summary(ledger: Ledger, figure: Figure, report: Path | None = None)
     lines = [*_wrapped(words.headline(figure)), ""]
     lines += [_efficiency(figure, *e) for e in _EFFICIENCIES]
     lines += ["", *_services(figure), ""]
-    lines += _wrapped(" ".join([words.second_sentence(figure), *_worth(figure)]).strip())
-    lines += ["", *_holds_for(figure)]
+    meaning = _wrapped(" ".join([words.second_sentence(figure), *_worth(figure)]).strip())
+    lines += [*meaning, *([""] if meaning else []), *_holds_for(figure)]
     for note in ledger.meta.notes[:2]:
         lines += _wrapped(f"Note: {note}")[:2]
     shown_lines = [ascii_only(line).rstrip() for line in lines]

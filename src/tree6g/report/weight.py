@@ -80,14 +80,14 @@ def token_weight(figure: Figure) -> TokenWeight | Missing:
         return Missing(reason="there is no AI service")
     if figure.tree_beq_per_j is None:
         return Missing(reason=figure.reasons.get("tree_beq_per_j", "TREE is not defined"))
-    unit, stated, worth = _scale(ai)
+    unit, stated, worth = _scale(figure, ai)
     if worth <= 0:
         return Missing(reason="the AI services delivered nothing on time")
     shares = [s.energy_share_frac for s in ai if s.energy_share_frac is not None]
     return TokenWeight(
         unit=unit,
         stated=stated,
-        data_beq=figure.utility_beq - sum(s.utility_beq for s in ai),
+        data_beq=sum(figure.utility_of(s.name) for s in figure.services if s.kind != "ai"),
         worth=worth,
         energy_j=figure.energy_j,
         bits_bit=figure.bits_bit,
@@ -95,10 +95,10 @@ def token_weight(figure: Figure) -> TokenWeight | Missing:
     )
 
 
-def _scale(ai: list[ServiceFigure]) -> tuple[str, float, float]:
+def _scale(figure: Figure, ai: list[ServiceFigure]) -> tuple[str, float, float]:
     """Unit of x, its stated value, and the AI services' utility at x = 1."""
     alphas = {s.alpha_bit_per_tok for s in ai}
     common = alphas.pop()
     if alphas or common is None:
-        return MULTIPLE, 1.0, sum(s.utility_beq for s in ai)
+        return MULTIPLE, 1.0, sum(figure.utility_of(s.name) for s in ai)
     return PER_TOKEN, common, sum(s.worth_tok or 0.0 for s in ai)
