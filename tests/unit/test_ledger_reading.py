@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 
@@ -13,8 +14,10 @@ from ledger_rows import META, energy, work, write
 from tree6g.errors import LedgerError
 from tree6g.ledger import meta as header
 from tree6g.ledger import schema
+from tree6g.ledger.check import check
 from tree6g.ledger.meta import Meta
 from tree6g.ledger.reading import named_sql, open_ledger, sql_errors
+from tree6g.metric.tree import figure
 
 
 def part(ledger, table="energy"):
@@ -198,3 +201,15 @@ def test_a_missing_sql_file_is_named_with_its_nearest():
 
 def test_the_header_of_a_new_ledger_is_the_given_one(tmp_path):
     assert write(tmp_path / "l").meta == META
+
+
+@pytest.mark.parametrize("word", [b"energy_j", b"t0_s", b"service"])
+def test_a_damaged_name_in_a_footer_is_a_ledger_error_or_no_harm(tmp_path, word):
+    ledger = write(tmp_path / "l", energy=energy())
+    path = part(ledger)
+    head, _, tail = path.read_bytes().rpartition(word)
+    path.write_bytes(head + b"\xc6" * len(word) + tail)
+    with contextlib.suppress(LedgerError):
+        check(open_ledger(tmp_path / "l"))
+    with contextlib.suppress(LedgerError):
+        figure(open_ledger(tmp_path / "l"))

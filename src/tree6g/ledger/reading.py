@@ -16,9 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tree6g.errors import LedgerError, nearest
-from tree6g.ledger import footer, parts, schema
 from tree6g.ledger import meta as header
-from tree6g.ledger.footer import Footer
+from tree6g.ledger import parts, schema
 from tree6g.ledger.meta import Meta
 
 ROWS_PER_BATCH: Final = 1 << 18
@@ -34,14 +33,12 @@ class Ledger:
         meta: Its header.
         parts: Parts of each table, in the order in which they were written.
         part_rows: Rows of each table.
-        footers: What the parts of each table tell of themselves.
     """
 
     path: Path
     meta: Meta
     parts: Mapping[str, tuple[Path, ...]]
     part_rows: Mapping[str, int]
-    footers: Mapping[str, Footer]
 
     def connect(self, *, threads: int = 1, memory: str | None = None) -> duckdb.DuckDBPyConnection:
         """A fresh in-memory database with one view per table.
@@ -123,13 +120,12 @@ def open_ledger(path: str | Path) -> Ledger:
     folder = Path(path)
     meta = read_meta(folder)
     found: dict[str, tuple[Path, ...]] = {}
-    footers = {}
+    rows = {}
     with parts.disk_errors(folder, "read"):
         for table in schema.TABLES:
             found[table] = tuple(parts.list_parts(folder, table))
-            footers[table] = footer.of_parts(table, [_checked(p, table) for p in found[table]])
-    rows = {table: told.rows for table, told in footers.items()}
-    return Ledger(path=folder, meta=meta, parts=found, part_rows=rows, footers=footers)
+            rows[table] = sum(_checked_rows(p, table) for p in found[table])
+    return Ledger(path=folder, meta=meta, parts=found, part_rows=rows)
 
 
 def read_meta(folder: Path) -> Meta:
@@ -181,10 +177,10 @@ def sql_type(field: pa.Field) -> str:
     return _SQL_TYPES[kind]
 
 
-def _checked(path: Path, table: str) -> pq.FileMetaData:
-    """Footer of a part whose columns are those of the schema."""
+def _checked_rows(path: Path, table: str) -> int:
+    """Rows of a part whose columns are those of the schema."""
     with part_errors(path), pq.ParquetFile(path) as part:
-        got, told = part.schema_arrow, part.metadata
+        got, count = part.schema_arrow, part.metadata.num_rows
     for field in schema.TABLES[table]:
         if field.name not in got.names:
             raise LedgerError(f"expected column '{field.name}' in {path}; got {got.names}.")
@@ -195,7 +191,7 @@ def _checked(path: Path, table: str) -> pq.FileMetaData:
                 f"expected {sql_type(field)} in column '{field.name}' of {path}; got {kind}. "
                 "Import foreign files with tree6g.ledger.interchange instead of copying them in."
             )
-    return told
+    return int(count)
 
 
 @contextmanager

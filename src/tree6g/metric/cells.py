@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from tree6g.errors import LedgerError
-from tree6g.ledger import schema
+from tree6g.ledger import footer, schema
 from tree6g.ledger.reading import Ledger, named_sql
 from tree6g.metric import coverage
 from tree6g.metric.coverage import Span
@@ -134,7 +134,7 @@ def open_book(ledger: Ledger, query: Query) -> Book:
 
 
 def _fill_cells(book: Book, *, by_model: bool) -> None:
-    labelled = "service" not in book.ledger.footers["energy"].empty
+    labelled = "service" not in _told(book.ledger, book.connection, "energy").empty
     book.script("energy_cells", keys="node|component|state" + "|service" * labelled)
     book.script("work_cells", keys="node|service|kind" + "|model" * by_model)
 
@@ -187,7 +187,7 @@ def _extent(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> Span | Non
     """First start and last end of all rows, None for an empty ledger; from footers if they tell."""
     spans: list[Span] = []
     for table in ("energy", "work"):
-        told = ledger.footers[table]
+        told = _told(ledger, connection, table)
         start, end = told.start_s, told.end_s
         if told.rows and (start is None or end is None):
             found = connection.execute(f"SELECT min(t0_s), max(t1_s) FROM {table}").fetchall()
@@ -195,6 +195,10 @@ def _extent(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> Span | Non
         if start is not None and end is not None:
             spans.append((start, end))
     return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
+
+
+def _told(ledger: Ledger, connection: duckdb.DuckDBPyConnection, table: str) -> footer.Footer:
+    return footer.of_parts(connection, table, ledger.parts[table], ledger.part_rows[table])
 
 
 def _statements(connection: duckdb.DuckDBPyConnection) -> list[coverage.Statement]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
 
 from tree6g.errors import LedgerError, nearest
-from tree6g.ledger.reading import Ledger
+from tree6g.ledger.reading import Ledger, sql_errors
 from tree6g.metric import coverage, uncertainty, value
 from tree6g.metric.asymmetry import gini
 from tree6g.metric.cells import Book, open_book
@@ -21,6 +22,21 @@ from tree6g.metric.profile import profile_set
 KEYS = ("window", "service", "node", "site", "tier", "slice")
 
 
+Question = TypeVar("Question", bound=Callable[..., Any])
+
+
+def _of_ledger(question: Question) -> Question:
+    """What the database says against a damaged ledger leaves as LedgerError."""
+
+    @functools.wraps(question)
+    def asked(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:
+        with sql_errors(ledger.path):
+            return question(ledger, *args, **kwargs)
+
+    return cast("Question", asked)
+
+
+@_of_ledger
 def figure(ledger: Ledger, query: Query | None = None) -> Figure:
     """TREE, EE and all that must stand beside them (METRIC).
 
@@ -86,6 +102,7 @@ def figure(ledger: Ledger, query: Query | None = None) -> Figure:
     )
 
 
+@_of_ledger
 def series(
     ledger: Ledger,
     query: Query | None = None,
@@ -144,6 +161,7 @@ def _quotient(over: str) -> str:
     return f"CASE WHEN sum(energy_j) > 0 AND isfinite({ratio_}) THEN {ratio_} END"
 
 
+@_of_ledger
 def flows(ledger: Ledger, query: Query | None = None) -> pa.Table:
     """Energy from components to services: node, site, tier, component, service, reason, energy_j.
 
