@@ -101,7 +101,8 @@ def open_book(ledger: Ledger, query: Query) -> Book:
     services = reweighted(from_meta(ledger.meta), query.weights, query.alphas)
     connection = ledger.connect(threads=query.threads, memory=query.memory)
     inside, outside = _boundary(connection, str(asked.boundary))
-    extent = _extent(ledger, connection)
+    told = {table: _told(ledger, connection, table) for table in ("energy", "work")}
+    extent = _extent(told, connection)
     cover = coverage.covered(_statements(connection), set(inside))
     t0_s, t1_s = _window(asked, cover, extent)
     # Cells are cut whole and shared by time afterwards, so that windows tile (METRIC rule 2).
@@ -122,7 +123,7 @@ def open_book(ledger: Ledger, query: Query) -> Book:
     )
     _code_words(book, by_model=by_model)
     try:
-        _fill_cells(book, by_model=by_model)
+        _fill_cells(book, labelled="service" not in told["energy"].empty, by_model=by_model)
     except duckdb.ConversionException:  # a word that no table describes
         _check_names(book, "energy", "work")
         raise
@@ -133,8 +134,7 @@ def open_book(ledger: Ledger, query: Query) -> Book:
     return book
 
 
-def _fill_cells(book: Book, *, by_model: bool) -> None:
-    labelled = "service" not in _told(book.ledger, book.connection, "energy").empty
+def _fill_cells(book: Book, *, labelled: bool, by_model: bool) -> None:
     book.script("energy_cells", keys="node|component|state" + "|service" * labelled)
     book.script("work_cells", keys="node|service|kind" + "|model" * by_model)
 
@@ -183,11 +183,12 @@ def _boundary(
     return tuple(n for n, yes in names if yes), tuple(n for n, yes in names if not yes)
 
 
-def _extent(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> Span | None:
+def _extent(
+    footers: Mapping[str, footer.Footer], connection: duckdb.DuckDBPyConnection
+) -> Span | None:
     """First start and last end of all rows, None for an empty ledger; from footers if they tell."""
     spans: list[Span] = []
-    for table in ("energy", "work"):
-        told = _told(ledger, connection, table)
+    for table, told in footers.items():
         start, end = told.start_s, told.end_s
         if told.rows and (start is None or end is None):
             found = connection.execute(f"SELECT min(t0_s), max(t1_s) FROM {table}").fetchall()
