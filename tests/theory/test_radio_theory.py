@@ -8,7 +8,7 @@ import pytest
 from tree6g.engine.airtime import Pool, messages
 from tree6g.radio.airtime import busy_periods, fair_share_s, fifo_departure_s, speed_frac
 from tree6g.radio.drop import distance_m, drop_loss_db
-from tree6g.radio.link import DOWNLINK, UPLINK, rate_bps, sinr_db
+from tree6g.radio.link.shannon import DOWNLINK, UPLINK, rate_bps, sinr_db
 from tree6g.radio.pathloss import los_probability, pathloss_db, shadowing_std_db
 
 

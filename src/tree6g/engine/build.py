@@ -18,8 +18,8 @@ from tree6g.engine.workload import draw_requests
 from tree6g.engine.world import Ai, Carrier, Cell, Host, Source, World, link_node
 from tree6g.errors import DataError, InfeasibleError, ScenarioError
 from tree6g.metric.profile import class_profile
-from tree6g.radio import link as radio
 from tree6g.radio.drop import drop_loss_db
+from tree6g.radio.link import shannon as radio
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power import station_power
 from tree6g.scenario.model import (

@@ -12,7 +12,7 @@ from tree6g.engine.delivery import lose
 from tree6g.engine.policies import Option, Query
 from tree6g.engine.world import Host, Tick, TokenTable, World
 from tree6g.errors import ScenarioError
-from tree6g.radio import link as radio
+from tree6g.radio.link import shannon as radio
 
 
 def assign(world: World, tick: Tick) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from tree6g.engine.airtime import Messages
 from tree6g.engine.delivery import deliver_data, deliver_tokens
 from tree6g.engine.world import IntArray, Tick, World
-from tree6g.radio import link as radio
+from tree6g.radio.link import shannon as radio
 from tree6g.radio.pathloss import FloatArray
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tree6g.engine.delivery import deliver_data
 from tree6g.engine.world import Tick, World
-from tree6g.radio import link as radio
+from tree6g.radio.link import shannon as radio
 
 
 def send(world: World, tick: Tick) -> None:
