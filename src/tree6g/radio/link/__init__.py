@@ -1,1 +1,1 @@
-"""From positions to rates: SINR, attenuated Shannon capacity, and a radio step of a whole network."""
+"""From positions to rates: SINR, attenuated Shannon capacity, a radio step of a whole network."""
