@@ -1,0 +1,202 @@
+"""SINR under the load of the other cells, and the load that a demand and its interference make."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.radio.link import shannon
+from tree6g.radio.pathloss import FloatArray
+
+IntArray = npt.NDArray[np.integer]
+BoolArray = npt.NDArray[np.bool_]
+Rate = Callable[[FloatArray, float], FloatArray]
+
+MAX_ITERATIONS: Final = 500  # more than a load near 1 takes; then it is said, not raised
+NOT_SERVED: Final = -1  # entry of `serving` of a terminal that no cell serves
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CoupledLoad:
+    """Fixed point of load and interference.
+
+    Attributes:
+        load_frac: Share of resources in use, at most 1. [cell]
+        wanted_frac: Share that the demand asks for at this interference; above 1 the cell is
+            overloaded and serves load / wanted of every demand. [cell]
+        sinr_db: SINR at `load_frac`; -inf for a terminal that no cell serves. [terminal]
+        rate_bps: Rate with the whole bandwidth at that SINR. [terminal]
+        blocked: Terminals with a demand that could not be received at all; their demand is in no
+            load. [terminal]
+        iterations: Evaluations of the load function.
+        residual: Largest change of a load in the last one.
+        converged: The residual is at most the tolerance.
+    """
+
+    load_frac: FloatArray
+    wanted_frac: FloatArray
+    sinr_db: FloatArray
+    rate_bps: FloatArray
+    blocked: BoolArray
+    iterations: int
+    residual: float
+    converged: bool
+
+    @property
+    def overloaded(self) -> BoolArray:
+        """Cells whose demand does not fit, by cell."""
+        return self.wanted_frac > 1.0
+
+    @property
+    def served_frac(self) -> FloatArray:
+        """Share of its demand that a cell can serve: min(1, load / wanted), by cell."""
+        wanted = np.maximum(self.wanted_frac, self.load_frac)
+        return np.divide(self.load_frac, wanted, out=np.ones_like(wanted), where=wanted > 1.0)
+
+
+def downlink_sinr_db(
+    gain_db: npt.ArrayLike,
+    serving: IntArray,
+    power_w: npt.ArrayLike,
+    load_frac: npt.ArrayLike,
+    noise_w: npt.ArrayLike,
+) -> FloatArray:
+    """Mean SINR while the other cells transmit in a share of the resources.
+
+    SINR_u = P_s g_us / (sum over c != s of x_c P_c g_uc + N): a cell that uses a share x of its
+    resources disturbs with x of its power on average (Mogensen et al., VTC Spring 2007; Siomina
+    and Yuan, IEEE Trans. Wireless Commun. 11(6), 2012). The interference is averaged before the
+    ratio is taken, so that the mean rate is a little understated. [terminal]
+
+    Args:
+        gain_db: Coupling gain, all antennas included. [terminal, cell]
+        serving: Index of the serving cell; negative for none. [terminal]
+        power_w: Transmitted power at full load; 0 for a cell that is switched off. [cell]
+        load_frac: Share of resources in use. [cell]
+        noise_w: Noise power over the same bandwidth. Scalar or [terminal]
+    """
+    received_w = _linear(gain_db) * _array(power_w)
+    signal_w = _take_serving(received_w, serving)
+    disturbance_w = received_w @ _array(load_frac) + _array(noise_w)
+    return _ratio_db(signal_w, disturbance_w)
+
+
+def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
+    gain_db: npt.ArrayLike,
+    serving: IntArray,
+    power_w: npt.ArrayLike,
+    demand_bps: npt.ArrayLike,
+    bandwidth_hz: float,
+    noise_w: npt.ArrayLike,
+    *,
+    rate: Rate | None = None,
+    least_frac: float = 0.0,
+    start_frac: npt.ArrayLike = 0.0,
+    tolerance: float = 1e-6,
+) -> CoupledLoad:
+    """Load of every cell when load makes interference and interference makes load.
+
+    Fixed point of x_c = min(1, max(least, f_c(x))) with f_c(x) = sum over the cell's terminals of
+    demand / rate(SINR(x)) (load coupling: Siomina and Yuan 2012, eq. 4; Ho, Yuan and Sun, IEEE
+    Trans. Wireless Commun. 13(6), 2014).
+
+    With a rate that is continuous, nowhere 0 at full load, and grows at most in proportion to the
+    SINR (Shannon, attenuated or capped), f is a standard interference function (Yates, IEEE JSAC
+    13(7), 1995): positive, monotone, scalable. Its minimum with 1 is again one, so that there is
+    exactly one fixed point and x <- f(x) reaches it from anywhere; from 0 the loads only rise.
+    With a rate in steps (MCS tables) f is still monotone but not scalable: there may be several
+    fixed points, and starting at 0 finds the least (Tarski). `start_frac` 1 finds the greatest: if
+    both agree, the point is unique.
+
+    A terminal with a demand and a rate of 0 asks for infinite resources. Where that happens on the
+    way up, so at a load below the fixed point, it is `blocked` and the iteration goes on without
+    it; on the way from another start it is left out of the step and blocked if its rate is 0 in
+    the end.
+
+    Args:
+        gain_db: Coupling gain, all antennas included. [terminal, cell]
+        serving: Index of the serving cell; negative for none. [terminal]
+        power_w: Transmitted power at full load; 0 for a cell that is switched off. [cell]
+        demand_bps: Mean bit rate that each terminal asks for. [terminal]
+        bandwidth_hz: Bandwidth of every cell, all of it reused.
+        noise_w: Noise power over that bandwidth. Scalar or [terminal]
+        rate: Rate over a bandwidth at a SINR in dB; nondecreasing. Default: `shannon.rate_bps` of
+            the downlink, all the time.
+        least_frac: Share of resources that an empty cell transmits in (broadcast).
+        start_frac: Load that the iteration starts from, such as that of the period before. Scalar
+            or [cell]
+        tolerance: Largest change of a load that counts as none.
+
+    Returns:
+        Loads with SINR, rates, overload and convergence. Overload is not an error: the load is
+        capped at 1 and `wanted_frac` says what was asked for.
+    """
+    received_w = _linear(gain_db) * _array(power_w)
+    signal_w, noise = _take_serving(received_w, serving), _array(noise_w)
+    of_rate = rate or _shannon_rate
+    demand = _array(demand_bps)
+    unserved = np.asarray(serving) < 0
+    asks = (demand > 0.0) & ~unserved
+    cells = received_w.shape[1]
+    load = np.broadcast_to(_array(start_frac), cells)
+    rising = bool((load <= least_frac).all())
+
+    def rates(at: FloatArray) -> tuple[FloatArray, FloatArray]:
+        sinr_db = _ratio_db(signal_w, received_w @ at + noise)
+        return sinr_db, np.where(unserved, 0.0, of_rate(sinr_db, bandwidth_hz))
+
+    residual, iterations = np.inf, 0
+    while residual > tolerance and iterations < MAX_ITERATIONS:
+        _, rate_bps = rates(load)
+        asks &= (rate_bps > 0.0) | (not rising)
+        wanted = _wanted(demand, rate_bps, serving, asks & (rate_bps > 0.0), cells)
+        reached = np.minimum(1.0, np.maximum(least_frac, wanted))
+        residual = float(np.abs(reached - load).max(initial=0.0))
+        load, iterations = reached, iterations + 1
+    sinr_db, rate_bps = rates(load)
+    asks &= rate_bps > 0.0
+    wanted = _wanted(demand, rate_bps, serving, asks, cells)
+    return CoupledLoad(
+        load_frac=load, wanted_frac=wanted, sinr_db=sinr_db, rate_bps=rate_bps,
+        blocked=(demand > 0.0) & ~asks, iterations=iterations, residual=residual,
+        converged=residual <= tolerance,
+    )  # fmt: skip
+
+
+def _wanted(
+    demand_bps: FloatArray, rate_bps: FloatArray, serving: IntArray, asks: BoolArray, cells: int
+) -> FloatArray:
+    share = demand_bps[asks] / rate_bps[asks]
+    wanted = np.bincount(np.asarray(serving)[asks], weights=share, minlength=cells)
+    return wanted.astype(np.float64)
+
+
+def _shannon_rate(sinr_db: FloatArray, bandwidth_hz: float) -> FloatArray:
+    return shannon.rate_bps(sinr_db, bandwidth_hz, quality=shannon.DOWNLINK)
+
+
+def _array(values: npt.ArrayLike) -> FloatArray:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _linear(gain_db: npt.ArrayLike) -> FloatArray:
+    return np.asarray(10.0 ** (_array(gain_db) / 10.0))
+
+
+def _take_serving(received_w: FloatArray, serving: IntArray) -> FloatArray:
+    """Power from the serving cell, taken out of the array: what is left is interference."""
+    rows = np.flatnonzero(np.asarray(serving) >= 0)
+    columns = np.asarray(serving)[rows]
+    signal_w = np.zeros(received_w.shape[0])
+    signal_w[rows] = received_w[rows, columns]
+    received_w[rows, columns] = 0.0  # not a difference of nearly equal sums: exact at any SINR
+    return signal_w
+
+
+def _ratio_db(signal_w: FloatArray, disturbance_w: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return np.asarray(10.0 * np.log10(signal_w / disturbance_w))
