@@ -11,12 +11,13 @@ import numpy.typing as npt
 from tree6g.radio import airtime
 from tree6g.radio.pathloss import FloatArray
 
-# One message: ready to be sent, airtime that it still needs on the pool, bits, the request it
-# belongs to (-1: none), number of its last token and tokens in it (0: none).
+# One message: ready to be sent, the time from which the cell may send it (later than `ready_s` if
+# it comes to a sleeping cell, see `engine.sleep`), airtime that it still needs on the pool, bits,
+# the request it belongs to (-1: none), number of its last token and tokens in it (0: none).
 MESSAGE: Final = np.dtype(
     {
-        "names": ["ready_s", "air_s", "bit", "ref", "number", "tok"],
-        "formats": ["f8", "f8", "f8", "i8", "i8", "i8"],
+        "names": ["ready_s", "open_s", "air_s", "bit", "ref", "number", "tok"],
+        "formats": ["f8", "f8", "f8", "f8", "i8", "i8", "i8"],
     }
 )
 Messages = npt.NDArray[np.void]
@@ -34,7 +35,8 @@ def messages(
     """Messages in order of readiness."""
     batch = np.empty(len(ready_s), dtype=MESSAGE)
     columns = {
-        "ready_s": ready_s, "air_s": air_s, "bit": bit, "ref": ref, "number": number, "tok": tok,
+        "ready_s": ready_s, "open_s": ready_s, "air_s": air_s, "bit": bit, "ref": ref,
+        "number": number, "tok": tok,
     }  # fmt: skip
     for name, column in columns.items():
         batch[name] = column
@@ -94,7 +96,7 @@ class Pool:
 
 def _pass(queue: Messages, speed: float, t0_s: float, t1_s: float) -> tuple[Passage, Messages]:
     """One queue through one step at constant speed, and what is left of it."""
-    start_s, end_s = airtime.fifo_departure_s(queue["ready_s"], queue["air_s"] / speed, t0_s)
+    start_s, end_s = airtime.fifo_departure_s(queue["open_s"], queue["air_s"] / speed, t0_s)
     out = int(np.searchsorted(end_s, t1_s, side="right"))
     on_air = int(np.searchsorted(start_s, t1_s, side="left"))
     rest = queue[out:].copy()
