@@ -1,10 +1,16 @@
-"""Where the users of a cell are, and what they lose on the way."""
+"""Where the terminals are: dropped over the cells, around a site, or placed by the caller."""
 
 from __future__ import annotations
 
-import numpy as np
+import dataclasses
+from typing import Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.radio.layout import Layout, nearest_copy_m
 from tree6g.radio.pathloss import (
+    NEAREST_M,
     Environment,
     FloatArray,
     los_probability,
@@ -12,7 +18,248 @@ from tree6g.radio.pathloss import (
     shadowing_std_db,
 )
 
-NEAREST_M = 10.0  # TR 38.901 gives no path loss below 10 m
+BoolArray = npt.NDArray[np.bool_]
+
+GROUND_M: Final = 1.5  # TR 38.901 Table 7.2-1: height of a terminal outdoors and on the ground
+FLOOR_M: Final = 3.0  # TR 36.873 Table 6-1: h_UT = 3 (n_fl - 1) + 1.5
+DESK_M: Final = 1.0  # TR 38.901 Table 7.2-2
+LEAST_DISTANCE_M: Final[dict[Environment, float]] = {  # Tables 7.2-1 to 7.2-5
+    "uma": 35.0,
+    "umi": 10.0,
+    "rma": 35.0,
+    "inh-mixed": 0.0,
+    "inh-open": 0.0,
+    "sma": 35.0,
+}
+INDOOR_FRAC: Final[dict[Environment, float]] = {  # Tables 7.2-1, 7.2-3 and 7.2-5
+    "uma": 0.8,
+    "umi": 0.8,
+    "rma": 0.5,
+    "inh-mixed": 0.0,
+    "inh-open": 0.0,
+    "sma": 0.8,
+}
+HIGH_LOSS_FRAC: Final = 0.5  # TR 38.901 Table 7.8-1
+RESIDENTIAL_FRAC: Final = 0.9  # TR 38.901 Table 7.2-5 (SMa)
+DEEP_M: Final = 25.0  # clause 7.4.3.1: greatest distance inside UMa, UMi and commercial buildings
+SHALLOW_M: Final = 10.0  # clause 7.4.3.1: RMa and residential buildings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Terminals:
+    """Terminals, their places and the buildings around them.
+
+    Attributes:
+        position_m: x, y and height. [terminal, 3]
+        indoor: Whether the terminal is in a building and the base station is not. [terminal]
+        indoor_distance_m: Way inside the building, 0 outdoors. [terminal]
+        high_loss: Whether the building is of the high-loss kind. [terminal]
+        in_car: Whether the terminal is in a car. [terminal]
+        penetration_normal: Standard normal draw of the wall's (or car's) loss, one for all links of
+            a terminal (TR 38.901 clause 7.4.3). [terminal]
+    """
+
+    position_m: FloatArray
+    indoor: BoolArray
+    indoor_distance_m: FloatArray
+    high_loss: BoolArray
+    in_car: BoolArray
+    penetration_normal: FloatArray
+
+    @property
+    def count(self) -> int:
+        """Number of terminals."""
+        return len(self.position_m)
+
+    def select(self, which: npt.ArrayLike) -> Terminals:
+        """Some of the terminals, by index or mask."""
+        pick = np.asarray(which)
+        names = [f.name for f in dataclasses.fields(self)]
+        return Terminals(**{name: getattr(self, name)[pick] for name in names})
+
+    def moved(self, position_m: FloatArray) -> Terminals:
+        """The same terminals at other places."""
+        return dataclasses.replace(self, position_m=position_m)
+
+
+def outdoor(position_m: npt.ArrayLike) -> Terminals:
+    """Terminals in the open at given places. [terminal, 2 or 3]; height 1.5 m if there is none."""
+    place = np.asarray(position_m, dtype=np.float64)
+    count = len(place)
+    if place.shape[1] == 2:
+        place = np.column_stack([place, np.full(count, GROUND_M)])
+    no = np.zeros(count, dtype=np.bool_)
+    zero = np.zeros(count)
+    return Terminals(
+        position_m=place,
+        indoor=no,
+        indoor_distance_m=zero,
+        high_loss=no,
+        in_car=no,
+        penetration_normal=zero,
+    )
+
+
+def place(
+    rng: np.random.Generator,
+    position_m: npt.ArrayLike,
+    *,
+    environment: Environment,
+    indoor_frac: float | None = None,
+    high_loss_frac: float = HIGH_LOSS_FRAC,
+    outdoor_in_car: bool | None = None,
+) -> Terminals:
+    """Give terminals at known places their surroundings (TR 38.901 Tables 7.2-1 to 7.2-5).
+
+    UMa, UMi: buildings of 4 to 8 floors, the terminal on any of them; SMa: residential (90 %, two
+    floors, 10 m deep) or commercial (five floors, 25 m), terminals outdoors in cars; RMa: ground
+    floor, outdoors in cars; offices: all at 1 m, never behind a wall.
+
+    Args:
+        rng: Draws, the same number for every terminal.
+        position_m: x and y of the terminals. [terminal, 2]
+        environment: See `pathloss`.
+        indoor_frac: Share in buildings; by default the standard's for the environment.
+        high_loss_frac: Share of the buildings with the high-loss wall (UMa and UMi).
+        outdoor_in_car: Whether terminals outdoors are in cars; by default in RMa and SMa.
+    """
+    xy_m = np.asarray(position_m, dtype=np.float64)[:, :2]
+    count = len(xy_m)
+    share = INDOOR_FRAC[environment] if indoor_frac is None else indoor_frac
+    u = rng.random((7, count))
+    indoor = u[0] < share
+    floors, depth_m = _buildings(environment, u[1])
+    floor = np.where(indoor, np.floor(u[2] * floors), 0.0)
+    ground_m = DESK_M if environment in ("inh-mixed", "inh-open") else GROUND_M
+    urban = environment in ("uma", "umi")
+    cars = environment in ("rma", "sma") if outdoor_in_car is None else outdoor_in_car
+    return Terminals(
+        position_m=np.column_stack([xy_m, ground_m + FLOOR_M * floor]),
+        indoor=indoor,
+        indoor_distance_m=np.where(indoor, np.minimum(u[3], u[4]) * depth_m, 0.0),
+        high_loss=indoor & (u[5] < high_loss_frac) & urban,
+        in_car=~indoor & cars,
+        penetration_normal=rng.standard_normal(count),
+    )
+
+
+def _buildings(environment: Environment, uniform: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Floors and greatest distance inside of the building that each terminal would be in."""
+    ones = np.ones_like(uniform)
+    if environment == "sma":
+        home = uniform < RESIDENTIAL_FRAC
+        return np.where(home, 2.0, 5.0), np.where(home, SHALLOW_M, DEEP_M)
+    if environment in ("uma", "umi"):
+        return 4.0 + np.floor(5.0 * uniform), DEEP_M * ones
+    return ones, SHALLOW_M * ones
+
+
+def drop_terminals(
+    rng: np.random.Generator,
+    layout: Layout,
+    count: int,
+    *,
+    environment: Environment,
+    indoor_frac: float | None = None,
+    high_loss_frac: float = HIGH_LOSS_FRAC,
+    outdoor_in_car: bool | None = None,
+    least_distance_m: float | None = None,
+) -> Terminals:
+    """Drop terminals evenly over the hexagons of a grid, or over the layout's area.
+
+    Whoever would stand closer to a site than the least distance, measured outside its building,
+    is dropped anew.
+
+    Args:
+        rng: Draws places and surroundings.
+        layout: Sites.
+        count: Number of terminals.
+        environment: See `pathloss`.
+        indoor_frac: See `place`.
+        high_loss_frac: See `place`.
+        outdoor_in_car: See `place`.
+        least_distance_m: Least horizontal distance; by default the standard's.
+    """
+    terminals = place(
+        rng,
+        np.zeros((count, 2)),
+        environment=environment,
+        indoor_frac=indoor_frac,
+        high_loss_frac=high_loss_frac,
+        outdoor_in_car=outdoor_in_car,
+    )
+    least = LEAST_DISTANCE_M[environment] if least_distance_m is None else least_distance_m
+    least_m = least + terminals.indoor_distance_m
+    xy_m = np.empty((count, 2))
+    left = np.arange(count)
+    while len(left):
+        trial_m = _anywhere(rng, layout, len(left))
+        away_m = np.hypot(*np.moveaxis(nearest_copy_m(layout, trial_m), -1, 0)).min(axis=1)
+        good = away_m >= least_m[left]
+        xy_m[left[good]] = trial_m[good]
+        left = left[~good]
+    return terminals.moved(np.column_stack([xy_m, terminals.position_m[:, 2]]))
+
+
+def _anywhere(rng: np.random.Generator, layout: Layout, count: int) -> FloatArray:
+    """Places spread evenly over the hexagons around the sites, or over the area. [terminal, 2]."""
+    if layout.spacing_m:
+        # A rhombus of the grid has the area of a hexagon and tiles alike; the nearest of its four
+        # corners is the hexagon's site.
+        step = layout.spacing_m * np.column_stack([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
+        turn = np.pi / 6.0
+        spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        corner = np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
+        offset = rng.random((count, 1, 2)) - corner
+        vector = offset @ (spin @ step).T
+        nearest = np.argmin((vector**2).sum(axis=-1), axis=1)
+        site = rng.integers(layout.sites, size=count)
+        return layout.site_m[site, :2] + vector[np.arange(count), nearest]
+    x0, y0, x1, y1 = layout.area_m
+    return np.array([x0, y0]) + rng.random((count, 2)) * np.array([x1 - x0, y1 - y0])
+
+
+def around(
+    rng: np.random.Generator,
+    centre_m: npt.ArrayLike,
+    radius_m: float,
+    count: int,
+    *,
+    environment: Environment,
+    indoor_frac: float | None = None,
+    high_loss_frac: float = HIGH_LOSS_FRAC,
+    outdoor_in_car: bool | None = None,
+    least_distance_m: float = NEAREST_M,
+) -> Terminals:
+    """Drop terminals evenly on a disc around a place, at least 10 m from it.
+
+    Args:
+        rng: Draws places and surroundings.
+        centre_m: x and y of the centre. [2 or 3]
+        radius_m: Radius of the disc.
+        count: Number of terminals.
+        environment: See `pathloss`.
+        indoor_frac: See `place`.
+        high_loss_frac: See `place`.
+        outdoor_in_car: See `place`.
+        least_distance_m: Radius of the hole in the middle.
+    """
+    d_m = _disc_distance_m(rng.random(count), radius_m, least_distance_m)
+    angle = rng.random(count) * 2.0 * np.pi
+    centre = np.asarray(centre_m, dtype=np.float64)[:2]
+    xy_m = centre + d_m[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return place(
+        rng,
+        xy_m,
+        environment=environment,
+        indoor_frac=indoor_frac,
+        high_loss_frac=high_loss_frac,
+        outdoor_in_car=outdoor_in_car,
+    )
+
+
+def _disc_distance_m(uniform: FloatArray, radius_m: float, least_m: float) -> FloatArray:
+    return np.sqrt(least_m**2 + uniform * (max(radius_m, least_m) ** 2 - least_m**2))
 
 
 def distance_m(uniform: FloatArray, radius_m: float) -> FloatArray:
@@ -20,14 +267,14 @@ def distance_m(uniform: FloatArray, radius_m: float) -> FloatArray:
 
     d = sqrt(d0^2 + u (r^2 - d0^2)) for u uniform on [0, 1). [user]
     """
-    return np.sqrt(NEAREST_M**2 + uniform * (max(radius_m, NEAREST_M) ** 2 - NEAREST_M**2))
+    return _disc_distance_m(uniform, radius_m, NEAREST_M)
 
 
 def drop_loss_db(
     rng: np.random.Generator,
     users: int,
     *,
-    environment: Environment,
+    environment: Environment | Literal["uma", "umi"],
     radius_m: float,
     frequency_hz: float,
     h_bs_m: float,
