@@ -7,6 +7,7 @@ differs between its cells. Large-scale fading alone: no fast fading.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -63,7 +64,7 @@ def coupling_gain_db(
     *,
     environment: Environment,
     frequency_hz: float,
-    antenna: Antenna = PANEL,
+    antenna: Antenna | Sequence[Antenna] = PANEL,
     fields: Surroundings | Literal["independent"] | None = None,
     glass: Glass = "release-19",
 ) -> FloatArray:
@@ -78,7 +79,7 @@ def coupling_gain_db(
         terminals: Terminals.
         environment: See `pathloss`.
         frequency_hz: Carrier frequency.
-        antenna: Antenna of all cells.
+        antenna: Antenna of all cells, or one of each. [cell]
         fields: Surroundings from `surroundings`, so that the result depends on places alone; drawn
             anew if None; `independent` draws every link by itself, which is faster and gives the
             same distribution of a drop.
@@ -99,7 +100,10 @@ def coupling_gain_db(
 
 
 def antenna_gain_dbi(
-    layout: Layout, terminals: Terminals, to_m: FloatArray, antenna: Antenna
+    layout: Layout,
+    terminals: Terminals,
+    to_m: FloatArray,
+    antenna: Antenna | Sequence[Antenna],
 ) -> FloatArray:
     """Gain of each cell's antenna towards each terminal. [terminal, cell].
 
@@ -107,16 +111,21 @@ def antenna_gain_dbi(
         layout: Sites and cells.
         terminals: Terminals.
         to_m: Vectors of `nearest_copy_m`. [terminal, site, 2]
-        antenna: Antenna of all cells.
+        antenna: Antenna of all cells, or one of each. [cell]
     """
     below_m = layout.site_m[:, 2] - terminals.position_m[:, 2:]  # [terminal, site]
-    distance_m = np.hypot(to_m[..., 0], to_m[..., 1])
-    zenith = np.pi / 2.0 + np.arctan2(below_m, distance_m)
+    zenith = np.pi / 2.0 + np.arctan2(below_m, np.hypot(to_m[..., 0], to_m[..., 1]))
     azimuth = np.arctan2(to_m[..., 1], to_m[..., 0])
     site = layout.cell_site
-    return gain_dbi(
-        antenna, azimuth[:, site] - layout.bearing_rad, zenith[:, site], layout.tilt_rad
-    )
+    across = azimuth[:, site] - layout.bearing_rad
+    if isinstance(antenna, Antenna):
+        return gain_dbi(antenna, across, zenith[:, site], layout.tilt_rad)
+    result = np.empty_like(across)
+    for kind in set(antenna):
+        cell = np.array([n for n, a in enumerate(antenna) if a == kind])
+        tilt = layout.tilt_rad[cell]
+        result[:, cell] = gain_dbi(kind, across[:, cell], zenith[:, site[cell]], tilt)
+    return result
 
 
 def site_loss_db(
@@ -160,12 +169,14 @@ def site_loss_db(
         h_ut_m=h_ut,
         environment_height_m=height_m,
     )
-    beyond = distance_m > breakpoint_m(
-        environment, frequency_hz=frequency_hz, h_bs_m=h_bs, h_ut_m=h_ut
-    )
+    shadow = SHADOWING[environment]
+    beyond = np.zeros(1, dtype=np.bool_)
+    if shadow.far_db != shadow.los_db:
+        beyond = distance_m > breakpoint_m(
+            environment, frequency_hz=frequency_hz, h_bs_m=h_bs, h_ut_m=h_ut
+        )
     indoor = terminals.indoor[:, None]
     std_db = shadowing_std_db(environment, los, indoor=indoor, beyond_breakpoint=beyond)
-    shadow = SHADOWING[environment]
     reach_m = np.where(los, shadow.los_m, shadow.nlos_m)
     reach_m = np.where(indoor, shadow.indoor_m, reach_m)
     layer = np.where(indoor, 2, np.where(los, 0, 1))

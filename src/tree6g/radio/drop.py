@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.errors import InfeasibleError
 from tree6g.radio.layout import Layout, nearest_copy_m
 from tree6g.radio.pathloss import (
     NEAREST_M,
@@ -43,6 +44,7 @@ HIGH_LOSS_FRAC: Final = 0.5  # TR 38.901 Table 7.8-1
 RESIDENTIAL_FRAC: Final = 0.9  # TR 38.901 Table 7.2-5 (SMa)
 DEEP_M: Final = 25.0  # clause 7.4.3.1: greatest distance inside UMa, UMi and commercial buildings
 SHALLOW_M: Final = 10.0  # clause 7.4.3.1: RMa and residential buildings
+_TRIALS: Final = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -179,6 +181,9 @@ def drop_terminals(
         high_loss_frac: See `place`.
         outdoor_in_car: See `place`.
         least_distance_m: Least horizontal distance; by default the standard's.
+
+    Raises:
+        InfeasibleError: There is no such place.
     """
     terminals = place(
         rng,
@@ -192,12 +197,20 @@ def drop_terminals(
     least_m = least + terminals.indoor_distance_m
     xy_m = np.empty((count, 2))
     left = np.arange(count)
-    while len(left):
+    for _ in range(_TRIALS):
         trial_m = _anywhere(rng, layout, len(left))
         away_m = np.hypot(*np.moveaxis(nearest_copy_m(layout, trial_m), -1, 0)).min(axis=1)
         good = away_m >= least_m[left]
         xy_m[left[good]] = trial_m[good]
         left = left[~good]
+        if not len(left):
+            break
+    else:
+        raise InfeasibleError(
+            f"Expected room for terminals at least {least:g} m from every site; found none for "
+            f"{len(left)} of {count} terminals in {_TRIALS} trials. Give a larger area or a "
+            "smaller least distance."
+        )
     return terminals.moved(np.column_stack([xy_m, terminals.position_m[:, 2]]))
 
 
@@ -274,7 +287,7 @@ def drop_loss_db(
     rng: np.random.Generator,
     users: int,
     *,
-    environment: Environment | Literal["uma", "umi"],
+    environment: Environment,
     radius_m: float,
     frequency_hz: float,
     h_bs_m: float,
