@@ -137,46 +137,175 @@ def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
     """
     received_w = _linear(gain_db) * _array(power_w)
     signal_w, noise = _take_serving(received_w, serving), _array(noise_w)
-    of_rate = rate or _shannon_rate
-    demand = _array(demand_bps)
-    unserved = np.asarray(serving) < 0
-    asks = (demand > 0.0) & ~unserved
+
+    def sinr_db(load: FloatArray) -> FloatArray:
+        return _ratio_db(signal_w, received_w @ load + noise)
+
+    def reached(share: FloatArray) -> FloatArray:
+        return np.minimum(1.0, np.maximum(least_frac, _by_cell(share, serving, cells)))
+
     cells = received_w.shape[1]
-    load = np.broadcast_to(_array(start_frac), cells)
-    rising = bool((load <= least_frac).all())
+    start = np.broadcast_to(_array(start_frac), cells)
+    rate_at = _over(rate or _shannon_downlink, bandwidth_hz)
+    point = _fixed_point(
+        sinr_db, reached, rate_at, _array(demand_bps), np.asarray(serving) >= 0,
+        start=start, rising=bool((start <= least_frac).all()), tolerance=tolerance,
+    )  # fmt: skip
+    return _coupled(point, point.state, _by_cell(point.share, serving, cells), tolerance)
 
-    def rates(at: FloatArray) -> tuple[FloatArray, FloatArray]:
-        sinr_db = _ratio_db(signal_w, received_w @ at + noise)
-        return sinr_db, np.where(unserved, 0.0, of_rate(sinr_db, bandwidth_hz))
 
-    residual, iterations = np.inf, 0
-    while residual > tolerance and iterations < MAX_ITERATIONS:
-        _, rate_bps = rates(load)
-        asks &= (rate_bps > 0.0) | (not rising)
-        wanted = _wanted(demand, rate_bps, serving, asks & (rate_bps > 0.0), cells)
-        reached = np.minimum(1.0, np.maximum(least_frac, wanted))
-        residual = float(np.abs(reached - load).max(initial=0.0))
-        load, iterations = reached, iterations + 1
-    sinr_db, rate_bps = rates(load)
-    asks &= rate_bps > 0.0
-    wanted = _wanted(demand, rate_bps, serving, asks, cells)
-    return CoupledLoad(
-        load_frac=load, wanted_frac=wanted, sinr_db=sinr_db, rate_bps=rate_bps,
-        blocked=(demand > 0.0) & ~asks, iterations=iterations, residual=residual,
-        converged=residual <= tolerance,
+def uplink_sinr_db(
+    gain_db: npt.ArrayLike,
+    serving: IntArray,
+    power_w: npt.ArrayLike,
+    time_frac: npt.ArrayLike,
+    noise_w: npt.ArrayLike,
+) -> FloatArray:
+    """Mean SINR of every terminal at its base station.
+
+    SINR_u = P_u g_us / (sum over terminals v of other cells of x_v P_v g_vs + N): terminals of one
+    cell take turns (or disjoint resource blocks), each disturbs other cells for its share x of the
+    time. [terminal]
+
+    Args:
+        gain_db: Coupling gain, all antennas included. [terminal, cell]
+        serving: Index of the serving cell; negative for none. [terminal]
+        power_w: Power of a terminal while it sends, see `power_control`. [terminal]
+        time_frac: Share of time in which it sends. [terminal]
+        noise_w: Noise power of the base station over the same bandwidth. Scalar or [cell]
+    """
+    received_w = _linear(gain_db) * _array(power_w)[:, None]
+    signal_w = _take_serving(received_w, serving)
+    return _at_station(signal_w, received_w, serving, _array(time_frac), _array(noise_w))
+
+
+def coupled_uplink_load(
+    gain_db: npt.ArrayLike,
+    serving: IntArray,
+    power_w: npt.ArrayLike,
+    demand_bps: npt.ArrayLike,
+    bandwidth_hz: float,
+    noise_w: npt.ArrayLike,
+    *,
+    rate: Rate | None = None,
+    tolerance: float = 1e-6,
+) -> CoupledLoad:
+    """`coupled_load` of the uplink: the terminals' shares of time make the interference.
+
+    Without overload the map is a standard interference function as in the downlink, under the same
+    conditions on the rate. In an overloaded cell all shares shrink by one factor, which is not
+    monotone: there the fixed point exists (Brouwer, for a continuous rate) but neither its
+    uniqueness nor convergence is proven; `converged` says what happened. Starts at 0.
+
+    Args:
+        gain_db: Coupling gain, all antennas included. [terminal, cell]
+        serving: Index of the serving cell; negative for none. [terminal]
+        power_w: Power of a terminal while it sends. [terminal]
+        demand_bps: Mean bit rate that each terminal asks for. [terminal]
+        bandwidth_hz: Bandwidth of every cell, all of it given to one terminal at a time.
+        noise_w: Noise power of the base station over that bandwidth. Scalar or [cell]
+        rate: Rate over a bandwidth at a SINR in dB; nondecreasing. Default: `shannon.rate_bps` of
+            the uplink, all the time.
+        tolerance: Largest change of a share that counts as none.
+    """
+    received_w = _linear(gain_db) * _array(power_w)[:, None]
+    signal_w, noise = _take_serving(received_w, serving), _array(noise_w)
+    terminals, cells = received_w.shape
+
+    def sinr_db(share: FloatArray) -> FloatArray:
+        return _at_station(signal_w, received_w, serving, share, noise)
+
+    def reached(share: FloatArray) -> FloatArray:
+        wanted = np.maximum(1.0, _by_cell(share, serving, cells))
+        return np.asarray(share / wanted[serving])
+
+    point = _fixed_point(
+        sinr_db, reached, _over(rate or _shannon_uplink, bandwidth_hz),
+        _array(demand_bps), np.asarray(serving) >= 0, start=np.zeros(terminals), rising=True,
+        tolerance=tolerance,
+    )  # fmt: skip
+    load = np.minimum(1.0, _by_cell(point.state, serving, cells))
+    return _coupled(point, load, _by_cell(point.share, serving, cells), tolerance)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Point:
+    """Where the iteration ended: its state, and what follows from it for each terminal."""
+
+    state: FloatArray
+    share: FloatArray
+    sinr_db: FloatArray
+    rate_bps: FloatArray
+    blocked: BoolArray
+    iterations: int
+    residual: float
+
+
+def _fixed_point(
+    sinr_db: Callable[[FloatArray], FloatArray],
+    reached: Callable[[FloatArray], FloatArray],
+    rate_at: Callable[[FloatArray], FloatArray],
+    demand_bps: FloatArray,
+    served: BoolArray,
+    *,
+    start: FloatArray,
+    rising: bool,
+    tolerance: float,
+) -> _Point:
+    asks = (demand_bps > 0.0) & served
+    state, residual, iterations = start, np.inf, 0
+    while True:
+        sinr = sinr_db(state)
+        rate_bps = np.where(served, rate_at(sinr), 0.0)
+        received = rate_bps > 0.0
+        asks &= received | (not rising)
+        share = np.divide(demand_bps, rate_bps, out=np.zeros_like(rate_bps), where=asks & received)
+        if residual <= tolerance or iterations == MAX_ITERATIONS:
+            break
+        following = reached(share)
+        residual = float(np.abs(following - state).max(initial=0.0))
+        state, iterations = following, iterations + 1
+    return _Point(
+        state=state, share=share, sinr_db=sinr, rate_bps=rate_bps,
+        blocked=(demand_bps > 0.0) & ~(asks & received), iterations=iterations, residual=residual,
     )  # fmt: skip
 
 
-def _wanted(
-    demand_bps: FloatArray, rate_bps: FloatArray, serving: IntArray, asks: BoolArray, cells: int
+def _coupled(point: _Point, load: FloatArray, wanted: FloatArray, tolerance: float) -> CoupledLoad:
+    return CoupledLoad(
+        load_frac=load, wanted_frac=wanted, sinr_db=point.sinr_db, rate_bps=point.rate_bps,
+        blocked=point.blocked, iterations=point.iterations, residual=point.residual,
+        converged=point.residual <= tolerance,
+    )  # fmt: skip
+
+
+def _by_cell(share: FloatArray, serving: IntArray, cells: int) -> FloatArray:
+    served = np.asarray(serving) >= 0
+    sums = np.bincount(np.asarray(serving)[served], weights=share[served], minlength=cells)
+    return sums.astype(np.float64)
+
+
+def _at_station(
+    signal_w: FloatArray,
+    received_w: FloatArray,
+    serving: IntArray,
+    time_frac: FloatArray,
+    noise_w: FloatArray,
 ) -> FloatArray:
-    share = demand_bps[asks] / rate_bps[asks]
-    wanted = np.bincount(np.asarray(serving)[asks], weights=share, minlength=cells)
-    return wanted.astype(np.float64)
+    disturbance_w = time_frac @ received_w + noise_w  # [cell]
+    return _ratio_db(signal_w, disturbance_w[serving])
 
 
-def _shannon_rate(sinr_db: FloatArray, bandwidth_hz: float) -> FloatArray:
+def _over(rate: Rate, bandwidth_hz: float) -> Callable[[FloatArray], FloatArray]:
+    return lambda sinr_db: rate(sinr_db, bandwidth_hz)
+
+
+def _shannon_downlink(sinr_db: FloatArray, bandwidth_hz: float) -> FloatArray:
     return shannon.rate_bps(sinr_db, bandwidth_hz, quality=shannon.DOWNLINK)
+
+
+def _shannon_uplink(sinr_db: FloatArray, bandwidth_hz: float) -> FloatArray:
+    return shannon.rate_bps(sinr_db, bandwidth_hz, quality=shannon.UPLINK)
 
 
 def _array(values: npt.ArrayLike) -> FloatArray:
