@@ -21,10 +21,10 @@ LIGHT_M_PER_S: Final = 3.0e8  # TR 38.901 clause 7.4.1 uses c = 3.0e8 m/s
 EFFECTIVE_HEIGHT_M: Final = 1.0  # h_E of Table 7.4.1-1 (UMi, and UMa below 13 m)
 NEAREST_M: Final = 10.0  # least horizontal distance of Table 7.4.1-1 (outdoor environments)
 # Table 7.4.1-1: a + b lg d3D + 20 lg f before, a + 40 lg d3D + 20 lg f - e lg(...) after breakpoint
-_LOS: Final = {"uma": (28.0, 22.0, 9.0), "umi": (32.4, 21.0, 9.5)}
+URBAN_LOS: Final = {"uma": (28.0, 22.0, 9.0), "umi": (32.4, 21.0, 9.5)}
 # Table 7.4.1-1: a + b lg d3D + c lg f - e (h_UT - 1.5)
-_NLOS: Final = {"uma": (13.54, 39.08, 20.0, 0.6), "umi": (22.4, 35.3, 21.3, 0.3)}
-_LOS_RANGE_M: Final = {"uma": 63.0, "umi": 36.0}  # Table 7.4.2-1
+URBAN_NLOS: Final = {"uma": (13.54, 39.08, 20.0, 0.6), "umi": (22.4, 35.3, 21.3, 0.3)}
+URBAN_LOS_RANGE_M: Final = {"uma": 63.0, "umi": 36.0}  # Table 7.4.2-1
 # Table 7.4.1-1 with its default values: average height of buildings, width of streets
 _BUILDING_M: Final = {"rma": (5.0, 20.0), "sma": (10.0, 10.0)}
 # Table 7.4.2-1, SMa: height of buildings and share of the area, commercial and residential; trees
@@ -125,7 +125,7 @@ def _urban_los_probability(
 ) -> FloatArray:
     d_m = np.maximum(d2d_m, 18.0)
     near = 18.0 / d_m
-    base = near + np.exp(-d_m / _LOS_RANGE_M[environment]) * (1.0 - near)
+    base = near + np.exp(-d_m / URBAN_LOS_RANGE_M[environment]) * (1.0 - near)
     if environment == "umi":
         return base
     return np.minimum(base * (1.0 + _lift(d_m, h_ut_m)), 1.0)
@@ -259,10 +259,10 @@ def _urban_db(
     h_ut: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     f_lg, d_lg = np.log10(frequency_hz / 1e9), np.log10(d3d_m)
-    a, b, e = _LOS[environment]
+    a, b, e = URBAN_LOS[environment]
     far_db = 40.0 * d_lg - e * np.log10(break_m**2 + (h_bs - h_ut) ** 2)
     los_db = a + 20.0 * f_lg + np.where(d2d_m <= break_m, b * d_lg, far_db)
-    a, b, c, e = _NLOS[environment]
+    a, b, c, e = URBAN_NLOS[environment]
     return los_db, a + b * d_lg + c * f_lg - e * (h_ut - 1.5)
 
 

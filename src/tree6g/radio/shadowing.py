@@ -19,7 +19,8 @@ from tree6g.radio.pathloss import FloatArray
 WAVES: Final = 64
 FLOOR_M: Final = 3.0
 # Far apart on every scale: values on different floors do not depend on each other (clause 7.5).
-_FLOOR_SHIFT: Final = (7919.0, 6101.0)
+FLOOR_SHIFT: Final = (7919.0, 6101.0)
+LAYER_FLOORS: Final = 41.0  # more than a building has
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,9 +67,9 @@ def normal(
     sites, waves = ground.phase_rad.shape
     shape = (len(position_m), sites)
     scale = 1.0 / np.asarray(correlation_m, dtype=np.float64)
-    level = np.floor(position_m[:, 2] / FLOOR_M)[:, None] + 41.0 * np.asarray(layer)
-    x = np.broadcast_to(position_m[:, :1] * scale + _FLOOR_SHIFT[0] * level, shape)
-    y = np.broadcast_to(position_m[:, 1:2] * scale + _FLOOR_SHIFT[1] * level, shape)
+    level = np.floor(position_m[:, 2] / FLOOR_M)[:, None] + LAYER_FLOORS * np.asarray(layer)
+    x = np.broadcast_to(position_m[:, :1] * scale + FLOOR_SHIFT[0] * level, shape)
+    y = np.broadcast_to(position_m[:, 1:2] * scale + FLOOR_SHIFT[1] * level, shape)
     total = np.zeros(shape)
     for w in range(waves):
         total += np.cos(
