@@ -1,0 +1,1 @@
+"""Comparisons with data: every fit and every validation, each returning one record of results."""
