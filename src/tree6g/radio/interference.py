@@ -17,6 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 Rate = Callable[[FloatArray, float], FloatArray]
 
 MAX_ITERATIONS: Final = 500  # more than a load near 1 takes; then it is said, not raised
+DAMPED_AFTER: Final = 60  # half steps from here on: same fixed points, and cycles die out
 NOT_SERVED: Final = -1  # entry of `serving` of a terminal that no cell serves
 
 
@@ -195,7 +196,8 @@ def coupled_uplink_load(
     Without overload the map is a standard interference function as in the downlink, under the same
     conditions on the rate. In an overloaded cell all shares shrink by one factor, which is not
     monotone: there the fixed point exists (Brouwer, for a continuous rate) but neither its
-    uniqueness nor convergence is proven; `converged` says what happened. Starts at 0.
+    uniqueness nor convergence is proven; `converged` says what happened. Starts at 0; after 60
+    evaluations by half steps.
 
     Args:
         gain_db: Coupling gain, all antennas included. [terminal, cell]
@@ -264,7 +266,9 @@ def _fixed_point(
             break
         following = reached(share)
         residual = float(np.abs(following - state).max(initial=0.0))
-        state, iterations = following, iterations + 1
+        halved = iterations >= DAMPED_AFTER
+        state = (state + following) / 2.0 if halved else following
+        iterations += 1
     return _Point(
         state=state, share=share, sinr_db=sinr, rate_bps=rate_bps,
         blocked=(demand_bps > 0.0) & ~(asks & received), iterations=iterations, residual=residual,
