@@ -141,8 +141,8 @@ def test_sharing_by_the_step_is_near_exact_processor_sharing(step_s):
     for t in np.arange(0.0, until_s, step_s):
         for name, at, air_s in zip(pool.services, arrivals, need, strict=True):
             ready_s = at[(at >= t) & (at < t + step_s)]
-            pool.push(name, messages(ready_s, np.full(len(ready_s), air_s), 1.0))
-        passages = pool.advance(t, t + step_s)
+            pool.push(name, messages(ready_s, air_s, 0))  # bits at 1 bit/s: seconds of air
+        passages = pool.advance(t, t + step_s, dict.fromkeys(pool.services, np.ones(1)))
         if "small" in passages:
             delay_s.append(passages["small"].end_s - passages["small"].sent["ready_s"])
     shared_s = np.concatenate(delay_s)

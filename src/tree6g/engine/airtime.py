@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,12 +13,13 @@ from tree6g.radio import airtime
 from tree6g.radio.pathloss import FloatArray
 
 # One message: ready to be sent, the time from which the cell may send it (later than `ready_s` if
-# it comes to a sleeping cell, see `engine.sleep`), airtime that it still needs on the pool, bits,
-# the request it belongs to (-1: none), number of its last token and tokens in it (0: none).
+# it comes to a sleeping cell, see `engine.sleep`), bits that are still to be sent, all its bits,
+# its terminal among those of its service, the request it belongs to (-1: none), number of its last
+# token and tokens in it (0: none). The airtime that its bits take is known when they are sent.
 MESSAGE: Final = np.dtype(
     {
-        "names": ["ready_s", "open_s", "air_s", "bit", "ref", "number", "tok"],
-        "formats": ["f8", "f8", "f8", "f8", "i8", "i8", "i8"],
+        "names": ["ready_s", "open_s", "left_bit", "bit", "terminal", "ref", "number", "tok"],
+        "formats": ["f8", "f8", "f8", "f8", "i8", "i8", "i8", "i8"],
     }
 )
 Messages = npt.NDArray[np.void]
@@ -25,8 +27,8 @@ Messages = npt.NDArray[np.void]
 
 def messages(
     ready_s: FloatArray,
-    air_s: FloatArray,
     bit: npt.ArrayLike,
+    terminal: npt.ArrayLike,
     *,
     ref: npt.ArrayLike = -1,
     number: npt.ArrayLike = 0,
@@ -35,15 +37,15 @@ def messages(
     """Messages in order of readiness."""
     batch = np.empty(len(ready_s), dtype=MESSAGE)
     columns = {
-        "ready_s": ready_s, "open_s": ready_s, "air_s": air_s, "bit": bit, "ref": ref,
-        "number": number, "tok": tok,
+        "ready_s": ready_s, "open_s": ready_s, "left_bit": bit, "bit": bit, "terminal": terminal,
+        "ref": ref, "number": number, "tok": tok,
     }  # fmt: skip
     for name, column in columns.items():
         batch[name] = column
     return batch[np.argsort(batch["ready_s"], kind="stable")]
 
 
-NOTHING: Final = messages(np.empty(0), np.empty(0), 0.0)
+NOTHING: Final = messages(np.empty(0), 0.0, 0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,31 +81,50 @@ class Pool:
             waiting = self.queues.get(service)
             self.queues[service] = batch if waiting is None else np.concatenate([waiting, batch])
 
-    def advance(self, t0_s: float, t1_s: float) -> dict[str, Passage]:
-        """Send for one step; services share by `radio.airtime.speed_frac`."""
+    def air_s(self, service: str, rate_bps: Mapping[str, FloatArray]) -> FloatArray:
+        """Airtime that the waiting messages of a service still need. [message]."""
+        queue = self.queues[service]
+        air_s: FloatArray = queue["left_bit"] / rate_bps[service][queue["terminal"]]
+        return air_s
+
+    def advance(
+        self, t0_s: float, t1_s: float, rate_bps: Mapping[str, FloatArray]
+    ) -> dict[str, Passage]:
+        """Send for one step; services share by `radio.airtime.speed_frac`.
+
+        Args:
+            t0_s: Start of the step.
+            t1_s: Its end.
+            rate_bps: Rate of each terminal of a service, the pool for itself. [terminal]
+        """
         busy = [s for s in self.services if s in self.queues]
         if not busy:
             return {}
-        demand_s = [float(self.queues[s]["air_s"].sum()) for s in busy]
+        air_s = {s: self.air_s(s, rate_bps) for s in busy}
+        demand_s = [float(air_s[s].sum()) for s in busy]
         speeds = airtime.speed_frac(demand_s, t1_s - t0_s)
         passages = {}
-        for service, speed in zip(busy, speeds, strict=True):
-            passages[service], rest = _pass(self.queues.pop(service), float(speed), t0_s, t1_s)
+        for name, speed in zip(busy, speeds, strict=True):
+            queue = self.queues.pop(name)
+            passages[name], rest = _pass(queue, air_s[name], float(speed), t0_s, t1_s)
             if len(rest):
-                self.queues[service] = rest
+                self.queues[name] = rest
         return passages
 
 
-def _pass(queue: Messages, speed: float, t0_s: float, t1_s: float) -> tuple[Passage, Messages]:
+def _pass(
+    queue: Messages, air_s: FloatArray, speed: float, t0_s: float, t1_s: float
+) -> tuple[Passage, Messages]:
     """One queue through one step at constant speed, and what is left of it."""
-    start_s, end_s = airtime.fifo_departure_s(queue["open_s"], queue["air_s"] / speed, t0_s)
+    start_s, end_s = airtime.fifo_departure_s(queue["open_s"], air_s / speed, t0_s)
     out = int(np.searchsorted(end_s, t1_s, side="right"))
     on_air = int(np.searchsorted(start_s, t1_s, side="left"))
     rest = queue[out:].copy()
-    used_s = float(queue["air_s"][:out].sum())
+    used_s = float(air_s[:out].sum())
     if on_air > out:
-        part_s = min((t1_s - float(start_s[out])) * speed, float(rest["air_s"][0]))
-        rest["air_s"][0] -= part_s
+        part_s = min((t1_s - float(start_s[out])) * speed, float(air_s[out]))
+        if part_s > 0.0:
+            rest["left_bit"][0] *= 1.0 - part_s / float(air_s[out])
         used_s += part_s
     passage = Passage(
         sent=queue[:out],

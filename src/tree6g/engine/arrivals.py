@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tree6g.engine.airtime import messages
+from tree6g.engine.crowd import DOWN, UP
+from tree6g.engine.radio import push
 from tree6g.engine.world import Tick, World
 
 
@@ -21,8 +23,8 @@ def draw(world: World, tick: Tick) -> None:
         ready_s, sender = source.arrivals.window(tick.t0_s, until_s)
         if not len(ready_s):
             continue
-        spec, cell = source.spec, world.cells[source.cell]
-        carrier = cell.uplink if spec.direction == "up" else cell.downlink
-        bit = 8.0 * spec.message_byte
-        air_s = carrier.air_s(spec.name, sender, bit)
-        carrier.pool_of(spec.name).push(spec.name, messages(ready_s, air_s, bit))
+        spec, crowd = source.spec, world.radio.crowd_of[source.spec.name]
+        terminal = crowd.terminal(source.site, sender)
+        kind = UP if spec.direction == "up" else DOWN
+        batch = messages(ready_s, 8.0 * spec.message_byte, terminal)
+        push(world, kind, spec.name, batch)

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tree6g.engine.airtime import Messages
-from tree6g.engine.world import LOST, RUNNING, SERVED, Cell, IntArray, World
+from tree6g.engine.crowd import IntArray
+from tree6g.engine.world import LOST, RUNNING, SERVED, Cell, World
 from tree6g.metric.on_time import late
 from tree6g.radio.pathloss import FloatArray
 
@@ -66,7 +67,7 @@ def lose(world: World, request: int) -> None:
     requests.outcome[request] = LOST
     service = world.service_of(request).spec.name
     host = int(requests.host[request])
-    node = world.hosts[host].node if host >= 0 else world.cells[requests.site[request]].node
+    node = world.hosts[host].node if host >= 0 else world.cells[int(world.cell_of(request))].node
     model = world.hosts[host].model if host >= 0 else None
     left = float(requests.output_tok[request] - requests.delivered_tok[request])
     book = world.book

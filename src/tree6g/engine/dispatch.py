@@ -8,6 +8,7 @@ import numpy as np
 
 from tree6g.compute.serial import answer
 from tree6g.engine.airtime import messages
+from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import lose
 from tree6g.engine.policies import Option, Query
 from tree6g.engine.world import Host, Tick, TokenTable, World
@@ -42,9 +43,11 @@ def _can(world: World, host: Host, request: int) -> bool:
     requests = world.requests
     if world.service_of(request).spec.name not in host.services:
         return False
-    here = host.site is None or host.site == requests.site[request]
-    able = host.batch is not None or requests.user[request] < len(host.free_s)
-    return bool(here and able)
+    if host.batch is None:
+        mine = host.site == requests.site[request]
+        return bool(mine and requests.user[request] < len(host.free_s))
+    cell = world.cells[int(world.cell_of(request))]
+    return host.site is None or host.site == cell.site_index
 
 
 def _query(world: World, request: int) -> Query:
@@ -52,7 +55,7 @@ def _query(world: World, request: int) -> Query:
     budget_s = service.profile.ttft_budget_s or service.profile.deadline_s
     return Query(
         service=service.spec.name,
-        site=int(requests.site[request]),
+        site=world.cells[int(world.cell_of(request))].site_index,
         arrival_s=float(requests.arrival_s[request]),
         prompt_tok=int(requests.prompt_tok[request]),
         ttft_budget_s=float("inf") if budget_s is None else budget_s,
@@ -84,14 +87,12 @@ def _option(world: World, host: Host, request: int) -> Option:
 
 def _send_prompt(world: World, request: int) -> None:
     requests, spec = world.requests, world.service_of(request).spec
-    carrier = world.cells[requests.site[request]].uplink
+    cell = world.cells[int(world.cell_of(request))]
     tokens = int(requests.prompt_tok[request])
     bit = 8.0 * (spec.prompt_byte_per_tok * tokens + spec.request_overhead_byte)
     ready_s = requests.arrival_s[request : request + 1]
-    air_s = carrier.air_s(spec.name, requests.user[request : request + 1], bit)
-    carrier.pool_of(spec.name).push(
-        spec.name, messages(ready_s, air_s, bit, ref=request, tok=tokens)
-    )
+    terminal = world.terminal_of(request)
+    cell.push(UP, spec.name, messages(ready_s, bit, terminal, ref=request, tok=tokens))
 
 
 def _answer_on_terminal(world: World, host: Host, request: int) -> None:

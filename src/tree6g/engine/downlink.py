@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from tree6g.engine.airtime import Messages
+from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import deliver_data, deliver_tokens
-from tree6g.engine.world import IntArray, Tick, World
+from tree6g.engine.world import Tick, World
 from tree6g.radio.link import shannon as radio
 from tree6g.radio.pathloss import FloatArray
 
 
 def send(world: World, tick: Tick) -> None:
     """One step of every cell's downlink."""
-    for index, cell in enumerate(world.cells):
+    for cell in world.cells:
         cell.release(tick.t1_s)
-        for service, passage in cell.advance("bit_dl", tick, world.book):
+    rates = world.radio.rate_bps[DOWN]
+    for index, cell in enumerate(world.cells):
+        for service, passage in cell.advance(DOWN, tick, world.book, rates):
             sent, reached_s = passage.sent, passage.end_s + radio.LATENCY_S
             if not len(sent):
                 continue

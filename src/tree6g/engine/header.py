@@ -10,7 +10,7 @@ import numpy as np
 
 from tree6g.engine import power
 from tree6g.engine.ledger import TRAFFIC, node_tiers
-from tree6g.engine.world import LOST, SERVED, World, link_node
+from tree6g.engine.world import LOST, SERVED, World, link_node, terminals_node
 from tree6g.ledger.meta import Meta, digest
 from tree6g.ledger.writer import LedgerWriter
 from tree6g.metric.profile import data_profile, service_meta
@@ -70,7 +70,7 @@ def count_requests(world: World) -> RequestCount:
 
 def requests_per_user_hour(world: World) -> float:
     """AI requests per person and hour of the time in which they arrive."""
-    people = world.scenario.population.users * len(world.cells)
+    people = world.scenario.population.users * len(world.sites)
     return len(world.requests) / people / (world.arrivals_end_s / 3600.0)
 
 
@@ -188,12 +188,13 @@ def _entities(world: World) -> list[dict[str, Any]]:
     device = scenario.devices
     terminal = f"{device.accelerator}, {device.model}" if device else ""
     rows += [
-        _entity(c.terminals, tiers, c.site, "full", "terminals", terminal) for c in world.cells
+        _entity(terminals_node(site.name), tiers, site.name, "full", "terminals", terminal)
+        for site in world.sites
     ]
+    links = [(site.name, link) for link in world.links for site in world.sites]
     rows += [
-        _entity(link_node(c.site, link), tiers, c.site, "network operator full", "link", link.to)
-        for link in world.links
-        for c in world.cells
+        _entity(link_node(site, link), tiers, site, "network operator full", "link", link.to)
+        for site, link in links
     ]
     return rows
 

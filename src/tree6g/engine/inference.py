@@ -6,8 +6,9 @@ import numpy as np
 
 from tree6g.compute.batching import Usage
 from tree6g.engine.airtime import messages
+from tree6g.engine.crowd import IntArray
 from tree6g.engine.delivery import BoolArray, deliver_tokens, lose
-from tree6g.engine.world import Ai, Host, IntArray, Tick, TokenTable, World
+from tree6g.engine.world import Ai, Host, Tick, TokenTable, World
 from tree6g.transport.link import delay_s
 
 # Text of a further token in the same chunk: English has about 4 characters per token (typical; the
@@ -116,16 +117,17 @@ def _send_chunks(
     ready_s = tokens.leaves_s[leaving]
     if host.link is not None:
         ready_s = ready_s + delay_s(bit, rate_bps=host.link.rate_bps, latency_s=host.link.latency_s)
-    for index, cell in enumerate(world.cells):
-        here = requests.site[ref] == index
-        if not here.any():
-            continue
+    terminal, serving = world.terminal_of(ref), world.cell_of(ref)
+    for index in np.unique(serving).tolist():
+        here = serving == index
         if host.link is not None:
             world.carry(index, spec.name, float(bit[here].sum()), host.link)
-        air_s = cell.downlink.air_s(spec.name, requests.user[ref[here]], bit[here])
-        cell.hold(
-            spec.name,
-            messages(
-                ready_s[here], air_s, bit[here], ref=ref[here], number=number[here], tok=size[here]
-            ),
+        batch = messages(
+            ready_s[here],
+            bit[here],
+            terminal[here],
+            ref=ref[here],
+            number=number[here],
+            tok=size[here],
         )
+        world.cells[index].hold(spec.name, batch)

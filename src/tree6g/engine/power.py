@@ -124,17 +124,16 @@ def _terminal_models(world: World, host: Host) -> None:
 def _links(world: World, tick: Tick) -> None:
     """Every site's share of every link, and how full the link has been in its fullest step."""
     for link in world.links:
-        nodes = {link_node(cell.site, link) for cell in world.cells}
+        nodes = {link_node(site.name, link) for site in world.sites}
         bits = sum(b for (n, _), b in world.carried_bit.items() if n in nodes)
         load_frac = bits / (link.rate_bps * tick.step_s)
         world.link_peak_frac[link.to] = max(load_frac, world.link_peak_frac.get(link.to, 0.0))
-        for cell in world.cells:
-            node = link_node(cell.site, link)
+        for node in sorted(nodes):
             carried = {s: b for (n, s), b in world.carried_bit.items() if n == node}
             idle_j, active_j = link_energy_j(
                 sum(carried.values()),
                 tick.step_s,
-                idle_power_w=link.idle_power_w / len(world.cells),
+                idle_power_w=link.idle_power_w / len(nodes),
                 energy_j_per_bit=link.energy_j_per_bit,
             )
             _spend(world, node, "link", "idle", idle_j, LINK)

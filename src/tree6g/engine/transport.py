@@ -17,7 +17,7 @@ def carry(world: World, tick: Tick) -> None:
         if host.link is not None:
             link = host.link
             arrival_s += float(delay_s(bit, rate_bps=link.rate_bps, latency_s=link.latency_s))
-            world.carry(int(requests.site[request]), spec.name, bit, link)
+            world.carry(int(world.cell_of(request)), spec.name, bit, link)
         if host.batch is not None:
             host.coming -= 1
             host.coming_tok -= float(requests.prompt_tok[request])

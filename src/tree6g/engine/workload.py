@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tree6g.engine.world import Ai, IntArray, Requests
+from tree6g.engine.crowd import IntArray
+from tree6g.engine.world import Ai, Requests
 from tree6g.errors import ScenarioError, nearest
 from tree6g.radio.pathloss import FloatArray
 from tree6g.scenario.model import Scenario
@@ -18,6 +19,7 @@ Columns = tuple[IntArray, FloatArray, IntArray, IntArray]  # service, arrival, p
 
 def draw_requests(
     scenario: Scenario,
+    sites: int,
     ai: Sequence[Ai],
     traces: dict[str | None, Trace],
     seeds: np.random.SeedSequence,
@@ -47,10 +49,10 @@ def draw_requests(
         parts = [
             _of_trace(traces[s.spec.name], s)
             if s.spec.name in traces
-            else _drawn(scenario, s, np.random.default_rng(stream), end_s)
+            else _drawn(scenario, sites, s, np.random.default_rng(stream), end_s)
             for s, stream in zip(ai, streams, strict=True)
         ]
-    return _merged(scenario, parts, np.random.default_rng(homes)), end_s
+    return _merged(scenario, sites, parts, np.random.default_rng(homes)), end_s
 
 
 def _of_trace(trace: Trace, service: Ai) -> Columns:
@@ -64,9 +66,11 @@ def _split(trace: Trace, ai: Sequence[Ai], rng: np.random.Generator) -> Columns:
     return index, trace.arrival_s, _whole(trace.input_tok), _whole(trace.output_tok)
 
 
-def _drawn(scenario: Scenario, service: Ai, rng: np.random.Generator, end_s: float) -> Columns:
+def _drawn(
+    scenario: Scenario, sites: int, service: Ai, rng: np.random.Generator, end_s: float
+) -> Columns:
     people = scenario.population
-    per_hour = people.users * len(scenario.sites) * people.ai_requests_per_user_hour
+    per_hour = people.users * sites * people.ai_requests_per_user_hour
     pattern = request_pattern(service.spec.lengths)
     rate_per_s = per_hour * service.spec.request_share_frac / 3600.0
     arrivals_s = draw_arrivals_s(rng, pattern, rate_per_s=rate_per_s, duration_s=end_s)
@@ -78,14 +82,16 @@ def _whole(tok: np.ndarray) -> IntArray:
     return np.maximum(np.asarray(tok, dtype=np.int64), 1)
 
 
-def _merged(scenario: Scenario, parts: Sequence[Columns], rng: np.random.Generator) -> Requests:
+def _merged(
+    scenario: Scenario, sites: int, parts: Sequence[Columns], rng: np.random.Generator
+) -> Requests:
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.empty(0)] * 4
     order = np.argsort(columns[1], kind="stable")
     service, arrival_s, prompt, output = (column[order] for column in columns)
     count = len(order)
     return Requests(
         service=service.astype(np.int64),
-        site=rng.integers(len(scenario.sites), size=count),
+        site=rng.integers(sites, size=count),
         user=rng.integers(scenario.population.users, size=count),
         arrival_s=arrival_s,
         prompt_tok=prompt.astype(np.int64),

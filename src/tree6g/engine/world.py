@@ -12,14 +12,21 @@ from tree6g.compute.batching import BatchServer, Usage
 from tree6g.compute.roofline import Replica
 from tree6g.engine.airtime import Messages, Passage, Pool
 from tree6g.engine.book import Book
+from tree6g.engine.crowd import UP, IntArray, Radio
 from tree6g.engine.policies import Policy
 from tree6g.metric.profile import Profile
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power import StationPower
-from tree6g.scenario.model import AiService, DataService, Link, Scenario, Server
+from tree6g.scenario.model import (
+    AiService,
+    BaseStation,
+    DataService,
+    Link,
+    Scenario,
+    Server,
+    Site,
+)
 from tree6g.traffic.messages import PeriodicSources, PoissonSources
-
-IntArray = npt.NDArray[np.int64]
 
 # Outcome of a request.
 RUNNING, SERVED, LOST = 0, 1, 2
@@ -76,23 +83,14 @@ class Carrier:
     Attributes:
         time_frac: Share of time of this direction.
         pools: Parts of the spectrum, each shared by some services.
-        rate_bps: Rate of each terminal of a service when it has its pool alone. [terminal]
     """
 
     time_frac: float
     pools: tuple[Pool, ...]
-    rate_bps: Mapping[str, FloatArray]
 
     def pool_of(self, service: str) -> Pool:
         """The part of the spectrum that a service uses."""
         return next(p for p in self.pools if service in p.services)
-
-    def air_s(self, service: str, terminal: npt.ArrayLike, bit: npt.ArrayLike) -> FloatArray:
-        """Airtime of messages on the service's pool. [message]."""
-        rates = self.rate_bps[service]
-        return (
-            np.asarray(bit, dtype=float) / rates[np.asarray(terminal, dtype=np.intp) % len(rates)]
-        )
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -100,25 +98,40 @@ class Cell:
     """A cell with its two carriers and what they did in the current step.
 
     Attributes:
+        index: Its number among all cells.
         node: Node of the ledger.
-        site: Its site.
+        site: Name of its site.
+        site_index: Number of its site.
         pue: Of the site.
+        spec: What the scenario says of its base station.
         station: Power states.
         uplink: Direction to the network.
         downlink: Direction to the terminals.
-        terminals: Node of the users' terminals.
+        terminals: Node of the terminals at its site.
+        on: Whether it serves; whoever changes it calls `engine.radio.attach`.
+        band_frac: Share of its bandwidth in use; whoever changes this or the next two calls
+            `engine.radio.refresh`.
+        downlink_db: Change of power and gain of the downlink by muted antennas, at most 0.
+        uplink_db: Change of gain of the uplink by muted antennas, at most 0.
         sending_s: Time of the whole carrier used in the step, by kind of bits and service.
         windows: Starts and ends of the step's transmissions.
         chunks: Token chunks that have not reached the cell, by service.
     """
 
+    index: int
     node: str
     site: str
+    site_index: int
     pue: float
+    spec: BaseStation
     station: StationPower
     uplink: Carrier
     downlink: Carrier
     terminals: str
+    on: bool = True
+    band_frac: float = 1.0
+    downlink_db: float = 0.0
+    uplink_db: float = 0.0
     sending_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     windows: list[tuple[FloatArray, FloatArray]] = dataclasses.field(default_factory=list)
     chunks: dict[str, Messages] = dataclasses.field(default_factory=dict)
@@ -137,11 +150,21 @@ class Cell:
             self.downlink.pool_of(service).push(service, due[order])
             self.chunks[service] = held[~here]
 
-    def advance(self, kind: str, tick: Tick, book: Book) -> Iterator[tuple[str, Passage]]:
-        """Send for one step in the direction of `bit_ul` or `bit_dl`, and note the use of air."""
-        carrier = self.uplink if kind == "bit_ul" else self.downlink
+    def carrier(self, kind: str) -> Carrier:
+        """Its carrier in the direction of `bit_ul` or `bit_dl`."""
+        return self.uplink if kind == UP else self.downlink
+
+    def push(self, kind: str, service: str, batch: Messages) -> None:
+        """Queue messages that become ready in the coming step."""
+        self.carrier(kind).pool_of(service).push(service, batch)
+
+    def advance(
+        self, kind: str, tick: Tick, book: Book, rate_bps: Mapping[str, FloatArray]
+    ) -> Iterator[tuple[str, Passage]]:
+        """Send for one step in one direction at the terminals' rates, and note the use of air."""
+        carrier = self.carrier(kind)
         for pool in carrier.pools:
-            for service, passage in pool.advance(tick.t0_s, tick.t1_s).items():
+            for service, passage in pool.advance(tick.t0_s, tick.t1_s, rate_bps).items():
                 used_s = passage.used_s * pool.band_frac * carrier.time_frac
                 if used_s > 0.0:
                     self.sending_s[kind, service] = used_s
@@ -223,21 +246,26 @@ class Requests:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Source:
-    """A data service at one cell, with its own arrivals."""
+    """A data service at one site, with its own arrivals."""
 
     spec: DataService
-    cell: int
+    site: int
     arrivals: PeriodicSources | PoissonSources
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class World:
-    """Everything that a run knows: what is fixed first, then what the phases change."""
+    """Everything that a run knows: what is fixed first, then what the phases change.
+
+    `sites` are those of the scenario, a layout's spelled out; cells follow them site by site.
+    """
 
     scenario: Scenario
     step_s: float
     arrivals_end_s: float
+    sites: Sequence[Site]
     cells: Sequence[Cell]
+    radio: Radio
     hosts: Sequence[Host]
     links: Sequence[Link]
     ai: Sequence[Ai]
@@ -259,6 +287,15 @@ class World:
             self.carried_bit[node, service] = self.carried_bit.get((node, service), 0.0) + bit
             self.book.do(node, service, "bit_carried", bit, demand=bit)
 
+    def terminal_of(self, request: npt.ArrayLike) -> IntArray:
+        """The terminal of requests among the users. [request]."""
+        which = np.asarray(request, dtype=np.int64)
+        return self.radio.users.terminal(self.requests.site[which], self.requests.user[which])
+
+    def cell_of(self, request: npt.ArrayLike) -> IntArray:
+        """The cell that serves the users of requests now. [request]."""
+        return self.radio.users.serving[self.terminal_of(request)]
+
     def service_of(self, request: int) -> Ai:
         """The service of a request."""
         return self.ai[int(self.requests.service[request])]
@@ -267,6 +304,11 @@ class World:
 def link_node(site: str, link: Link) -> str:
     """Node of the ledger for a site's share of a link."""
     return f"{site}-{link.to}.link"
+
+
+def terminals_node(site: str) -> str:
+    """Node of the ledger for the terminals at a site."""
+    return f"{site}.devices"
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

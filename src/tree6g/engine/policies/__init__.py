@@ -25,7 +25,7 @@ class Query:
 
     Attributes:
         service: Its AI service.
-        site: Index of the user's site.
+        site: Index of the site whose cell serves the user.
         arrival_s: When the user sent it.
         prompt_tok: Length of the prompt.
         ttft_budget_s: Time to the first token that the service promises; its deadline, if it does

@@ -1,0 +1,99 @@
+"""Who may answer requests: terminals, edge servers, clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from tree6g.compute.accelerator import accelerator, language_model
+from tree6g.compute.batching import BatchServer, Limits
+from tree6g.compute.roofline import Replica, iteration, prompt_batch, replica
+from tree6g.engine.world import Host, terminals_node
+from tree6g.errors import InfeasibleError
+from tree6g.scenario.model import Cloud, Devices, Scenario, Server, Site
+
+LONG_PROMPT_TOK: Final = 1024.0  # the prompt whose time per token policies reckon with
+
+
+def hosts(scenario: Scenario, sites: Sequence[Site], services: frozenset[str]) -> Iterator[Host]:
+    """Hosts of each site, terminals first, then the clouds from the nearest on."""
+    for i, site in enumerate(sites):
+        if scenario.devices is not None:
+            yield _terminals(scenario, site, i, scenario.devices, services)
+        for server in site.servers:
+            yield _server(site, server, "edge", services, site_index=i)
+    latency = {link.to: link.latency_s for link in scenario.links}
+    for cloud in sorted(scenario.clouds, key=lambda c: latency[c.name]):
+        for server in cloud.servers:
+            yield _server(cloud, server, "cloud", services, scenario=scenario)
+
+
+def _server(
+    place: Site | Cloud,
+    server: Server,
+    tier: str,
+    services: frozenset[str],
+    *,
+    site_index: int | None = None,
+    scenario: Scenario | None = None,
+) -> Host:
+    try:
+        constants = replica(
+            accelerator(server.accelerator),
+            language_model(server.model),
+            weights=server.weights,
+            count=server.count,
+            share_frac=server.share_frac,
+        )
+    except InfeasibleError as error:
+        raise InfeasibleError(f"server '{server.name}' of '{place.name}': {error}") from error
+    limits = Limits(
+        max_sequences=server.max_batch,
+        token_budget=max(server.token_budget, server.max_batch),
+        kv_capacity_tok=constants.kv_capacity_tok,
+    )
+    links = scenario.links if scenario is not None else ()
+    return Host(
+        node=f"{place.name}.{server.name}",
+        tier=tier,
+        place=place.name,
+        site=site_index,
+        pue=place.pue,
+        link=next((link for link in links if link.to == place.name), None),
+        spec=server,
+        model=server.model,
+        services=frozenset(server.services) or services,
+        replica=constants,
+        batch=BatchServer(constants, limits),
+        free_s=np.empty(0),
+        prompt_s_per_tok=_prompt_s_per_tok(constants),
+    )
+
+
+def _terminals(
+    scenario: Scenario, site: Site, index: int, devices: Devices, services: frozenset[str]
+) -> Host:
+    constants = replica(
+        accelerator(devices.accelerator), language_model(devices.model), weights=devices.weights
+    )
+    return Host(
+        node=terminals_node(site.name),
+        tier="device",
+        place=site.name,
+        site=index,
+        pue=1.0,
+        link=None,
+        spec=None,
+        model=devices.model,
+        services=frozenset(devices.services) or services,
+        replica=constants,
+        batch=None,
+        free_s=np.zeros(round(devices.capable_frac * scenario.population.users)),
+        prompt_s_per_tok=_prompt_s_per_tok(constants),
+    )
+
+
+def _prompt_s_per_tok(constants: Replica) -> float:
+    return iteration(constants, prompt_batch(LONG_PROMPT_TOK)).time_s / LONG_PROMPT_TOK
