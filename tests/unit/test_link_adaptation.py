@@ -7,6 +7,7 @@ import pytest
 
 from tree6g.errors import ScenarioError
 from tree6g.radio import adaptation, bler
+from tree6g.radio.link import shannon
 from tree6g.radio.mcs import cqi_table, mcs_of_cqi, mcs_table
 
 SINR_DB = np.arange(-30.0, 50.0, 0.02)
@@ -73,6 +74,31 @@ def test_time_and_layers_scale_the_rate():
         1.5 * one
     )
     assert adaptation.rate_bps(-40.0, 20e6) == 0.0
+
+
+@pytest.mark.parametrize("branches", [1.0, 4.0, 30.0])
+def test_fading_costs_what_drawn_fades_cost(branches):
+    rng = np.random.default_rng(4)
+    fades_db = 10.0 * np.log10(rng.gamma(branches, 1.0 / branches, 100_000))
+    for sinr_db in (0.0, 12.0, 25.0):
+        drawn = adaptation.spectral_efficiency(sinr_db + fades_db).mean()
+        mean = adaptation.spectral_efficiency(sinr_db, branches=branches)
+        assert mean == pytest.approx(drawn, rel=0.01)
+
+
+def test_with_many_branches_fading_is_gone():
+    still = adaptation.spectral_efficiency(SINR_DB[::50])
+    averaged = adaptation.spectral_efficiency(SINR_DB[::50], branches=5000.0)
+    assert averaged == pytest.approx(still, abs=0.25)  # less than one step of the table
+    one = adaptation.spectral_efficiency(SINR_DB, branches=1.0)
+    assert (np.diff(one) >= -1e-12).all()
+
+
+def test_between_5_and_28_decibel_it_is_attenuated_shannon_within_a_sixth():
+    sinr_db = np.arange(5.0, 28.0, 0.1)
+    attenuated = shannon.rate_bps(sinr_db, 20e6, quality=shannon.DOWNLINK)
+    ratio = adaptation.rate_bps(sinr_db, 20e6, branches=8.0) / attenuated
+    assert 5.0 / 6.0 <= ratio.min() <= ratio.max() <= 7.0 / 6.0
 
 
 def test_the_outer_loop_settles_at_its_target_whatever_the_report_is_off_by():

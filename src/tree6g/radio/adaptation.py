@@ -23,7 +23,8 @@ OVERHEAD_UPLINK_FRAC: Final = 0.08  # 0.10 above 24 GHz
 # 14 symbols in the time of 15: the normal cyclic prefix (TS 38.211 clause 5.3.1).
 PREFIX_EFFICIENCY: Final = 14.0 / 15.0
 
-_GRID_DB: Final = np.round(np.arange(-25.0, 45.001, 0.05), 2)
+_STEP_DB: Final = 0.05
+_GRID_DB: Final = np.round(np.arange(-25.0, 45.001, _STEP_DB), 2)
 
 
 def rate_bps(
@@ -34,6 +35,7 @@ def rate_bps(
     table: McsTable = "qam256",
     overhead_frac: float = OVERHEAD_DOWNLINK_FRAC,
     layers: float = 1.0,
+    branches: float | None = None,
 ) -> FloatArray:
     """Rate of a user that has the whole bandwidth for a share of time, with real MCS.
 
@@ -48,26 +50,37 @@ def rate_bps(
         table: MCS table; `qam64` or `qam256` uplink without transform precoding as well.
         overhead_frac: Share OH of resource elements without data.
         layers: Spatial layers v, all at this SINR.
+        branches: Independent fades, as in `spectral_efficiency`.
     """
-    per_symbol = spectral_efficiency(sinr_db, table=table)
+    per_symbol = spectral_efficiency(sinr_db, table=table, branches=branches)
     symbols = time_frac * bandwidth_hz * PREFIX_EFFICIENCY * (1.0 - overhead_frac)
     return symbols * layers * per_symbol
 
 
 def spectral_efficiency(
-    sinr_db: npt.ArrayLike, *, table: McsTable = "qam256", target_bler: float = TARGET_BLER
+    sinr_db: npt.ArrayLike,
+    *,
+    table: McsTable = "qam256",
+    target_bler: float = TARGET_BLER,
+    branches: float | None = None,
 ) -> FloatArray:
     """Decoded bits per symbol and layer: adapted MCS, HARQ with incremental redundancy.
 
     The largest goodput among the schemes whose first transmission fails in at most `target_bler` of
     the cases, and of the lowest scheme, which is kept in use below its target with as many
     retransmissions as it takes. Never falls with the SINR. The SINR is known without error; what a
-    wrong one costs: `outer_loop_margin_db`. [link]
+    wrong one costs: `outer_loop_margin_db`. Interpolated between steps of 0.05 dB. [link]
 
-    Interpolated over 0.05 dB; against the exact choice this is within one step of the MCS table on
-    0.05 dB around each threshold.
+    Args:
+        sinr_db: Mean SINR of a layer. [link]
+        table: MCS table.
+        target_bler: Failures of first transmissions that are put up with.
+        branches: Independent fades m that a transport block averages over (receive antennas times
+            coherence bandwidths): the efficiency is its mean over a Gamma(m) distributed SINR
+            (Nakagami-m fading), which the MCS follows. None: no fading, the most favourable case.
     """
-    return np.interp(np.asarray(sinr_db, dtype=np.float64), _GRID_DB, _curve(table, target_bler))
+    sinr = np.asarray(sinr_db, dtype=np.float64)
+    return np.interp(sinr, _GRID_DB, _curve(table, target_bler, branches))
 
 
 def mcs(
@@ -146,7 +159,7 @@ def _thresholds(schemes: Schemes, target_bler: float, block_bit: float) -> Float
 
 
 @cache
-def _curve(table: McsTable, target_bler: float) -> FloatArray:
+def _curve(table: McsTable, target_bler: float, branches: float | None) -> FloatArray:
     schemes = mcs_table(table)
     best = np.zeros(len(_GRID_DB))
     for index, (bits, code_rate) in enumerate(
@@ -155,4 +168,15 @@ def _curve(table: McsTable, target_bler: float) -> FloatArray:
         sent = harq.outcome(_GRID_DB, bits, code_rate, block_bit=BLOCK_BIT)
         allowed = (sent.failure_frac[0] <= target_bler) | (index == 0)
         best = np.maximum(best, np.where(allowed, bits * code_rate * sent.goodput_frac, 0.0))
-    return best
+    return best if branches is None else _faded(best, branches)
+
+
+def _faded(curve: FloatArray, branches: float) -> FloatArray:
+    """Mean of a curve over Gamma(m) gains of mean 1: on an axis in dB, a convolution."""
+    gain_db = np.arange(-40.0, 15.001, _STEP_DB)
+    gain = 10.0 ** (gain_db / 10.0)
+    weight = np.exp(branches * (np.log(gain) - gain + 1.0))  # density of ln gain, up to a factor
+    weight /= weight.sum()
+    below, above = len(gain_db[gain_db < -_STEP_DB / 2.0]), len(gain_db[gain_db > _STEP_DB / 2.0])
+    padded = np.pad(curve, (below, above), mode="edge")
+    return np.convolve(padded, weight[::-1], mode="valid")
