@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-
-import numpy as np
 import pytest
 
-from tree6g.radio.pathloss import pathloss_db
+from tree6g.calibrate import pathloss
 
 
-@pytest.mark.parametrize("environment", ["UMa", "UMi"])
-def test_pathloss_agrees_with_sionna_within_a_hundredth_of_a_decibel(reference_data, environment):
-    with (reference_data / "radio" / "pathloss_reference.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["scenario"] == environment]
-    assert len(rows) == 320
-    error_db = [
-        pathloss_db(
-            environment.lower(),
-            float(row["d2D_m"]),
-            row["los"] == "LOS",
-            frequency_hz=1e9 * float(row["fc_GHz"]),
-            h_bs_m=float(row["h_BS_m"]),
-            h_ut_m=float(row["h_UT_m"]),
-        )
-        - float(row["pathloss_dB"])
-        for row in rows
-    ]
-    assert np.abs(error_db).max() <= 0.01
+def test_every_row_agrees_with_sionna_within_a_hundredth_of_a_decibel(reference_data):
+    result = pathloss.validate([reference_data / "radio" / "pathloss_reference.csv"])
+    assert result.rows == 800
+    assert result.figures["max_abs_error"] <= 0.01
+    assert result.figures["inside_range_frac"] == 1.0
+    assert result.misses == ()
+    assert {group.name for group in result.groups} == {
+        f"{scenario} {los}" for scenario in ("UMa", "UMi", "RMa") for los in ("LOS", "NLOS")
+    }
+
+
+def test_lines_without_sight_agree_to_rounding(reference_data):
+    # With sight Sionna takes c = 299792458 m/s in the breakpoint, the standard 3.0e8 m/s.
+    result = pathloss.validate([reference_data / "radio" / "pathloss_reference.csv"])
+    for group in result.groups:
+        if group.name.endswith("NLOS") and not group.name.startswith("RMa"):
+            assert group.figures["max_abs_error"] == pytest.approx(0.0, abs=1e-5)

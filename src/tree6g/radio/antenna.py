@@ -72,7 +72,8 @@ def element_dbi(antenna: Antenna, azimuth_rad: FloatArray, zenith_rad: FloatArra
         shape = np.broadcast_shapes(azimuth_rad.shape, zenith_rad.shape)
         return np.full(shape, antenna.gain_dbi)
     most_db, width_rad = antenna.attenuation_db, np.radians(antenna.beamwidth_deg)
-    across = (np.asarray(azimuth_rad) + np.pi) % (2.0 * np.pi) - np.pi
+    turns = np.rint(azimuth_rad / (2.0 * np.pi))
+    across = azimuth_rad - 2.0 * np.pi * turns
     upright_db = np.minimum(12.0 * ((zenith_rad - np.pi / 2.0) / width_rad) ** 2, most_db)
     across_db = np.minimum(12.0 * (across / width_rad) ** 2, most_db)
     return antenna.gain_dbi - np.minimum(upright_db + across_db, most_db)

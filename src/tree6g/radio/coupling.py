@@ -116,15 +116,16 @@ def antenna_gain_dbi(
     below_m = layout.site_m[:, 2] - terminals.position_m[:, 2:]  # [terminal, site]
     zenith = np.pi / 2.0 + np.arctan2(below_m, np.hypot(to_m[..., 0], to_m[..., 1]))
     azimuth = np.arctan2(to_m[..., 1], to_m[..., 0])
-    site = layout.cell_site
-    across = azimuth[:, site] - layout.bearing_rad
-    if isinstance(antenna, Antenna):
-        return gain_dbi(antenna, across, zenith[:, site], layout.tilt_rad)
-    result = np.empty_like(across)
-    for kind in set(antenna):
-        cell = np.array([n for n, a in enumerate(antenna) if a == kind])
-        tilt = layout.tilt_rad[cell]
-        result[:, cell] = gain_dbi(kind, across[:, cell], zenith[:, site[cell]], tilt)
+    kinds = [antenna] * layout.cells if isinstance(antenna, Antenna) else list(antenna)
+    result = np.empty((terminals.count, layout.cells))
+    # Cells of a site that differ in their bearing alone share the angle of their array.
+    alike: dict[tuple[int, float, Antenna], list[int]] = {}
+    for cell, kind in enumerate(kinds):
+        key = (int(layout.cell_site[cell]), float(layout.tilt_rad[cell]), kind)
+        alike.setdefault(key, []).append(cell)
+    for (site, tilt, kind), cells in alike.items():
+        across = azimuth[:, site, None] - layout.bearing_rad[cells]
+        result[:, cells] = gain_dbi(kind, across, zenith[:, site, None], np.array([tilt]))
     return result
 
 

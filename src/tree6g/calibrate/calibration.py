@@ -1,0 +1,224 @@
+"""Coupling gain, SIR and SINR against the large-scale calibration of 3GPP's companies.
+
+The file holds, for every scenario and percentile, the companies' mean, least and greatest value:
+R1-165974 (21 companies; UMi, UMa and offices at 6, 30 and 70 GHz) and R1-2506406 (Release 19: UMa,
+UMi and SMa at 7 GHz, UMa and UMi at 6 GHz) in the columns `scenario`, `cdf_percent` and
+`<metric>_mean`, `<metric>_min`, `<metric>_max`. No constant of the models was fitted to them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tree6g.calibrate.columns import raise_all, read_columns
+from tree6g.calibrate.result import Curve, Group, Validation
+from tree6g.calibrate.setup import METRICS, percentiles_db, release_of, setup
+from tree6g.errors import DataError
+from tree6g.radio.pathloss import FloatArray
+
+SEEDS: Final = 5
+DROPS: Final = 20
+PERCENT: Final = tuple(float(p) for p in range(5, 100, 5))
+# What must hold for every seed: share inside the range, distance from it, mean distance from mean
+INSIDE_FRAC: Final = 0.98
+OUTSIDE_DB: Final = 0.5
+DEVIATION_DB: Final = 0.5
+LABEL: Final = {"coupling_gain_db": "coupling gain", "sir_db": "SIR", "sinr_db": "SINR"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Band:
+    """One metric of one scenario: the companies' values and ours.
+
+    Attributes:
+        scenario: Name in the file.
+        metric: One of `METRICS`.
+        percent: Percentiles that the file has. [percentile]
+        mean_db: Mean of the companies. [percentile]
+        low_db: Least. [percentile]
+        high_db: Greatest. [percentile]
+        ours_db: Our values. [seed, percentile]
+    """
+
+    scenario: str
+    metric: str
+    percent: FloatArray
+    mean_db: FloatArray
+    low_db: FloatArray
+    high_db: FloatArray
+    ours_db: FloatArray
+
+    @property
+    def outside_db(self) -> FloatArray:
+        """How far outside the range, 0 inside. [seed, percentile]."""
+        beyond = np.maximum(self.low_db - self.ours_db, self.ours_db - self.high_db)
+        return np.maximum(beyond, 0.0)
+
+    @property
+    def deviation_db(self) -> FloatArray:
+        """Distance from the mean of the companies. [seed, percentile]."""
+        return self.ours_db - self.mean_db
+
+
+def validate(files: Sequence[Path], *, seeds: int = SEEDS, drops: int = DROPS) -> Validation:
+    """Compare our curves with the companies', each seed by itself.
+
+    Figures: `inside_range_frac`, `mean_abs_error` and `max_abs_error` (dB, from the companies'
+    mean), `max_outside_db`, each over all seeds; the same in groups by seed and by curve. A row is
+    a percentile of a curve.
+
+    Args:
+        files: Files of reference curves.
+        seeds: Number of fixed seeds, 0, 1, ....
+        drops: Drops that are averaged for each seed.
+
+    Raises:
+        DataError: A file is not of this form, or names scenarios that are not known.
+    """
+    bands = [band for file in files for band in _bands(Path(file), seeds, drops)]
+    by_seed = [_group(f"seed {n}", bands, n) for n in range(seeds)]
+    by_curve = [_group(f"{b.scenario} {LABEL[b.metric]}", [b]) for b in bands]
+    whole = _group("all", bands)
+    return Validation(
+        kind="calibration",
+        rows=whole.rows,
+        figures=whole.figures,
+        groups=(*by_seed, *by_curve),
+        misses=tuple(miss for band in bands for miss in _misses(band)),
+        problems=tuple(problem for group in by_seed for problem in _problems(group)),
+        curves=tuple(_curve(band) for band in bands),
+    )
+
+
+def _bands(file: Path, seeds: int, drops: int) -> list[Band]:
+    """Simulate what a file asks for."""
+    columns = tuple(f"{metric}_{edge}" for metric in METRICS for edge in ("mean", "min", "max"))
+    table = read_columns(file, ("scenario",), ("cdf_percent",), optional=columns)
+    metrics = [
+        m for m in METRICS if all(f"{m}_{e}" in table.number for e in ("mean", "min", "max"))
+    ]
+    if not metrics:
+        raise DataError(
+            f"Expected the columns {', '.join(columns[:3])} or those of SIR or SINR; {file} has "
+            "none of the three. Rename its columns."
+        )
+    named = np.array(table.text["scenario"])
+    names = list(dict.fromkeys(table.text["scenario"]))
+    glass = release_of(names)
+    cases = {name: setup(name, glass=glass) for name in names}
+    raise_all(file, [_unknown(name) for name, case in cases.items() if case is None])
+    bands: list[Band] = []
+    wanted = np.isin(table.number["cdf_percent"], PERCENT)
+    for name, case in cases.items():
+        rows = np.flatnonzero((named == name) & wanted)
+        if case is None or not rows.size:
+            continue
+        percent = table.number["cdf_percent"][rows]
+        ours_db = np.stack(
+            [
+                percentiles_db(case, _generator(name, n), percent=percent, drops=drops)
+                for n in range(seeds)
+            ]
+        )  # [seed, metric, percentile]
+        for metric in metrics:
+            edges = [table.number[f"{metric}_{edge}"][rows] for edge in ("mean", "min", "max")]
+            known = np.isfinite(edges).all(axis=0)
+            if known.any():
+                mean_db, low_db, high_db = (edge[known] for edge in edges)
+                bands.append(
+                    Band(
+                        scenario=name,
+                        metric=metric,
+                        percent=percent[known],
+                        mean_db=mean_db,
+                        low_db=low_db,
+                        high_db=high_db,
+                        ours_db=ours_db[:, METRICS.index(metric), known],
+                    )
+                )
+    if not bands:
+        raise DataError(
+            f"Expected rows at cdf_percent 5, 10, ..., 95; {file} has none. Give its percentiles "
+            "in percent."
+        )
+    return bands
+
+
+def _generator(name: str, seed: int) -> np.random.Generator:
+    """One stream per scenario and seed, whatever else stands in the file."""
+    return np.random.default_rng([seed, zlib.crc32(name.strip().lower().encode())])
+
+
+def _unknown(name: str) -> str:
+    return (
+        f"scenario must be UMi-, UMa-, Indoor- or SMa- and a frequency (UMi-6GHz, SMa-7GHz-1299m); "
+        f"got '{name}'"
+    )
+
+
+def _group(name: str, bands: Sequence[Band], seed: int | None = None) -> Group:
+    pick = slice(None) if seed is None else slice(seed, seed + 1)
+    outside_db = np.concatenate([band.outside_db[pick].ravel() for band in bands])
+    away_db = np.abs(np.concatenate([band.deviation_db[pick].ravel() for band in bands]))
+    rows = sum(band.percent.size for band in bands)
+    figures = {
+        "inside_range_frac": float((outside_db == 0.0).mean()),
+        "mean_abs_error": float(away_db.mean()),
+        "max_abs_error": float(away_db.max()),
+        "max_outside_db": float(outside_db.max()),
+    }
+    return Group(name=name, rows=rows, figures=figures)
+
+
+def _problems(group: Group) -> list[str]:
+    """Bars that a seed does not reach."""
+    figures = group.figures
+    bars = (
+        (figures["inside_range_frac"] < INSIDE_FRAC, "inside_range_frac", f">= {INSIDE_FRAC}"),
+        (figures["max_outside_db"] > OUTSIDE_DB, "max_outside_db", f"<= {OUTSIDE_DB} dB"),
+        (figures["mean_abs_error"] > DEVIATION_DB, "mean_abs_error", f"<= {DEVIATION_DB} dB"),
+    )
+    return [
+        f"{group.name}: {name} must be {bar}; it is {figures[name]:.3f}"
+        for missed, name, bar in bars
+        if missed
+    ]
+
+
+def _misses(band: Band) -> list[Mapping[str, Any]]:
+    outside_db = band.outside_db
+    return [
+        {
+            "scenario": band.scenario,
+            "metric": band.metric,
+            "cdf_percent": float(band.percent[at]),
+            "seed": int(seed),
+            "ours_db": float(band.ours_db[seed, at]),
+            "low_db": float(band.low_db[at]),
+            "high_db": float(band.high_db[at]),
+            "outside_db": float(outside_db[seed, at]),
+        }
+        for seed, at in zip(*np.nonzero(outside_db), strict=True)
+    ]
+
+
+def _curve(band: Band) -> Curve:
+    """Our mean over the seeds on the companies' band, over the percentiles."""
+    order = np.argsort(band.percent)
+    return Curve(
+        panel=f"{band.scenario} {LABEL[band.metric]}",
+        name="tree6g",
+        x_label="terminals below (%)",
+        y_label=f"{LABEL[band.metric]} (dB)",
+        x=band.percent[order],
+        y=band.ours_db.mean(axis=0)[order],
+        reference=band.mean_db[order],
+        low=band.low_db[order],
+        high=band.high_db[order],
+    )

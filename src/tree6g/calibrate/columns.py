@@ -1,0 +1,107 @@
+"""Columns of a CSV file of reference data: read, checked, all faults told at once."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from tree6g.errors import DataError
+from tree6g.radio.pathloss import FloatArray
+
+SHOWN: Final = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Columns:
+    """Columns of one file, by name.
+
+    Attributes:
+        text: Columns of words. [row]
+        number: Columns of finite numbers; NaN where an optional column is empty. [row]
+        rows: Number of rows.
+    """
+
+    text: Mapping[str, tuple[str, ...]]
+    number: Mapping[str, FloatArray]
+    rows: int
+
+
+def read_columns(
+    file: Path, text: Sequence[str], numbers: Sequence[str], *, optional: Sequence[str] = ()
+) -> Columns:
+    """Read the named columns; others are passed over.
+
+    Args:
+        file: CSV with a header.
+        text: Columns of words.
+        numbers: Columns of numbers.
+        optional: Columns of numbers that may be missing, or empty in some rows.
+
+    Raises:
+        DataError: The file cannot be read, columns are missing, or values are not finite numbers.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            titles = [title.strip() for title in reader.fieldnames or ()]
+            reader.fieldnames = titles
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"Expected a CSV file; {file} cannot be read: {error}.") from error
+    missing = [name for name in (*text, *numbers) if name not in titles]
+    if missing:
+        raise DataError(
+            f"Expected the columns {', '.join((*text, *numbers))}; {file} lacks "
+            f"{', '.join(missing)} and has {', '.join(titles) or 'none'}. Rename its columns."
+        )
+    if not rows:
+        raise DataError(f"Expected rows below the header; {file} has none.")
+    problems: list[str] = []
+    words = {name: tuple((row[name] or "").strip() for row in rows) for name in text}
+    values = {name: _numbers(rows, name, problems) for name in numbers}
+    for name in optional:
+        if name in titles:
+            values[name] = _numbers(rows, name, problems, may_be_empty=True)
+    raise_all(file, problems)
+    return Columns(text=words, number=values, rows=len(rows))
+
+
+def raise_all(file: Path, problems: Sequence[str]) -> None:
+    """Raise one error for all faults of a file, if there are any.
+
+    Raises:
+        DataError: There are faults; the first ten are shown.
+    """
+    if not problems:
+        return
+    more = f"\n- and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    listed = "\n- ".join(problems[:SHOWN])
+    raise DataError(f"{file} has {len(problems)} faults; correct them:\n- {listed}{more}")
+
+
+def _numbers(
+    rows: list[dict[str, str]], name: str, problems: list[str], *, may_be_empty: bool = False
+) -> FloatArray:
+    values = np.full(len(rows), np.nan)
+    for n, row in enumerate(rows):
+        if may_be_empty and not (row[name] or "").strip():
+            continue
+        value = _finite(row[name])
+        if value is None:
+            problems.append(f"line {n + 2}: {name} must be a finite number; got '{row[name]}'")
+        else:
+            values[n] = value
+    return values
+
+
+def _finite(written: str | None) -> float | None:
+    try:
+        value = float(written or "")
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None

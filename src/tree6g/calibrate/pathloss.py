@@ -1,0 +1,145 @@
+"""Path loss against a table of values, row by row.
+
+Columns: `scenario` (UMa, UMi, RMa, InH, SMa), `los` (LOS or NLOS), `fc_GHz`, `h_BS_m`, `h_UT_m`,
+`d2D_m` and `pathloss_dB`. The values have no shadowing and no wall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.calibrate.columns import Columns, raise_all, read_columns
+from tree6g.calibrate.result import Curve, Group, Validation
+from tree6g.radio.pathloss import Environment, FloatArray, pathloss_db
+
+TOLERANCE_DB: Final = 0.01
+MISSES: Final = 20  # rows printed
+NUMBERS: Final = ("fc_GHz", "h_BS_m", "h_UT_m", "d2D_m", "pathloss_dB")
+ENVIRONMENT: Final[dict[str, Environment]] = {
+    "uma": "uma",
+    "umi": "umi",
+    "rma": "rma",
+    "sma": "sma",
+    # both kinds of office have the same path loss; only their lines of sight differ
+    "inh": "inh-open",
+    "inh-office": "inh-open",
+    "inh-open": "inh-open",
+    "inh-mixed": "inh-mixed",
+    "indoor": "inh-open",
+}
+
+
+def validate(files: Sequence[Path]) -> Validation:
+    """Compare `radio.pathloss.pathloss_db` with every row of the files.
+
+    Figures: `max_abs_error` and `mean_abs_error` in dB, `inside_range_frac`: the share of rows
+    within 0.01 dB. Groups: by scenario and line of sight.
+
+    Raises:
+        DataError: A file is not of this form; all its faults are told.
+    """
+    tables = [_read(Path(file)) for file in files]
+    parts = [(group, *_compare(table, rows)) for table in tables for group, rows in _groups(table)]
+    names = list(dict.fromkeys(name for name, _, _ in parts))
+    distance_m = {n: np.concatenate([d for name, d, _ in parts if name == n]) for n in names}
+    error_db = {n: np.concatenate([e for name, _, e in parts if name == n]) for n in names}
+    whole_db = np.concatenate(list(error_db.values()))
+    misses = tuple(
+        {"group": name, "d2D_m": float(distance_m[name][row]), "error_db": float(errors[row])}
+        for name, errors in error_db.items()
+        for row in np.flatnonzero(np.abs(errors) > TOLERANCE_DB)
+    )
+    return Validation(
+        kind="pathloss",
+        rows=whole_db.size,
+        figures=_figures(whole_db),
+        groups=tuple(Group(name=n, rows=e.size, figures=_figures(e)) for n, e in error_db.items()),
+        misses=misses,
+        problems=_problems(whole_db),
+        curves=tuple(_curve(name, distance_m[name], error_db[name]) for name in names),
+    )
+
+
+def _read(file: Path) -> Columns:
+    """Read a file and check what its rows say."""
+    table = read_columns(file, ("scenario", "los"), NUMBERS)
+    problems = []
+    for n in range(table.rows):
+        scenario, los = table.text["scenario"][n], table.text["los"][n]
+        if scenario.lower() not in ENVIRONMENT:
+            problems.append(
+                f"line {n + 2}: scenario must be UMa, UMi, RMa, InH or SMa; got '{scenario}'"
+            )
+        if los.upper() not in ("LOS", "NLOS"):
+            problems.append(f"line {n + 2}: los must be LOS or NLOS; got '{los}'")
+    for name in NUMBERS[:-1]:
+        problems += [
+            f"line {n + 2}: {name} must be > 0; got {table.number[name][n]:g}"
+            for n in np.flatnonzero(table.number[name] <= 0.0)
+        ]
+    raise_all(file, problems)
+    return table
+
+
+def _groups(table: Columns) -> list[tuple[str, npt.NDArray[np.intp]]]:
+    """Rows of each scenario, line of sight and frequency, under the name of the first two."""
+    keys = [
+        (scenario, los.upper(), ghz)
+        for scenario, los, ghz in zip(
+            table.text["scenario"], table.text["los"], table.number["fc_GHz"], strict=True
+        )
+    ]
+    rows: dict[tuple[str, str, float], list[int]] = {}
+    for n, key in enumerate(keys):
+        rows.setdefault(key, []).append(n)
+    return [(f"{key[0]} {key[1]}", np.array(which)) for key, which in rows.items()]
+
+
+def _compare(table: Columns, rows: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """Distances and errors of rows that share scenario, line of sight and frequency."""
+    first = rows[0]
+    number = {name: values[rows] for name, values in table.number.items()}
+    ours_db = pathloss_db(
+        ENVIRONMENT[table.text["scenario"][first].lower()],
+        number["d2D_m"],
+        table.text["los"][first].upper() == "LOS",
+        frequency_hz=1e9 * float(number["fc_GHz"][0]),
+        h_bs_m=number["h_BS_m"],
+        h_ut_m=number["h_UT_m"],
+    )
+    return number["d2D_m"], ours_db - number["pathloss_dB"]
+
+
+def _figures(error_db: FloatArray) -> dict[str, float]:
+    away_db = np.abs(error_db)
+    return {
+        "max_abs_error": float(away_db.max()),
+        "mean_abs_error": float(away_db.mean()),
+        "inside_range_frac": float((away_db <= TOLERANCE_DB).mean()),
+    }
+
+
+def _problems(error_db: FloatArray) -> tuple[str, ...]:
+    count = int((np.abs(error_db) > TOLERANCE_DB).sum())
+    return (f"{count} rows differ by more than {TOLERANCE_DB} dB",) if count else ()
+
+
+def _curve(name: str, distance_m: FloatArray, error_db: FloatArray) -> Curve:
+    order = np.argsort(distance_m, kind="stable")
+    edge_db = np.full(distance_m.size, TOLERANCE_DB)
+    return Curve(
+        panel=name,
+        name="error",
+        x_label="horizontal distance (m)",
+        y_label="ours minus reference (dB)",
+        x=distance_m[order],
+        y=error_db[order],
+        low=-edge_db,
+        high=edge_db,
+        form="points",
+    )
