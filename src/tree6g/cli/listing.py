@@ -16,6 +16,8 @@ TABLES: Final = {
     "base-stations": "base_stations",
     "lengths": "request_lengths",
     "quantities": "quantities",
+    "mcs": "modulation_coding",
+    "cqi": "channel_quality",
 }
 KINDS: Final = ("scenarios", *TABLES)
 SHOWN_COLUMNS: Final = 5
