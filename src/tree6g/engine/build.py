@@ -9,6 +9,7 @@ import numpy as np
 
 from tree6g.engine import cells, hosts, radio, terminals
 from tree6g.engine.policies import Policy, policy
+from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
 from tree6g.engine.workload import draw_requests
 from tree6g.engine.world import Ai, Cell, Host, Source, World, link_node, terminals_node
 from tree6g.errors import ScenarioError
@@ -19,7 +20,10 @@ from tree6g.traffic.messages import PoissonSources, periodic
 
 
 def build(
-    scenario: Scenario, traces: dict[str | None, Trace], chosen: Policy | None = None
+    scenario: Scenario,
+    traces: dict[str | None, Trace],
+    chosen: Policy | None = None,
+    sleeping: SleepPolicy | None = None,
 ) -> World:
     """The world of a run, drawn with one random stream per purpose.
 
@@ -27,6 +31,7 @@ def build(
         scenario: What to build.
         traces: Traces by AI service; None: all AI requests.
         chosen: Policy in place of the scenario's.
+        sleeping: Sleep policy in place of the scenario's.
 
     Raises:
         ScenarioError: Parts that do not go together.
@@ -51,6 +56,7 @@ def build(
         ai=ai,
         sources=list(_sources(scenario, sites, arrivals)),
         policy=chosen or policy(scenario.policy),
+        sleep_policy=sleeping or sleep_policy(scenario.sleep_policy),
         requests=drawn,
         traces={name or "*": trace.source for name, trace in traces.items()},
         delay_budget_s={

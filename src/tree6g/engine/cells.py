@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from tree6g.engine.airtime import Pool
+from tree6g.engine.rest import Rest, station_of
 from tree6g.engine.world import Carrier, Cell, terminals_node
-from tree6g.errors import DataError, ScenarioError
-from tree6g.radio.power import StationPower, station_power
+from tree6g.errors import ScenarioError
 from tree6g.scenario.model import AiService, Scenario, Site
 
 
@@ -21,6 +21,7 @@ def cells(scenario: Scenario, sites: Sequence[Site]) -> Iterator[Cell]:
     up = [s.name for s in scenario.services if isinstance(s, AiService) or s.direction == "up"]
     down = [s.name for s in scenario.services if isinstance(s, AiService) or s.direction == "down"]
     for index, site in enumerate(sites):
+        station = station_of(site)
         yield Cell(
             index=index,
             node=f"{site.name}.cell",
@@ -28,25 +29,12 @@ def cells(scenario: Scenario, sites: Sequence[Site]) -> Iterator[Cell]:
             site_index=index,
             pue=site.pue,
             spec=site.base_station,
-            station=_station(site),
+            station=station,
+            rest=Rest.of(station, site.base_station),
             uplink=_uplink(site, up),
             downlink=_downlink(site, down),
             terminals=terminals_node(site.name),
         )
-
-
-def _station(site: Site) -> StationPower:
-    base = site.base_station
-    try:
-        return station_power(
-            base.model,
-            bandwidth_hz=base.bandwidth_hz,
-            anchor_w=base.anchor_power_w,
-            transmit_power_w=base.transmit_power_w,
-            sleep=base.sleep,
-        )
-    except DataError as error:
-        raise ScenarioError(f"base station of site '{site.name}': {error}") from error
 
 
 def _uplink(site: Site, services: Sequence[str]) -> Carrier:

@@ -7,6 +7,7 @@ import numpy as np
 from tree6g.engine.airtime import Messages
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import deliver_data, deliver_tokens
+from tree6g.engine.sleep import open_downlink
 from tree6g.engine.world import Tick, World
 from tree6g.radio.link import shannon as radio
 from tree6g.radio.pathloss import FloatArray
@@ -18,6 +19,7 @@ def send(world: World, tick: Tick) -> None:
         cell.release(tick.t1_s)
     rates = world.radio.rate_bps[DOWN]
     for index, cell in enumerate(world.cells):
+        open_downlink(world, cell, tick)
         for service, passage in cell.advance(DOWN, tick, world.book, rates):
             sent, reached_s = passage.sent, passage.end_s + radio.LATENCY_S
             if not len(sent):

@@ -8,9 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import power
+from tree6g.engine import power, sleep
 from tree6g.engine.ledger import TRAFFIC, node_tiers
-from tree6g.engine.world import LOST, SERVED, World, link_node, terminals_node
+from tree6g.engine.world import (
+    LOST,
+    SERVED,
+    World,
+    link_node,
+    shared_node,
+    terminals_node,
+)
 from tree6g.ledger.meta import Meta, digest
 from tree6g.ledger.writer import LedgerWriter
 from tree6g.metric.profile import data_profile, service_meta
@@ -179,6 +186,11 @@ def _entities(world: World) -> list[dict[str, Any]]:
         _entity(c.node, tiers, c.site, "ran network operator full", "cell", c.station.model)
         for c in world.cells
     ]
+    rows += [
+        _entity(shared_node(c), tiers, c.site, "full", "other operators' share", c.station.model)
+        for c in world.cells
+        if c.rest.operator_share_frac < 1.0
+    ]
     rented = {cloud.name for cloud in scenario.clouds if cloud.rented}
     for host in world.hosts:
         if host.spec is not None:
@@ -251,6 +263,7 @@ def _notes(world: World, rate: float) -> list[str]:
         for to, load in world.link_peak_frac.items()
         if load > LINK_BUSY_FRAC
     ]
+    notes += sleep.notes(world)
     edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])
     if len(edge) > 1:
         notes.append(f"Requests were answered by {', '.join(edge.tolist())}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tree6g.engine.book import Amount
 from tree6g.engine.power import ROOFLINE
-from tree6g.engine.world import World
+from tree6g.engine.world import World, shared_node
 from tree6g.ledger.writer import LedgerWriter
 
 TRAFFIC = "traffic"
@@ -26,6 +26,7 @@ def close_interval(world: World, writer: LedgerWriter, t0_s: float, t1_s: float)
 def node_tiers(world: World) -> dict[str, str]:
     """Tier of every node of a run."""
     tiers = {cell.node: "ran" for cell in world.cells}
+    tiers |= {shared_node(cell): "ran" for cell in world.cells}
     tiers |= {cell.terminals: "device" for cell in world.cells}
     tiers |= {host.node: host.tier for host in world.hosts}
     return tiers

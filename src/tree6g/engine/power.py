@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
-from tree6g.engine.world import Cell, Host, Tick, World, link_node
-from tree6g.radio.airtime import busy_periods
-from tree6g.radio.power import SSB_PERIOD_S, station_energy
+from tree6g.engine.sleep import traffic
+from tree6g.engine.world import Cell, Host, Tick, World, link_node, shared_node
+from tree6g.radio.sleep import Duty, duty, station_energy, station_total_j
 from tree6g.transport.link import energy_j as link_energy_j
 
 STATION, ROOFLINE, HOST, LINK, SITE, TERMINAL = (
@@ -38,40 +38,63 @@ def _cell(world: World, cell: Cell, tick: Tick) -> None:
         for kind in ("bit_dl", "bit_ul")
     }
     down_s, up_s = (sum(services.values()) for services in by_kind.values())
-    energy = station_energy(
-        cell.station,
-        tick.step_s,
-        downlink_s=down_s,
-        uplink_s=up_s,
-        awake_frac=_awake_frac(cell, tick),
-    )
-    rest = "sleep" if cell.station.resting().name != "none" else "idle"
-    parts: list[tuple[str, float, str | None]] = [
-        (rest, energy.floor_j, None),
-        ("idle", energy.awake_j, None),
-        ("transition", energy.transition_j, None),
-        ("broadcast", energy.broadcast_j, None),
+    off_j, did = _duty(cell, tick)
+    energy = station_energy(cell.rest.station, did, downlink_s=down_s, uplink_s=up_s)
+    shared: list[tuple[str, float]] = [
+        ("sleep", energy.asleep_j + off_j[0]),
+        ("idle", energy.awake_j),
+        ("transition", energy.transition_j + off_j[1]),
+        ("broadcast", energy.broadcast_j),
     ]
-    parts += [("active", energy.downlink_j * t / down_s, s) for s, t in by_kind["bit_dl"].items()]
-    parts += [("active", energy.uplink_j * t / up_s, s) for s, t in by_kind["bit_ul"].items()]
-    for state, joules, service in parts:
-        _spend(world, cell.node, "radio_unit", state, joules, STATION, cell.pue, service=service)
-    world.book.integrate(cell.node, cell.pue * energy.total_j)
+    own = cell.rest.operator_share_frac
+    for state, joules in shared:
+        _spend(world, cell.node, "radio_unit", state, own * joules, STATION, cell.pue)
+    parts = [("bit_dl", energy.downlink_j, down_s), ("bit_ul", energy.uplink_j, up_s)]
+    for kind, joules, total_s in parts:
+        for service, used_s in by_kind[kind].items():
+            part_j = joules * used_s / total_s
+            _spend(
+                world, cell.node, "radio_unit", "active", part_j, STATION, cell.pue, service=service
+            )
+    everybody_j = station_total_j(cell.rest.station, did, downlink_s=down_s, uplink_s=up_s)
+    everybody_j += sum(off_j)
+    others_j = (1.0 - own) * sum(joules for _, joules in shared)
+    world.book.integrate(cell.node, cell.pue * (everybody_j - others_j))
+    _others(world, cell, shared, others_j)
     _terminal_radios(world, cell, by_kind["bit_ul"])
     cell.sending_s.clear()
     cell.windows.clear()
 
 
-def _awake_frac(cell: Cell, tick: Tick) -> float:
-    """Share of SSB periods of the step with traffic."""
-    if not cell.windows:
-        return 0.0
-    start_s, end_s = (np.concatenate(edges) for edges in zip(*cell.windows, strict=True))
-    periods = max(1, round(tick.step_s / SSB_PERIOD_S))
-    busy = busy_periods(
-        start_s, end_s, origin_s=tick.t0_s, period_s=tick.step_s / periods, periods=periods
+def _duty(cell: Cell, tick: Tick) -> tuple[tuple[float, float], Duty]:
+    """Energy of being off and of going there, and what the cell does in the rest of the step."""
+    rest = cell.rest
+    up_s = rest.off_until(tick.t0_s, tick.t1_s)
+    did = duty(
+        rest.station, up_s, tick.t1_s, traffic(cell),
+        timer_s=rest.order.timer_s, traffic_end_s=rest.traffic_end_s,
+    )  # fmt: skip
+    rest.traffic_end_s = did.traffic_end_s
+    rest.asleep_s += float(did.asleep_s.sum()) + up_s - tick.t0_s
+    off_j = (
+        rest.whole.off.power_w * (up_s - tick.t0_s),
+        rest.whole.off.transition_j * rest.entered_off,
     )
-    return float(busy.mean())
+    rest.lasted_s += tick.step_s
+    rest.entered_off = False
+    if rest.off_from_s is not None and rest.up_from_s <= tick.t1_s:
+        rest.off_from_s, rest.up_from_s = None, -math.inf
+    return off_j, did
+
+
+def _others(world: World, cell: Cell, shared: Sequence[tuple[str, float]], others_j: float) -> None:
+    """What the other operators of a shared station pay."""
+    if others_j:
+        node = shared_node(cell)
+        for state, joules in shared:
+            part_j = (1.0 - cell.rest.operator_share_frac) * joules
+            _spend(world, node, "radio_unit", state, part_j, STATION, cell.pue)
+        world.book.integrate(node, cell.pue * others_j)
 
 
 def _terminal_radios(world: World, cell: Cell, sending_s: dict[str, float]) -> None:

@@ -18,6 +18,7 @@ from tree6g.engine import (
     inference,
     ledger,
     power,
+    sleep,
     transport,
     uplink,
 )
@@ -25,6 +26,7 @@ from tree6g.engine.build import build
 from tree6g.engine.delivery import lose, lose_data
 from tree6g.engine.header import RequestCount
 from tree6g.engine.policies import Policy
+from tree6g.engine.policies.sleep import SleepPolicy
 from tree6g.engine.world import Tick, World
 from tree6g.errors import LedgerError
 from tree6g.ledger.meta import Meta
@@ -89,6 +91,7 @@ def run(
     trace: str | Path | Mapping[str, str | Path] | None = None,
     overrides: Sequence[str] = (),
     policy: Policy | None = None,
+    sleep_policy: SleepPolicy | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
     """Simulate a scenario and write its ledger.
@@ -102,6 +105,7 @@ def run(
             by their request shares, or one file per service.
         overrides: Changes such as `"population.users=200"`.
         policy: Dispatch policy in place of the scenario's.
+        sleep_policy: Sleep policy in place of the scenario's.
         progress: Called with the share done and the phase.
 
     Raises:
@@ -112,7 +116,7 @@ def run(
     """
     changes = (*overrides, *(() if seed is None else (f"seed={seed}",)))
     described = load(scenario, changes)
-    world = build(described, _traces(trace), policy)
+    world = build(described, _traces(trace), policy, sleep_policy)
     meta = header.first_meta(world)
     folder = out or OUT / f"{described.name}-{str(meta.scenario_hash)[:8]}"
     with _replacing(folder / "ledger", meta) as writer:
@@ -176,6 +180,7 @@ def simulate(world: World, writer: LedgerWriter, progress: Progress | None = Non
 
 def advance(world: World, tick: Tick) -> None:
     """One step: the phases in the order in which a request passes them."""
+    sleep.decide(world, tick)
     arrivals.draw(world, tick)
     dispatch.assign(world, tick)
     uplink.send(world, tick)

@@ -14,6 +14,8 @@ from tree6g.engine.airtime import Messages, Passage, Pool
 from tree6g.engine.book import Book
 from tree6g.engine.crowd import UP, IntArray, Radio
 from tree6g.engine.policies import Policy
+from tree6g.engine.policies.sleep import SleepPolicy
+from tree6g.engine.rest import Rest
 from tree6g.metric.profile import Profile
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power import StationPower
@@ -104,7 +106,8 @@ class Cell:
         site_index: Number of its site.
         pue: Of the site.
         spec: What the scenario says of its base station.
-        station: Power states.
+        station: Power states with everything on.
+        rest: What sleeps of it, and when.
         uplink: Direction to the network.
         downlink: Direction to the terminals.
         terminals: Node of the terminals at its site.
@@ -125,6 +128,7 @@ class Cell:
     pue: float
     spec: BaseStation
     station: StationPower
+    rest: Rest
     uplink: Carrier
     downlink: Carrier
     terminals: str
@@ -168,6 +172,7 @@ class Cell:
                 used_s = passage.used_s * pool.band_frac * carrier.time_frac
                 if used_s > 0.0:
                     self.sending_s[kind, service] = used_s
+                    self.rest.used_s[kind] = self.rest.used_s.get(kind, 0.0) + used_s
                     self.windows.append((passage.start_s, passage.stop_s))
                 book.do(self.node, service, kind, 0.0, demand=used_s)
                 yield service, passage
@@ -271,6 +276,7 @@ class World:
     ai: Sequence[Ai]
     sources: Sequence[Source]
     policy: Policy
+    sleep_policy: SleepPolicy
     requests: Requests
     delay_budget_s: Mapping[str, float]
     traces: Mapping[str, str]
@@ -299,6 +305,11 @@ class World:
     def service_of(self, request: int) -> Ai:
         """The service of a request."""
         return self.ai[int(self.requests.service[request])]
+
+
+def shared_node(cell: Cell) -> str:
+    """Node of the ledger for what other operators pay of a shared station."""
+    return f"{cell.site}.shared"
 
 
 def link_node(site: str, link: Link) -> str:

@@ -1,28 +1,27 @@
 """Power of a base station by state: EARTH 2011 and the relative model of TR 38.864.
 
-A cell that is on sends its broadcast (SSB, SIB1) every 20 ms and wakes for it. Between two bursts
-it may sleep, but only in a state whose transition fits into that gap. Powers are those of the
-radio site's equipment; site cooling is not included.
+TR 38.864 V18.1.0 clause 5.1 (as quoted in the energy model of ns-3 nr; second-hand):
+P_DL = P3 + s_a (P4 - P3) (A + s_f s_p / eta (1 - A)) and P_UL = P3 + s_a (P5 - P3), with A = 0.4,
+P3 micro sleep. A sleep state draws its power for as long as it lasts; going to sleep and waking up
+cost an energy besides, once for both. Powers are those of the radio site's equipment; site cooling
+is not included. The powers are relative: watts come from an anchor that the user states.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Final, Literal
 
 from tree6g import data
 from tree6g.errors import DataError
+from tree6g.radio.broadcast import SSB_SUBCARRIERS, Broadcast, broadcast
 
 Sleep = Literal["none", "micro", "light", "deep"]
+Efficiency = Literal["single", "dual"]
 DEPTH: Final[tuple[Sleep, ...]] = ("none", "micro", "light", "deep")
-SSB_PERIOD_S: Final = 0.02  # TS 38.213 clause 4.1: default period of the SSB burst
-SYMBOLS: Final = 14.0 / 15.0  # symbols per subcarrier spacing and second (normal cyclic prefix)
-SSB_SYMBOLS: Final = 4.0  # TS 38.211 clause 7.4.3.1
-SSB_SUBCARRIERS: Final = 240.0  # TS 38.211 clause 7.4.3.1
-SIB1_SYMBOLS: Final = 14.0  # one slot per beam for PDCCH and PDSCH of SIB1
-SIB1_PERIOD_S: Final = 0.16  # TS 38.331: transmission time interval of SIB1
 STATIC_FRAC: Final = 0.4  # A of TR 38.864 clause 5.1: share of P4 - P3 that is not the amplifier
+LOW_EFFICIENCY: Final = 0.76  # eta of the dual model where s_f s_p is below one half
+FURTHER_CARRIER: Final = 0.7  # TR 38.864: power of each further contiguous carrier over the first's
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +32,11 @@ class SleepState:
     power_w: float
     transition_s: float = 0.0
     transition_j: float = 0.0
+
+    @property
+    def wake_s(self) -> float:
+        """Time to wake up: half of the transition, which 3GPP states only for both ways."""
+        return 0.5 * self.transition_s
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +49,12 @@ class StationPower:
         downlink_w: Transmitting with full power over the whole band.
         uplink_w: Receiving.
         broadcast_w: Transmitting SSB and SIB1, which fill a part of the band.
-        sleep: Allowed states, deepest last.
-        broadcast_frac: Share of time of broadcast.
+        sleep: Allowed states between bursts, deepest last.
+        off: The state of a cell that is switched off: nothing is sent, nobody is heard.
+        muted_w: What a muted transceiver leaves of the awake power (EARTH: its sleep).
+        signals: SSB, SIB1 and RACH.
+        fdd: Both directions at once; receiving then costs nothing beside sending (TR 38.864).
+        carriers: Contiguous carriers that are on.
         transmit_power_w: Radiated power at full load.
     """
 
@@ -56,51 +64,62 @@ class StationPower:
     uplink_w: float
     broadcast_w: float
     sleep: tuple[SleepState, ...]
-    broadcast_frac: float
+    off: SleepState
+    muted_w: float
+    signals: Broadcast
+    fdd: bool
+    carriers: int
     transmit_power_w: float
 
-    @property
-    def gap_s(self) -> float:
-        """Time between two broadcast bursts."""
-        return SSB_PERIOD_S * (1.0 - self.broadcast_frac)
+    def allowing(self, deepest: Sleep) -> StationPower:
+        """The same station with no state deeper than this one."""
+        names = DEPTH[1 : DEPTH.index(deepest) + 1]
+        return dataclasses.replace(self, sleep=tuple(s for s in self.sleep if s.name in names))
 
-    def resting(self) -> SleepState:
-        """The state of least mean power that fits between two bursts, else awake."""
-        awake = SleepState(name="none", power_w=self.awake_w)
-        fitting = [s for s in self.sleep if s.transition_s <= self.gap_s]
-        return min([awake, *fitting], key=self._gap_power_w)
+    def with_antennas(self, active_frac: float) -> StationPower:
+        """With only a share of the transceivers on (s_a of TR 38.864, N_TRX of EARTH).
 
-    def _gap_power_w(self, state: SleepState) -> float:
-        return (state.power_w * self.gap_s + state.transition_j) / SSB_PERIOD_S
+        TR 38.864 scales what sending and receiving add, not the awake power; in EARTH a muted
+        transceiver sleeps. Each active transceiver keeps its power, so the radiated power falls
+        with the share.
+        """
+        awake_w = active_frac * self.awake_w + (1.0 - active_frac) * self.muted_w
+        downlink, uplink, broadcast = (
+            awake_w + active_frac * (power_w - self.awake_w)
+            for power_w in (self.downlink_w, self.uplink_w, self.broadcast_w)
+        )
+        return dataclasses.replace(
+            self,
+            awake_w=awake_w,
+            downlink_w=downlink,
+            uplink_w=uplink,
+            broadcast_w=broadcast,
+            transmit_power_w=active_frac * self.transmit_power_w,
+        )
+
+    def with_carriers(self, active: int) -> StationPower:
+        """With only some of the contiguous carriers on; those that are muted draw nothing.
+
+        The first one sends the broadcast, whatever the others do.
+        """
+        part = carriers_power(active) / carriers_power(self.carriers)
+        awake_w = part * self.awake_w
+        return dataclasses.replace(
+            self,
+            awake_w=awake_w,
+            downlink_w=part * self.downlink_w,
+            uplink_w=part * self.uplink_w,
+            broadcast_w=awake_w + self.broadcast_w - self.awake_w,
+            sleep=tuple(_scaled(s, part) for s in self.sleep),
+            muted_w=part * self.muted_w,
+            carriers=active,
+            transmit_power_w=self.transmit_power_w * active / self.carriers,
+        )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class StationEnergy:
-    """Energy of a cell over a time, by part; `floor` is the rest state over the whole time.
-
-    Attributes:
-        floor_j: Resting power (sleep, or awake where no sleep fits) over the whole time.
-        awake_j: What being kept awake by traffic adds to it.
-        transition_j: Falling asleep and waking up.
-        broadcast_j: SSB and SIB1 above the power between bursts.
-        downlink_j: Traffic sent.
-        uplink_j: Traffic received.
-    """
-
-    floor_j: float
-    awake_j: float
-    transition_j: float
-    broadcast_j: float
-    downlink_j: float
-    uplink_j: float
-
-    @property
-    def total_j(self) -> float:
-        """Sum of the parts."""
-        return (
-            self.floor_j + self.awake_j + self.transition_j + self.broadcast_j
-            + self.downlink_j + self.uplink_j
-        )  # fmt: skip
+def carriers_power(count: int) -> float:
+    """Power of contiguous intra-band carriers over that of one: 1 + 0.7 (n - 1)."""
+    return 1.0 + FURTHER_CARRIER * (count - 1)
 
 
 def earth_power_w(
@@ -115,29 +134,34 @@ def earth_power_w(
 
 
 def downlink_relative(
-    p3: float, p4: float, *, band_frac: float = 1.0, psd_ratio: float = 1.0, txru_frac: float = 1.0
+    p3: float,
+    p4: float,
+    *,
+    band_frac: float = 1.0,
+    psd_ratio: float = 1.0,
+    txru_frac: float = 1.0,
+    efficiency: Efficiency = "single",
 ) -> float:
-    """Downlink power in relative units (TR 38.864 clause 5.1, single amplifier efficiency).
+    """Downlink power in relative units (TR 38.864 clause 5.1).
 
-    P = P3 + s_a (P4 - P3) (A + s_f s_p (1 - A)), A = 0.4.
+    P = P3 + s_a (P4 - P3) (A + s_f s_p / eta (1 - A)), A = 0.4.
 
     Args:
         p3: Relative power of micro sleep.
         p4: Relative power of full downlink.
         band_frac: s_f, occupied over reference bandwidth.
-        psd_ratio: s_p, spectral density over that of the reference.
+        psd_ratio: s_p, spectral density of an active transceiver over that of the reference.
         txru_frac: s_a, active over reference transceivers.
+        efficiency: `single`: eta = 1; `dual`: 0.76 where s_f s_p < 0.5.
     """
-    part = STATIC_FRAC + band_frac * psd_ratio * (1.0 - STATIC_FRAC)
-    return p3 + txru_frac * (p4 - p3) * part
+    output = band_frac * psd_ratio
+    eta = LOW_EFFICIENCY if efficiency == "dual" and output < 0.5 else 1.0
+    return p3 + txru_frac * (p4 - p3) * (STATIC_FRAC + output / eta * (1.0 - STATIC_FRAC))
 
 
-def broadcast_frac(
-    beams: float, subcarrier_hz: float = 30e3, *, sib1_symbols: float = SIB1_SYMBOLS
-) -> float:
-    """Share of time in which SSB and SIB1 of all beams are sent, one after the other."""
-    symbol_s = 1.0 / (SYMBOLS * subcarrier_hz)
-    return beams * symbol_s * (SSB_SYMBOLS / SSB_PERIOD_S + sib1_symbols / SIB1_PERIOD_S)
+def uplink_relative(p3: float, p5: float, *, txru_frac: float = 1.0) -> float:
+    """Uplink power in relative units: P3 + s_a (P5 - P3), TR 38.864 clause 5.1."""
+    return p3 + txru_frac * (p5 - p3)
 
 
 def station_power(
@@ -147,26 +171,29 @@ def station_power(
     anchor_w: float | None = None,
     transmit_power_w: float | None = None,
     sleep: Sleep = "light",
-    sib1_symbols: float = SIB1_SYMBOLS,
+    efficiency: Efficiency = "single",
+    carriers: int = 1,
+    signals: Broadcast | None = None,
 ) -> StationPower:
     """Power states of a base station from the packaged table.
 
     Args:
         model: Row of `base_stations`.
-        bandwidth_hz: Channel bandwidth, of which broadcast fills 240 subcarriers.
-        anchor_w: Watts of full downlink for models in relative units, which have none of their own.
+        bandwidth_hz: Bandwidth of all carriers; broadcast fills 240 subcarriers of one.
+        anchor_w: Watts of full downlink of all carriers, for models in relative units, which have
+            none of their own.
         transmit_power_w: Radiated power at full load, for EARTH at most N_TRX P_max.
         sleep: Deepest state that the operator allows.
-        sib1_symbols: Symbols of SIB1 per beam and period.
+        efficiency: Of the amplifier, for models in relative units.
+        carriers: Contiguous carriers of equal width; relative models only.
+        signals: SSB, SIB1 and RACH; None: those of `broadcast` for the row's beams.
 
     Raises:
-        DataError: No such row, a relative model without its anchor, or too much power.
+        DataError: No such row, a relative model without its anchor, too much power, or carriers
+            of a model that does not know them.
     """
     row = data.row("base_stations", model)
     spacing_hz = data.number(row, "subcarrier_hz")
-    band = min(1.0, SSB_SUBCARRIERS * spacing_hz / bandwidth_hz)
-    beams = data.number(row, "ssb_beams")
-    share = broadcast_frac(beams, spacing_hz, sib1_symbols=sib1_symbols)
     full_w = data.number(row, "transmit_power_w")
     radiated_w = full_w if transmit_power_w is None else transmit_power_w
     if radiated_w > full_w * (1.0 + 1e-9):
@@ -174,54 +201,27 @@ def station_power(
             f"expected transmit_power of at most {full_w:g} W for base station '{model}'; got "
             f"{radiated_w:g} W. Choose a larger model."
         )
+    beacon = signals or broadcast(data.number(row, "ssb_beams"), spacing_hz)
+    band = min(1.0, SSB_SUBCARRIERS * spacing_hz / bandwidth_hz)
     if data.text(row, "kind") == "earth":
-        states = _earth(row, radiated_w, band)
+        if carriers > 1:
+            raise DataError(
+                f"expected one carrier for base station '{model}'; got {carriers}. EARTH knows no "
+                "power by carrier: take a model of TR 38.864, or one site per carrier."
+            )
+        station = _earth(row, radiated_w, band, beacon)
     else:
-        states = _relative(row, model, anchor_w, psd_ratio=radiated_w / full_w, band=band)
-    allowed = tuple(s for s in states.sleep if s.name in DEPTH[1 : DEPTH.index(sleep) + 1])
-    return dataclasses.replace(
-        states, sleep=allowed, broadcast_frac=share, transmit_power_w=radiated_w
-    )
+        if anchor_w is None:
+            raise DataError(
+                f"expected anchor_power for base station '{model}', whose powers are relative; "
+                "got none. 3GPP gives no watts: state the measured power of your cell at full load."
+            )
+        unit_w = anchor_w / data.number(row, "downlink_rel")
+        station = _relative(row, unit_w, radiated_w / full_w, band, carriers, efficiency, beacon)
+    return dataclasses.replace(station.allowing(sleep), transmit_power_w=radiated_w)
 
 
-def station_energy(
-    station: StationPower,
-    duration_s: float,
-    *,
-    downlink_s: float,
-    uplink_s: float,
-    awake_frac: float,
-) -> StationEnergy:
-    """Energy of a cell over a time, by part.
-
-    The rest state runs all the time; SSB periods with traffic are spent awake instead (the
-    transition is saved); broadcast and traffic add their power above the state they interrupt.
-    Broadcast during traffic shares its symbols and costs nothing more.
-
-    Args:
-        station: Power states.
-        duration_s: Time, a multiple of many SSB periods.
-        downlink_s: Time of it in which the whole band was sent with full power.
-        uplink_s: Time of it in which the whole band was received.
-        awake_frac: Share of SSB periods with traffic, which keeps the cell from sleeping.
-    """
-    rest = station.resting()
-    awake = awake_frac if rest.name != "none" else 0.0
-    lift_w = station.awake_w - rest.power_w
-    asleep_s = duration_s * (1.0 - awake)
-    between_w = rest.power_w + lift_w * awake
-    beacon_s = station.broadcast_frac * max(duration_s - downlink_s, 0.0)
-    return StationEnergy(
-        floor_j=rest.power_w * duration_s,
-        awake_j=lift_w * duration_s * awake,
-        transition_j=rest.transition_j * asleep_s / SSB_PERIOD_S,
-        broadcast_j=(station.broadcast_w - between_w) * beacon_s,
-        downlink_j=(station.downlink_w - station.awake_w) * downlink_s,
-        uplink_j=(station.uplink_w - station.awake_w) * uplink_s,
-    )
-
-
-def _earth(row: data.Row, radiated_w: float, band: float) -> StationPower:
+def _earth(row: data.Row, radiated_w: float, band: float, signals: Broadcast) -> StationPower:
     trx, p0, slope, sleep = (
         data.number(row, c) for c in ("trx_count", "idle_power_w", "slope", "sleep_power_w")
     )
@@ -229,24 +229,40 @@ def _earth(row: data.Row, radiated_w: float, band: float) -> StationPower:
     full, beacon = (
         earth_power_w(load, trx=trx, p0_w=p0, slope=slope, max_w=max_w) for load in (1.0, band)
     )
-    # EARTH has one sleep state and no time to enter it: cell DTX, here called micro.
-    states = [SleepState(name="micro", power_w=trx * sleep)]
-    return _station(row, trx * p0, full, trx * p0, beacon, states)
+    # EARTH has one sleep state and no time to enter it: cell DTX, here called micro. It knows
+    # nothing deeper, so a cell that is switched off draws as much.
+    asleep = SleepState(name="micro", power_w=trx * sleep)
+    return StationPower(
+        model=data.text(row, "base_station"),
+        awake_w=trx * p0,
+        downlink_w=full,
+        uplink_w=trx * p0,
+        broadcast_w=beacon,
+        sleep=(asleep,),
+        off=asleep,
+        muted_w=asleep.power_w,
+        signals=signals,
+        fdd=False,
+        carriers=1,
+        transmit_power_w=radiated_w,
+    )
 
 
 def _relative(
-    row: data.Row, model: str, anchor_w: float | None, *, psd_ratio: float, band: float
+    row: data.Row,
+    unit_w: float,
+    psd_ratio: float,
+    band: float,
+    carriers: int,
+    efficiency: Efficiency,
+    signals: Broadcast,
 ) -> StationPower:
-    if anchor_w is None:
-        raise DataError(
-            f"expected anchor_power for base station '{model}', whose powers are relative; got "
-            "none. 3GPP gives no watts: state the measured power of your cell at full load."
-        )
+    """All carriers at once; the anchor is theirs together, broadcast is sent by the first one."""
     p3, p4, p5 = (data.number(row, c) for c in ("micro_rel", "downlink_rel", "uplink_rel"))
-    unit_w = anchor_w / p4
-    full = downlink_relative(p3, p4, psd_ratio=psd_ratio)
-    beacon = downlink_relative(p3, p4, band_frac=band, psd_ratio=psd_ratio)
-    states = [
+    full = downlink_relative(p3, p4, psd_ratio=psd_ratio, efficiency=efficiency)
+    first = min(1.0, band * carriers)
+    beacon = downlink_relative(p3, p4, band_frac=first, psd_ratio=psd_ratio, efficiency=efficiency)
+    states = tuple(
         SleepState(
             name=name,
             power_w=unit_w * data.number(row, f"{name}_rel"),
@@ -254,25 +270,24 @@ def _relative(
             transition_j=unit_w * data.number(row, f"{name}_transition_rel_s"),
         )
         for name in DEPTH[2:]
-    ]
-    return _station(row, unit_w * p3, unit_w * full, unit_w * p5, unit_w * beacon, states)
-
-
-def _station(
-    row: data.Row,
-    awake_w: float,
-    downlink_w: float,
-    uplink_w: float,
-    broadcast_w: float,
-    sleep: Iterable[SleepState],
-) -> StationPower:
+    )
     return StationPower(
         model=data.text(row, "base_station"),
-        awake_w=awake_w,
-        downlink_w=downlink_w,
-        uplink_w=uplink_w,
-        broadcast_w=broadcast_w,
-        sleep=tuple(sleep),
-        broadcast_frac=0.0,
+        awake_w=unit_w * p3,
+        downlink_w=unit_w * full,
+        uplink_w=unit_w * p5,
+        broadcast_w=unit_w * (p3 + (beacon - p3) / carriers_power(carriers)),
+        sleep=states,
+        off=states[-1],
+        muted_w=unit_w * p3,
+        signals=signals,
+        fdd=data.text(row, "duplex") == "fdd",
+        carriers=carriers,
         transmit_power_w=0.0,
+    )
+
+
+def _scaled(state: SleepState, part: float) -> SleepState:
+    return dataclasses.replace(
+        state, power_w=part * state.power_w, transition_j=part * state.transition_j
     )

@@ -19,6 +19,10 @@ from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
 
 POLICIES: Final = ("nearest", "edge-only", "cloud-only", "device-only")
 POLICY_GROUP: Final = "tree6g.policies"
+SLEEP_POLICIES: Final = (
+    "always-on", "idle-timer", "cell-switch-off", "carrier-muting", "antenna-muting",
+)  # fmt: skip
+SLEEP_POLICY_GROUP: Final = "tree6g.sleep_policies"
 ROWS: Final[Mapping[Place, str]] = {
     ("sites", "*", "base_station", "model"): "base_stations",
     ("sites", "*", "servers", "*", "accelerator"): "accelerators",
@@ -60,6 +64,7 @@ def references(plain: Any) -> list[Problem]:
     clouds = _names(plain, ("clouds", "*", "name"))
     problems += _unknown(plain, ("links", "*", "to"), "the name of a cloud", clouds)
     problems += _unknown(plain, ("policy",), "a dispatch policy", _policies())
+    problems += _unknown(plain, ("sleep_policy",), "a sleep policy", _sleep_policies())
     for pattern in ANSWERS:
         problems += _unknown(plain, pattern, "the name of a service", services)
     problems += _unknown_keys(plain, UPLINK, "the name of a service", services)
@@ -116,6 +121,11 @@ def _ai_services(plain: Any) -> list[str]:
 
 def _policies() -> list[str]:
     return [*POLICIES, *(found.name for found in metadata.entry_points(group=POLICY_GROUP))]
+
+
+def _sleep_policies() -> list[str]:
+    others = metadata.entry_points(group=SLEEP_POLICY_GROUP)
+    return [*SLEEP_POLICIES, *(found.name for found in others)]
 
 
 def _doubles(plain: Any) -> list[Problem]:

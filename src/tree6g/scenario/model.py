@@ -43,8 +43,28 @@ class BaseStation(Described):
     """Rise of the noise floor by other cells."""
     anchor_power_w: Positive | None = None
     """Watts of the cell at full downlink, for models in relative units (TR 38.864)."""
+    anchor_source: str = ""
+    """Where these watts come from: a data sheet, a meter, an assumption."""
+    amplifier: Literal["single", "dual"] = "single"
+    """Efficiency of the amplifier in relative models: always the same, or lower at low power."""
+    carriers: Annotated[int, Field(ge=1, le=16)] = 1
+    """Contiguous carriers that share the bandwidth equally; muting switches them one by one."""
     sleep: Literal["none", "micro", "light", "deep"] = "light"
     """Deepest sleep state the cell may enter between transmissions."""
+    idle_timer_s: NonNegative = 0.0
+    """Time without traffic before the cell may sleep."""
+    uplink_wake: Literal["occasion", "signal"] = "occasion"
+    """How terminals reach a sleeping cell: at its next RACH occasion, or at once by a wake-up
+    signal that a receiver of its own listens for (its power is not counted)."""
+    ssb_period_s: Positive = 0.02
+    """Time between two bursts of synchronisation signals: 5, 10, 20, 40, 80 or 160 ms."""
+    sib1_period_s: Positive = 0.16
+    """Time between two transmissions of the system information, of the same values."""
+    rach_period_s: Positive = 0.02
+    """Time between two random access occasions, of the same values."""
+    operator_share_frac: Annotated[Quantity, Field(gt=0, le=1)] = 1.0
+    """Share of this operator in what a shared station draws without traffic; the others' share is
+    written to a node of its own, which only boundary `full` counts."""
     uplink_share: dict[Name, Share] = Field(default_factory=dict)
     """Uplink spectrum reserved per service; what is not reserved is shared by the others."""
 
@@ -239,6 +259,10 @@ class Scenario(Described):
     """What becomes of energy of intervals that nobody used."""
     policy: Name = "nearest"
     """Dispatch policy: which server answers a request."""
+    sleep_policy: Name = "idle-timer"
+    """Sleep policy: which cells sleep, are muted or go off."""
+    sleep_period_s: Annotated[Quantity, Field(gt=0, le=86400)] = 10.0
+    """How often the sleep policy is asked."""
     population: Population = Population()
     """Who sends AI requests."""
     sites: Annotated[tuple[Site, ...], Field(min_length=1)]

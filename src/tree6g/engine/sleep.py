@@ -1,0 +1,203 @@
+"""Sleep of cells in a run: orders of the policy, traffic that waits, cells that go off and return.
+
+Downlink of a step is known in the uplink phase as far as it was queued by then: not the tokens that
+servers make within the step. A prompt may wait for a cell that such a token had woken; never the
+other way round.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tree6g.engine.airtime import Messages
+from tree6g.engine.policies.sleep import CellReport, Order
+from tree6g.engine.rest import Waits
+from tree6g.engine.world import Cell, Tick, World
+from tree6g.errors import ScenarioError
+from tree6g.radio.airtime import speed_frac
+from tree6g.radio.pathloss import FloatArray
+from tree6g.radio.sleep import Intervals, union
+from tree6g.radio.wake import Arrivals, open_s
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Queue:
+    """Messages of one service, how long each will be on the air, and in which direction."""
+
+    messages: Messages
+    service_s: FloatArray
+    uplink: bool
+
+
+def decide(world: World, tick: Tick) -> None:
+    """Ask the policy at the start and once every sleep period; then see who goes off."""
+    period_s = world.scenario.sleep_period_s
+    if tick.t0_s == 0.0 or tick.t0_s - world.cells[0].rest.asked_s >= period_s * (1.0 - 1e-9):
+        reports = [_report(cell, tick.t0_s) for cell in world.cells]
+        orders = list(world.sleep_policy(tick.t0_s, reports))
+        _check(world, orders)
+        for cell, order in zip(world.cells, orders, strict=True):
+            cell.rest.follow(order)
+            cell.rest.used_s.clear()
+            cell.rest.asked_s = tick.t0_s
+            if order.on:
+                cell.rest.switch_on(tick.t0_s)
+    for cell in world.cells:
+        rest = cell.rest
+        if not rest.order.on and rest.off_from_s is None and not _waiting_bit(cell):
+            rest.switch_off(tick.t0_s)
+
+
+def open_uplink(world: World, cell: Cell, tick: Tick) -> None:
+    """From when each message of the uplink may be sent."""
+    down = list(_queues(world, cell, tick, "bit_dl"))
+    _open(cell, tick, [*_queues(world, cell, tick, "bit_ul"), *down], "bit_ul")
+
+
+def open_downlink(world: World, cell: Cell, tick: Tick) -> None:
+    """From when each message of the downlink may be sent, beside the uplink of the step."""
+    _open(cell, tick, list(_queues(world, cell, tick, "bit_dl")), "bit_dl")
+
+
+def traffic(cell: Cell) -> Intervals:
+    """Transmissions of the step so far, both directions."""
+    if not cell.windows:
+        return Intervals(np.empty(0), np.empty(0))
+    start_s, end_s = (np.concatenate(edges) for edges in zip(*cell.windows, strict=True))
+    return union(start_s, end_s)
+
+
+def notes(world: World) -> list[str]:
+    """What sleep did, for the header: time asleep, and the latency that traffic paid for it."""
+    told = []
+    for cell in world.cells:
+        asleep = cell.rest.asleep_s / max(cell.rest.lasted_s, 1e-9)
+        if asleep > 0.0:
+            waited = ", ".join(
+                _waited(kind, waits) for kind, waits in cell.rest.waits.items() if waits.messages
+            )
+            told.append(f"{cell.node} slept {asleep:.0%} of the time; {waited or 'no traffic'}.")
+    return told
+
+
+def _waited(kind: str, waits: Waits) -> str:
+    direction = "downlink" if kind == "bit_dl" else "uplink"
+    if not waits.woken:
+        return f"no {direction} message waited for it"
+    return (
+        f"{waits.woken / waits.messages:.0%} of {direction} messages found it asleep and waited "
+        f"{1e3 * waits.wait_s / waits.woken:.1f} ms on average, {1e3 * waits.longest_s:.1f} ms at "
+        "most"
+    )
+
+
+def _open(cell: Cell, tick: Tick, queues: Sequence[_Queue], kind: str) -> None:
+    """Set `open_s` of the messages of one direction, in place."""
+    rest = cell.rest
+    if not queues:
+        return
+    ready, given = (
+        np.concatenate([q.messages[name] for q in queues]) for name in ("ready_s", "open_s")
+    )
+    count = [len(q.messages) for q in queues]
+    order = np.argsort(ready, kind="stable")
+    arrivals = Arrivals(
+        ready_s=ready[order],
+        open_s=given[order],
+        service_s=np.concatenate([q.service_s for q in queues])[order],
+        queue=np.repeat(np.arange(len(queues)), count)[order],
+        uplink=np.repeat([q.uplink for q in queues], count)[order],
+    )
+    opened = np.empty(len(ready))
+    opened[order] = open_s(
+        rest.station,
+        tick.t0_s,
+        tick.t1_s,
+        arrivals,
+        other=traffic(cell),
+        timer_s=rest.order.timer_s,
+        traffic_end_s=rest.traffic_end_s,
+        uplink_wake=rest.uplink_wake,
+    )
+    if rest.off_from_s is not None:  # somebody came all the same: nothing is lost
+        rest.switch_on(float(ready.min()))
+        opened = np.maximum(opened, rest.up_from_s)
+    first = 0
+    for queue, size in zip(queues, count, strict=True):
+        if queue.uplink == (kind == "bit_ul"):
+            queue.messages["open_s"] = opened[first : first + size]
+            _note(rest.waits[kind], queue.messages, tick)
+        first += size
+
+
+def _note(waits: Waits, messages: Messages, tick: Tick) -> None:
+    """Count what came in this step."""
+    came = messages[messages["ready_s"] >= tick.t0_s]
+    wait_s = came["open_s"] - came["ready_s"]
+    waits.messages += len(came)
+    waits.woken += int(np.count_nonzero(wait_s > 0.0))
+    waits.wait_s += float(wait_s.sum())
+    waits.longest_s = max(waits.longest_s, float(wait_s.max(initial=0.0)))
+
+
+def _queues(world: World, cell: Cell, tick: Tick, kind: str) -> Iterator[_Queue]:
+    rates = world.radio.rate_bps[kind]
+    for pool in cell.carrier(kind).pools:
+        busy = [s for s in pool.services if s in pool.queues]
+        air_s = [pool.air_s(s, rates) for s in busy]
+        demand_s = [float(need_s.sum()) for need_s in air_s]
+        speeds = speed_frac(demand_s, tick.step_s) if busy else np.empty(0)
+        for service, need_s, speed in zip(busy, air_s, speeds, strict=True):
+            queue = pool.queues[service]
+            yield _Queue(messages=queue, service_s=need_s / speed, uplink=kind == "bit_ul")
+
+
+def _waiting_bit(cell: Cell) -> float:
+    pools = (*cell.uplink.pools, *cell.downlink.pools)
+    held = [*cell.chunks.values(), *(q for pool in pools for q in pool.queues.values())]
+    return float(sum(messages["bit"].sum() for messages in held))
+
+
+def _report(cell: Cell, t_s: float) -> CellReport:
+    rest = cell.rest
+    since_s = t_s - rest.asked_s
+    used = {
+        kind: rest.used_s.get(kind, 0.0) / (since_s * carrier.time_frac) if since_s else 0.0
+        for kind, carrier in (("bit_dl", cell.downlink), ("bit_ul", cell.uplink))
+        if carrier.time_frac > 0.0
+    }
+    return CellReport(
+        node=cell.node,
+        on=rest.off_from_s is None or np.isfinite(rest.up_from_s),
+        idle_timer_s=rest.idle_timer_s,
+        downlink_frac=used.get("bit_dl", 0.0),
+        uplink_frac=used.get("bit_ul", 0.0),
+        waiting_bit=_waiting_bit(cell),
+        carriers=rest.whole.carriers,
+        carriers_on=rest.station.carriers,
+        antenna_frac=rest.order.antenna_frac,
+        covering=frozenset({frozenset()}),
+    )
+
+
+def _check(world: World, orders: Sequence[Order]) -> None:
+    """Orders that a cell can follow.
+
+    Raises:
+        ScenarioError: Too few orders, or one that asks for what there is not.
+    """
+    if len(orders) != len(world.cells):
+        raise ScenarioError(
+            f"expected one order per cell (of {len(world.cells)}) from the sleep policy; got "
+            f"{len(orders)}."
+        )
+    for cell, order in zip(world.cells, orders, strict=True):
+        most = cell.rest.whole.carriers
+        if not 1 <= (order.carriers or most) <= most or not 0.0 < order.antenna_frac <= 1.0:
+            raise ScenarioError(
+                f"expected 1 to {most} carriers and an antenna_frac above 0 up to 1 for "
+                f"'{cell.node}' from the sleep policy; got {order}."
+            )
