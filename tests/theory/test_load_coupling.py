@@ -16,7 +16,7 @@ from tree6g.radio.interference import (
     downlink_sinr_db,
     uplink_sinr_db,
 )
-from tree6g.radio.link.shannon import DOWNLINK, rate_bps
+from tree6g.radio.link.shannon import DOWNLINK, UPLINK, rate_bps
 
 BANDWIDTH_HZ, NOISE_W = 20e6, 1e-12
 
@@ -224,3 +224,33 @@ def test_overloaded_uplink_is_capped_and_reported():
     assert found.load_frac[used] == pytest.approx(1.0)
     assert (found.served_frac[used] < 1.0).all()
     assert found.residual >= 0.0
+
+
+def test_from_an_empty_network_the_loads_only_rise_and_from_a_full_one_they_only_fall():
+    gain_db, serving, power_w = _network(11)
+    solve = partial(
+        coupled_load, gain_db, serving, power_w, np.full(60, 1.2e6), BANDWIDTH_HZ, NOISE_W,
+        rate=_attenuated,
+    )  # fmt: skip
+    tolerances = (0.3, 1e-2, 1e-3, 1e-5, 1e-8)
+    rising = np.array([solve(tolerance=t).load_frac for t in tolerances])
+    falling = np.array([solve(tolerance=t, start_frac=1.0).load_frac for t in tolerances])
+    assert (np.diff(rising, axis=0) >= 0.0).all()
+    assert (np.diff(falling, axis=0) <= 0.0).all()
+    assert (rising <= falling + 1e-12).all()  # each pair brackets the one fixed point
+    assert rising[-1] == pytest.approx(falling[-1], abs=1e-6)
+
+
+def test_uplink_terminals_without_a_cell_take_no_time():
+    gain_db, serving, _ = _network(9, spread_db=10.0)
+    power_w, demand_bps = np.full(60, 0.2), np.full(60, 2e5)
+    without = np.where(np.arange(60) < 5, -1, serving)
+    found = coupled_uplink_load(gain_db, without, power_w, demand_bps, BANDWIDTH_HZ, 1e-14)
+    kept = coupled_uplink_load(
+        gain_db[5:], serving[5:], power_w[5:], demand_bps[5:], BANDWIDTH_HZ, 1e-14
+    )
+    assert found.converged
+    assert found.blocked[:5].all()
+    assert found.load_frac == pytest.approx(kept.load_frac)
+    share = demand_bps[5:] / rate_bps(kept.sinr_db, BANDWIDTH_HZ, quality=UPLINK)
+    assert np.bincount(serving[5:], share, minlength=7) == pytest.approx(kept.load_frac, rel=1e-4)

@@ -24,6 +24,19 @@ def test_efficiency_never_falls_with_the_sinr_and_stays_below_shannon(table):
     assert efficiency[0] == 0.0
 
 
+def test_an_array_of_one_antenna_changes_nothing_and_more_layers_never_cost():
+    sinr_db = SINR_DB[::20]
+    one = adaptation.array_rate_bps(sinr_db, 20e6, antennas=1, most_layers=4)
+    assert one == pytest.approx(adaptation.rate_bps(sinr_db, 20e6))
+    two, twelve = (
+        adaptation.array_rate_bps(sinr_db, 20e6, antennas=64, most_layers=n) for n in (2, 12)
+    )
+    assert (np.diff(twelve) >= 0.0).all()
+    assert (one <= two).all()
+    assert (two <= twelve).all()
+    assert twelve[-1] == pytest.approx(12.0 * one[-1])
+
+
 def test_the_chosen_mcs_meets_the_target_and_the_next_one_does_not():
     table = mcs_table("qam64")
     for sinr_db in (-4.0, 1.3, 7.7, 14.2, 18.0):

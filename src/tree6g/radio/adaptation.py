@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.radio import bler, harq
+from tree6g.radio import bler, harq, mimo
 from tree6g.radio.mcs import CqiTable, McsTable, Schemes, cqi_table, mcs_table
 from tree6g.radio.pathloss import FloatArray
 
@@ -55,6 +55,41 @@ def rate_bps(
     per_symbol = spectral_efficiency(sinr_db, table=table, branches=branches)
     symbols = time_frac * bandwidth_hz * PREFIX_EFFICIENCY * (1.0 - overhead_frac)
     return symbols * layers * per_symbol
+
+
+def array_rate_bps(
+    sinr_db: npt.ArrayLike,
+    bandwidth_hz: float,
+    *,
+    antennas: int,
+    most_layers: int,
+    time_frac: float = 1.0,
+    table: McsTable = "qam256",
+    overhead_frac: float = OVERHEAD_DOWNLINK_FRAC,
+    csi_frac: float = 1.0,
+) -> FloatArray:
+    """`rate_bps` of all layers that an array sends at once, with zero-forcing.
+
+    With `most_layers` the antennas of one terminal it is the rate of that terminal alone; with more
+    it is what a cell moves to several terminals of this SINR together, so the rate by which airtime
+    is to be shared when enough of them wait. Never falls with the SINR. [link]
+
+    Args:
+        sinr_db: SINR with one antenna: no array gain in the coupling gain. [link]
+        bandwidth_hz: Occupied bandwidth.
+        antennas: Antennas that are steered one by one (TxRU).
+        most_layers: Most layers at once, see `mimo.best_layers`.
+        time_frac: Share of time in this direction (TDD).
+        table: MCS table.
+        overhead_frac: Share of resource elements without data.
+        csi_frac: Share of the channel's variance that is known, see `mimo.csi_frac`.
+    """
+    best = mimo.best_layers(
+        sinr_db, antennas=antennas, most=most_layers, csi_frac=csi_frac,
+        efficiency=lambda at_db: spectral_efficiency(at_db, table=table),
+    )  # fmt: skip
+    symbols = time_frac * bandwidth_hz * PREFIX_EFFICIENCY * (1.0 - overhead_frac)
+    return symbols * best.efficiency
 
 
 def spectral_efficiency(
