@@ -52,7 +52,11 @@ class Surroundings:
 
 
 def surroundings(rng: np.random.Generator, layout: Layout) -> Surroundings:
-    """Draw the surroundings of a layout: kept, they give moving terminals consistent losses."""
+    """Draw the surroundings of a layout: kept, they give moving terminals consistent losses.
+
+    They do not repeat with a layout that wraps around: who is put back at the other border meets
+    other surroundings there.
+    """
     los, shadow, height = (shadowing.field(rng, layout.sites) for _ in range(3))
     return Surroundings(los=los, shadow=shadow, height=height)
 
