@@ -8,11 +8,14 @@ other way round.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from tree6g.engine import coverage, radio
 from tree6g.engine.airtime import Messages
+from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.policies.sleep import CellReport, Order
 from tree6g.engine.rest import Waits
 from tree6g.engine.world import Cell, Tick, World
@@ -33,33 +36,58 @@ class _Queue:
 
 
 def decide(world: World, tick: Tick) -> None:
-    """Ask the policy at the start and once every sleep period; then see who goes off."""
+    """Ask the policy at the start and once every sleep period; then see who goes off or returns."""
     period_s = world.scenario.sleep_period_s
     if tick.t0_s == 0.0 or tick.t0_s - world.cells[0].rest.asked_s >= period_s * (1.0 - 1e-9):
-        reports = [_report(cell, tick.t0_s) for cell in world.cells]
-        orders = list(world.sleep_policy(tick.t0_s, reports))
-        _check(world, orders)
-        for cell, order in zip(world.cells, orders, strict=True):
-            cell.rest.follow(order)
-            cell.rest.used_s.clear()
-            cell.rest.asked_s = tick.t0_s
-            if order.on:
-                cell.rest.switch_on(tick.t0_s)
+        _ask(world, tick.t0_s)
+    moved = False
     for cell in world.cells:
         rest = cell.rest
-        if not rest.order.on and rest.off_from_s is None and not _waiting_bit(cell):
+        serves = rest.order.on and rest.off_from_s is None
+        moved = moved or serves != cell.on
+        cell.on = serves
+    if moved:
+        radio.attach(world)
+    for cell in world.cells:
+        rest = cell.rest
+        if not cell.on and not rest.order.on and rest.off_from_s is None and not _held(cell):
             rest.switch_off(tick.t0_s)
+
+
+def _ask(world: World, t_s: float) -> None:
+    covers = coverage.covering(world)
+    reports = [
+        _report(world, cell, cover, t_s) for cell, cover in zip(world.cells, covers, strict=True)
+    ]
+    orders = list(world.sleep_policy(t_s, reports))
+    _check(reports, orders)
+    muted = False
+    for cell, order in zip(world.cells, orders, strict=True):
+        rest = cell.rest
+        rest.follow(order)
+        rest.used_s.clear()
+        rest.asked_s = t_s
+        if order.on:
+            rest.switch_on(t_s)
+        # Power and array gain both fall with the share of transceivers; the uplink has no power of
+        # the cell's to lose.
+        lost_db = 10.0 * math.log10(order.antenna_frac)
+        state = (rest.station.carriers / rest.whole.carriers, 2.0 * lost_db, lost_db)
+        muted = muted or state != (cell.band_frac, cell.downlink_db, cell.uplink_db)
+        cell.band_frac, cell.downlink_db, cell.uplink_db = state
+    if muted:
+        radio.refresh(world)
 
 
 def open_uplink(world: World, cell: Cell, tick: Tick) -> None:
     """From when each message of the uplink may be sent."""
-    down = list(_queues(world, cell, tick, "bit_dl"))
-    _open(cell, tick, [*_queues(world, cell, tick, "bit_ul"), *down], "bit_ul")
+    down = list(_queues(world, cell, tick, DOWN))
+    _open(cell, tick, [*_queues(world, cell, tick, UP), *down], UP)
 
 
 def open_downlink(world: World, cell: Cell, tick: Tick) -> None:
     """From when each message of the downlink may be sent, beside the uplink of the step."""
-    _open(cell, tick, list(_queues(world, cell, tick, "bit_dl")), "bit_dl")
+    _open(cell, tick, list(_queues(world, cell, tick, DOWN)), DOWN)
 
 
 def traffic(cell: Cell) -> Intervals:
@@ -84,7 +112,7 @@ def notes(world: World) -> list[str]:
 
 
 def _waited(kind: str, waits: Waits) -> str:
-    direction = "downlink" if kind == "bit_dl" else "uplink"
+    direction = "downlink" if kind == DOWN else "uplink"
     if not waits.woken:
         return f"no {direction} message waited for it"
     return (
@@ -127,7 +155,7 @@ def _open(cell: Cell, tick: Tick, queues: Sequence[_Queue], kind: str) -> None:
         opened = np.maximum(opened, rest.up_from_s)
     first = 0
     for queue, size in zip(queues, count, strict=True):
-        if queue.uplink == (kind == "bit_ul"):
+        if queue.uplink == (kind == UP):
             queue.messages["open_s"] = opened[first : first + size]
             _note(rest.waits[kind], queue.messages, tick)
         first += size
@@ -152,52 +180,61 @@ def _queues(world: World, cell: Cell, tick: Tick, kind: str) -> Iterator[_Queue]
         speeds = speed_frac(demand_s, tick.step_s) if busy else np.empty(0)
         for service, need_s, speed in zip(busy, air_s, speeds, strict=True):
             queue = pool.queues[service]
-            yield _Queue(messages=queue, service_s=need_s / speed, uplink=kind == "bit_ul")
+            yield _Queue(messages=queue, service_s=need_s / speed, uplink=kind == UP)
 
 
-def _waiting_bit(cell: Cell) -> float:
+def _held(cell: Cell) -> list[Messages]:
+    """What waits for the cell's air or is on its way to it."""
     pools = (*cell.uplink.pools, *cell.downlink.pools)
-    held = [*cell.chunks.values(), *(q for pool in pools for q in pool.queues.values())]
-    return float(sum(messages["bit"].sum() for messages in held))
+    queues = [*cell.chunks.values(), *(q for pool in pools for q in pool.queues.values())]
+    return [queue for queue in queues if len(queue)]
 
 
-def _report(cell: Cell, t_s: float) -> CellReport:
+def _report(world: World, cell: Cell, covers: frozenset[frozenset[int]], t_s: float) -> CellReport:
     rest = cell.rest
     since_s = t_s - rest.asked_s
     used = {
-        kind: rest.used_s.get(kind, 0.0) / (since_s * carrier.time_frac) if since_s else 0.0
-        for kind, carrier in (("bit_dl", cell.downlink), ("bit_ul", cell.uplink))
-        if carrier.time_frac > 0.0
+        kind: rest.used_s.get(kind, 0.0) / (since_s * cell.carrier(kind).time_frac)
+        for kind in (DOWN, UP)
+        if since_s * cell.carrier(kind).time_frac > 0.0
     }
     return CellReport(
         node=cell.node,
-        on=rest.off_from_s is None or np.isfinite(rest.up_from_s),
+        on=rest.order.on,
         idle_timer_s=rest.idle_timer_s,
-        downlink_frac=used.get("bit_dl", 0.0),
-        uplink_frac=used.get("bit_ul", 0.0),
-        waiting_bit=_waiting_bit(cell),
+        downlink_frac=used.get(DOWN, 0.0),
+        uplink_frac=used.get(UP, 0.0),
+        waiting_bit=float(sum(queue["left_bit"].sum() for queue in _held(cell))),
         carriers=rest.whole.carriers,
         carriers_on=rest.station.carriers,
         antenna_frac=rest.order.antenna_frac,
-        covering=frozenset({frozenset()}),
+        antenna_least_frac=coverage.least_antennas(world, cell),
+        covering=covers,
     )
 
 
-def _check(world: World, orders: Sequence[Order]) -> None:
-    """Orders that a cell can follow.
+def _check(reports: Sequence[CellReport], orders: Sequence[Order]) -> None:
+    """Orders that the cells can follow.
 
     Raises:
-        ScenarioError: Too few orders, or one that asks for what there is not.
+        ScenarioError: Too few orders, one that asks for what there is not, or one that leaves
+            terminals without a cell.
     """
-    if len(orders) != len(world.cells):
+    if len(orders) != len(reports):
         raise ScenarioError(
-            f"expected one order per cell (of {len(world.cells)}) from the sleep policy; got "
+            f"expected one order per cell (of {len(reports)}) from the sleep policy; got "
             f"{len(orders)}."
         )
-    for cell, order in zip(world.cells, orders, strict=True):
-        most = cell.rest.whole.carriers
+    on = {n for n, order in enumerate(orders) if order.on}
+    for report, order in zip(reports, orders, strict=True):
+        most = report.carriers
         if not 1 <= (order.carriers or most) <= most or not 0.0 < order.antenna_frac <= 1.0:
             raise ScenarioError(
                 f"expected 1 to {most} carriers and an antenna_frac above 0 up to 1 for "
-                f"'{cell.node}' from the sleep policy; got {order}."
+                f"'{report.node}' from the sleep policy; got {order}."
+            )
+        if not order.on and not all(cover & on for cover in report.covering):
+            raise ScenarioError(
+                f"expected '{report.node}' on, which has terminals that no other cell covers that "
+                "is on; got off from the sleep policy. See `covering` of its report."
             )

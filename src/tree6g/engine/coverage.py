@@ -1,0 +1,72 @@
+"""Who could serve a terminal: what a sleep policy must know before it takes anything away."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.engine.crowd import DOWN, UP, Crowd
+from tree6g.engine.radio import NOISE_FIGURE_DB, QUALITY, power_w
+from tree6g.engine.world import Cell, World
+from tree6g.radio.link import shannon
+from tree6g.radio.pathloss import FloatArray
+
+BoolArray = npt.NDArray[np.bool_]
+# Above the least SINR of a link: what shadowing and interference of the moment may take.
+MARGIN_DB: Final = 3.0
+
+
+def covering(world: World) -> list[frozenset[frozenset[int]]]:
+    """By cell, the other cells that could serve each terminal whose strongest cell it is.
+
+    Terminals with the same other cells count once. A cell could serve whom it hears, and who hears
+    it, 3 dB above the least SINR of the link, muted as it is now.
+    """
+    found: list[set[frozenset[int]]] = [set() for _ in world.cells]
+    for crowd in world.radio.crowds():
+        home = np.argmax(crowd.gain_db, axis=1)
+        able = np.stack([_able(cell, crowd) for cell in world.cells], axis=1)  # [terminal, cell]
+        able[np.arange(len(home)), home] = False
+        for row in np.unique(np.column_stack([home, able]), axis=0):
+            found[int(row[0])].add(frozenset(np.flatnonzero(row[1:]).tolist()))
+    return [frozenset(sets) for sets in found]
+
+
+def least_antennas(world: World, cell: Cell) -> float:
+    """Least share of transceivers with which the cell still reaches all terminals it serves.
+
+    The downlink loses the share twice (power and array gain), the uplink once.
+    """
+    shares = [1e-9]
+    for crowd in world.radio.crowds():
+        mine = crowd.serving == cell.index
+        gain_db = crowd.gain_db[mine, cell.index]
+        if len(gain_db):
+            for kind, per_db in ((DOWN, 20.0), (UP, 10.0)):
+                muted_db = cell.downlink_db if kind == DOWN else cell.uplink_db
+                worst_db = float(_sinr_db(cell, kind, gain_db).min()) - muted_db
+                shares.append(10.0 ** ((QUALITY[kind].sinr_min_db - worst_db) / per_db))
+    return min(1.0, max(shares))
+
+
+def _able(cell: Cell, crowd: Crowd) -> BoolArray:
+    gain_db = crowd.gain_db[:, cell.index]
+    heard = [
+        _sinr_db(cell, kind, gain_db) >= QUALITY[kind].sinr_min_db + MARGIN_DB
+        for kind in (DOWN, UP)
+    ]
+    able: BoolArray = heard[0] & heard[1]
+    return able
+
+
+def _sinr_db(cell: Cell, kind: str, gain_db: FloatArray) -> FloatArray:
+    return shannon.sinr_db(
+        -gain_db,
+        power_w=power_w(cell, kind),
+        gain_dbi=0.0,
+        bandwidth_hz=cell.spec.bandwidth_hz * cell.band_frac,
+        noise_figure_db=NOISE_FIGURE_DB[kind],
+        interference_margin_db=cell.spec.interference_margin_db,
+    )
