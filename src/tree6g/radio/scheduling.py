@@ -77,11 +77,7 @@ def grant_prbs(
     Raises:
         DataError: No such scheduler.
     """
-    if scheduler not in SCHEDULERS:
-        raise DataError(
-            f"expected a scheduler ({', '.join(SCHEDULERS)}); got {scheduler!r}. "
-            f"{nearest(scheduler, SCHEDULERS)}"
-        )
+    _check(scheduler)
     left = np.asarray(backlog_bit, dtype=np.float64).copy()
     grant = np.zeros(bit_per_prb.shape)
     first, users = turn.first, len(left)
@@ -125,19 +121,11 @@ def run(
     Raises:
         DataError: No such scheduler, or arrays that do not fit each other.
     """
-    rate = bit_per_prb if bit_per_prb.ndim == 3 else bit_per_prb[:, :, None]
-    bands = np.atleast_1d(np.asarray(subband_prbs, dtype=np.float64))
-    slots, users, count = rate.shape
-    arrivals_fit = arrival_bit is None or arrival_bit.shape == (slots, users)
-    if len(bands) != count or not arrivals_fit:
-        raise DataError(
-            f"expected blocks of {count} subbands and arrivals of {slots} slots x {users} users; "
-            f"got {len(bands)} subbands and {None if arrivals_fit else arrival_bit.shape}."  # type: ignore[union-attr]
-        )
-    rate = rate * np.broadcast_to(np.asarray(share_frac, dtype=np.float64), slots)[:, None, None]
+    rate, bands = prepared(scheduler, bit_per_prb, subband_prbs, arrival_bit, share_frac)
+    slots, users, _ = rate.shape
     sent, prbs = np.zeros((slots, users)), np.zeros((slots, users))
     backlog = np.full(users, np.inf if arrival_bit is None else 0.0)
-    turn = Turn(average_bit=rate[0].mean(axis=1) * bands.sum() / users)
+    turn = Turn(average_bit=first_average_bit(rate, bands))
     for slot in range(slots):
         if arrival_bit is not None:
             backlog = backlog + arrival_bit[slot]
@@ -150,6 +138,46 @@ def run(
         )
         backlog = backlog - sent[slot]
     return Served(sent_bit=sent, prbs=prbs, backlog_bit=backlog)
+
+
+def prepared(
+    scheduler: Scheduler,
+    bit_per_prb: FloatArray,
+    subband_prbs: npt.ArrayLike,
+    arrival_bit: FloatArray | None,
+    share_frac: npt.ArrayLike,
+) -> tuple[FloatArray, FloatArray]:
+    """Bits per block with the direction's share [slot, user, subband], and blocks [subband].
+
+    Raises:
+        DataError: As `run`.
+    """
+    _check(scheduler)
+    rate = bit_per_prb if bit_per_prb.ndim == 3 else bit_per_prb[:, :, None]
+    bands = np.atleast_1d(np.asarray(subband_prbs, dtype=np.float64))
+    slots, users, count = rate.shape
+    given = rate.shape[:2] if arrival_bit is None else arrival_bit.shape
+    if len(bands) != count or given != (slots, users) or not slots:
+        raise DataError(
+            f"expected blocks of {count} subbands and arrivals of {slots} slots x {users} users; "
+            f"got {len(bands)} subbands and arrivals of {given}. Give arrays that fit, of one "
+            "slot or more."
+        )
+    share = np.broadcast_to(np.asarray(share_frac, dtype=np.float64), slots)
+    return np.ascontiguousarray(rate * share[:, None, None], dtype=np.float64), bands
+
+
+def first_average_bit(rate: FloatArray, bands: FloatArray) -> FloatArray:
+    """Average that proportional fair starts from: an even share of the first slot. [user]."""
+    return (rate[0] @ bands) / rate.shape[1]
+
+
+def _check(scheduler: str) -> None:
+    if scheduler not in SCHEDULERS:
+        raise DataError(
+            f"expected a scheduler ({', '.join(SCHEDULERS)}); got {scheduler!r}. "
+            f"{nearest(scheduler, SCHEDULERS)}"
+        )
 
 
 def _needed(left_bit: FloatArray, rate: FloatArray, prbs: float) -> FloatArray:
