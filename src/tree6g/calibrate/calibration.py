@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from tree6g.calibrate.columns import raise_all, read_columns
+from tree6g.calibrate.columns import Columns, raise_all, read_columns
 from tree6g.calibrate.result import Curve, Group, Validation
 from tree6g.calibrate.setup import METRICS, percentiles_db, release_of, setup
 from tree6g.errors import DataError
@@ -29,6 +30,7 @@ PERCENT: Final = tuple(float(p) for p in range(5, 100, 5))
 INSIDE_FRAC: Final = 0.98
 OUTSIDE_DB: Final = 0.5
 DEVIATION_DB: Final = 0.5
+EDGES: Final = ("mean", "min", "max")
 LABEL: Final = {"coupling_gain_db": "coupling gain", "sir_db": "SIR", "sinr_db": "SINR"}
 
 
@@ -98,23 +100,14 @@ def validate(files: Sequence[Path], *, seeds: int = SEEDS, drops: int = DROPS) -
 
 def _bands(file: Path, seeds: int, drops: int) -> list[Band]:
     """Simulate what a file asks for."""
-    columns = tuple(f"{metric}_{edge}" for metric in METRICS for edge in ("mean", "min", "max"))
-    table = read_columns(file, ("scenario",), ("cdf_percent",), optional=columns)
-    metrics = [
-        m for m in METRICS if all(f"{m}_{e}" in table.number for e in ("mean", "min", "max"))
-    ]
-    if not metrics:
-        raise DataError(
-            f"Expected the columns {', '.join(columns[:3])} or those of SIR or SINR; {file} has "
-            "none of the three. Rename its columns."
-        )
-    named = np.array(table.text["scenario"])
+    table, metrics = _read(file)
     names = list(dict.fromkeys(table.text["scenario"]))
     glass = release_of(names)
     cases = {name: setup(name, glass=glass) for name in names}
     raise_all(file, [_unknown(name) for name, case in cases.items() if case is None])
-    bands: list[Band] = []
+    named = np.array(table.text["scenario"])
     wanted = np.isin(table.number["cdf_percent"], PERCENT)
+    bands: list[Band] = []
     for name, case in cases.items():
         rows = np.flatnonzero((named == name) & wanted)
         if case is None or not rows.size:
@@ -126,28 +119,46 @@ def _bands(file: Path, seeds: int, drops: int) -> list[Band]:
                 for n in range(seeds)
             ]
         )  # [seed, metric, percentile]
-        for metric in metrics:
-            edges = [table.number[f"{metric}_{edge}"][rows] for edge in ("mean", "min", "max")]
-            known = np.isfinite(edges).all(axis=0)
-            if known.any():
-                mean_db, low_db, high_db = (edge[known] for edge in edges)
-                bands.append(
-                    Band(
-                        scenario=name,
-                        metric=metric,
-                        percent=percent[known],
-                        mean_db=mean_db,
-                        low_db=low_db,
-                        high_db=high_db,
-                        ours_db=ours_db[:, METRICS.index(metric), known],
-                    )
-                )
+        each = [_band(table, name, m, rows, ours_db[:, METRICS.index(m)]) for m in metrics]
+        bands += [band for band in each if band.percent.size]
     if not bands:
         raise DataError(
             f"Expected rows at cdf_percent 5, 10, ..., 95; {file} has none. Give its percentiles "
             "in percent."
         )
     return bands
+
+
+def _read(file: Path) -> tuple[Columns, list[str]]:
+    """The table, and the metrics that it has all three columns of."""
+    names = {metric: [f"{metric}_{edge}" for edge in EDGES] for metric in METRICS}
+    columns = [name for each in names.values() for name in each]
+    table = read_columns(file, ("scenario",), ("cdf_percent",), optional=columns)
+    metrics = [metric for metric, each in names.items() if table.number.keys() >= set(each)]
+    if not metrics:
+        raise DataError(
+            f"Expected the columns {', '.join(columns[:3])} or those of SIR or SINR; {file} has "
+            "none of the three. Rename its columns."
+        )
+    return table, metrics
+
+
+def _band(
+    table: Columns, scenario: str, metric: str, rows: npt.NDArray[np.intp], ours_db: FloatArray
+) -> Band:
+    """One metric of one scenario, without the rows that have no value for it."""
+    edges = np.stack([table.number[f"{metric}_{edge}"][rows] for edge in EDGES])
+    known = np.isfinite(edges).all(axis=0)
+    mean_db, low_db, high_db = edges[:, known]
+    return Band(
+        scenario=scenario,
+        metric=metric,
+        percent=table.number["cdf_percent"][rows][known],
+        mean_db=mean_db,
+        low_db=low_db,
+        high_db=high_db,
+        ours_db=ours_db[:, known],
+    )
 
 
 def _generator(name: str, seed: int) -> np.random.Generator:

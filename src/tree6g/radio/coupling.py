@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tree6g.radio import shadowing
 from tree6g.radio.antenna import PANEL, Antenna, gain_dbi
 from tree6g.radio.building import Glass, penetration_db
-from tree6g.radio.drop import Terminals
+from tree6g.radio.drop import BoolArray, Terminals
 from tree6g.radio.layout import Layout, nearest_copy_m
 from tree6g.radio.pathloss import (
     SHADOWING,
@@ -174,18 +174,12 @@ def site_loss_db(
         h_ut_m=h_ut,
         environment_height_m=height_m,
     )
-    shadow = SHADOWING[environment]
     beyond = np.zeros(1, dtype=np.bool_)
-    if shadow.far_db != shadow.los_db:
+    if SHADOWING[environment].far_db != SHADOWING[environment].los_db:
         beyond = distance_m > breakpoint_m(
             environment, frequency_hz=frequency_hz, h_bs_m=h_bs, h_ut_m=h_ut
         )
-    indoor = terminals.indoor[:, None]
-    std_db = shadowing_std_db(environment, los, indoor=indoor, beyond_breakpoint=beyond)
-    reach_m = np.where(los, shadow.los_m, shadow.nlos_m)
-    reach_m = np.where(indoor, shadow.indoor_m, reach_m)
-    layer = np.where(indoor, 2, np.where(los, 0, 1))
-    loss_db += std_db * draws.normal("shadow", reach_m, layer)
+    loss_db += draws.shadow_db(environment, los, beyond)
     through_db = penetration_db(
         frequency_hz,
         indoor=terminals.indoor,
@@ -215,6 +209,14 @@ class _Draws:
             return self.rng.standard_normal((self.terminals.count, self.sites))
         field: shadowing.Field = getattr(self.fields, kind)
         return shadowing.normal(field, self.terminals.position_m, correlation_m, layer=layer)
+
+    def shadow_db(self, environment: Environment, los: BoolArray, beyond: BoolArray) -> FloatArray:
+        indoor = self.terminals.indoor[:, None]
+        std_db = shadowing_std_db(environment, los, indoor=indoor, beyond_breakpoint=beyond)
+        scale = SHADOWING[environment]
+        outdoor_m = np.where(los, scale.los_m, scale.nlos_m)
+        layer = np.where(indoor, 2, np.where(los, 0, 1))
+        return std_db * self.normal("shadow", np.where(indoor, scale.indoor_m, outdoor_m), layer)
 
     def uniform(self, kind: str, correlation_m: float) -> FloatArray:
         if isinstance(self.fields, str):
