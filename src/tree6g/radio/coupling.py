@@ -32,6 +32,7 @@ from tree6g.radio.pathloss import (
 IntArray = npt.NDArray[np.intp]
 
 # TR 38.901 Table 7.6.3.1-2: correlation distance of the line-of-sight state
+# (all but SMa from memory)
 LOS_CORRELATION_M: Final[dict[Environment, float]] = {
     "uma": 50.0,
     "umi": 50.0,

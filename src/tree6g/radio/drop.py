@@ -22,7 +22,7 @@ from tree6g.radio.pathloss import (
 BoolArray = npt.NDArray[np.bool_]
 
 GROUND_M: Final = 1.5  # TR 38.901 Table 7.2-1: height of a terminal outdoors and on the ground
-FLOOR_M: Final = 3.0  # TR 36.873 Table 6-1: h_UT = 3 (n_fl - 1) + 1.5
+FLOOR_M: Final = 3.0  # ITU-R M.2412 Table 5b, as TR 36.873: h_UT = 3 (n_fl - 1) + 1.5
 DESK_M: Final = 1.0  # TR 38.901 Table 7.2-2
 LEAST_DISTANCE_M: Final[dict[Environment, float]] = {  # Tables 7.2-1 to 7.2-5
     "uma": 35.0,
@@ -32,7 +32,7 @@ LEAST_DISTANCE_M: Final[dict[Environment, float]] = {  # Tables 7.2-1 to 7.2-5
     "inh-open": 0.0,
     "sma": 35.0,
 }
-INDOOR_FRAC: Final[dict[Environment, float]] = {  # Tables 7.2-1, 7.2-3 and 7.2-5
+INDOOR_FRAC: Final[dict[Environment, float]] = {  # Tables 7.2-1, 7.2-3 (RMa, from memory) and 7.2-5
     "uma": 0.8,
     "umi": 0.8,
     "rma": 0.5,

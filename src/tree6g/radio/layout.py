@@ -105,7 +105,8 @@ def hexagonal(
     """A site and `rings` rings around it: 1, 7, 19, 37, ... sites of a hexagonal grid.
 
     The first of three sectors (30 degrees) points at a neighbouring site, so that a site's three
-    cells are hexagons whose common corner it is (TR 36.873 Figure 6-1). Wrap-around repeats the
+    cells are hexagons whose common corner it is (3GPP's figures, from memory; pointing between
+    neighbours leaves the range of `calibrate.calibration`). Wrap-around repeats the
     cluster six times around itself (geographical distance, TR 38.901 Table 7.8-1).
 
     Args:

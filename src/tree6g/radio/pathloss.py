@@ -71,7 +71,8 @@ def _shadowing(stds: tuple[float, ...], distances: tuple[float, ...]) -> Shadowi
     )
 
 
-# An office has no outdoor-to-indoor links: its columns repeat the one without line of sight.
+# Correlation distances of all but SMa are from memory. An office has no outdoor-to-indoor links:
+# its columns repeat the one without line of sight.
 SHADOWING: Final[dict[Environment, Shadowing]] = {
     "uma": _shadowing((4.0, 4.0, 6.0, 7.0), (37.0, 50.0, 7.0)),
     "umi": _shadowing((4.0, 4.0, 7.82, 7.0), (10.0, 13.0, 7.0)),
