@@ -104,10 +104,11 @@ def notes(world: World) -> list[str]:
     for cell in world.cells:
         asleep = cell.rest.asleep_s / max(cell.rest.lasted_s, 1e-9)
         if asleep > 0.0:
-            waited = ", ".join(
-                _waited(kind, waits) for kind, waits in cell.rest.waits.items() if waits.messages
+            met = [(kind, waits) for kind, waits in cell.rest.waits.items() if waits.messages]
+            waited = (
+                ", ".join(_waited(kind, waits) for kind, waits in met) or "nobody waited for it"
             )
-            told.append(f"{cell.node} slept {asleep:.0%} of the time; {waited or 'no traffic'}.")
+            told.append(f"{cell.node} slept {asleep:.0%} of the time; {waited}.")
     return told
 
 
@@ -125,7 +126,8 @@ def _waited(kind: str, waits: Waits) -> str:
 def _open(cell: Cell, tick: Tick, queues: Sequence[_Queue], kind: str) -> None:
     """Set `open_s` of the messages of one direction, in place."""
     rest = cell.rest
-    if not queues:
+    quick = rest.off_from_s is None and not any(s.transition_s for s in rest.station.sleep)
+    if quick or not queues:
         return
     ready, given = (
         np.concatenate([q.messages[name] for q in queues]) for name in ("ready_s", "open_s")
