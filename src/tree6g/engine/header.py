@@ -13,6 +13,7 @@ from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.world import (
     LOST,
     SERVED,
+    Cell,
     World,
     link_node,
     shared_node,
@@ -31,7 +32,7 @@ STRESS_PER_USER_HOUR: Final = 10.0
 # Above it the mean wait of an M/D/1 queue is more than half of a message's own time on the link.
 LINK_BUSY_FRAC: Final = 0.5
 EARTH: Final = "EARTH: P = N_TRX (P0 + slope P_out); Auer et al., IEEE Wireless Comm. 18(5) 2011"
-TR38864: Final = "relative power of TR 38.864 V18.1.0 clause 5.1, watt anchor of the scenario"
+TR38864: Final = "relative power of TR 38.864 V18.1.0 clause 5.1"
 SOURCES: Final = {
     power.ROOFLINE: (
         "t = hypot(W/BW, FLOP/F) + KV/BW + host times, E = P_static t + e_B bytes + e_F FLOP, "
@@ -175,9 +176,17 @@ def _service_columns(world: World) -> dict[str, list[Any]]:
 
 
 def _sources(world: World) -> dict[str, str]:
-    kinds = {cell.station.model for cell in world.cells}
-    texts = [TR38864 if k.startswith("tr38864") else EARTH for k in sorted(kinds)]
+    texts = [_station_source(cell) for cell in world.cells]
     return {**SOURCES, power.STATION: "; ".join(dict.fromkeys(texts))}
+
+
+def _station_source(cell: Cell) -> str:
+    """The power model, and where its watts come from."""
+    anchor_w = cell.spec.anchor_power_w
+    if not cell.station.model.startswith("tr38864") or anchor_w is None:
+        return EARTH
+    source = cell.spec.anchor_source or "no source stated"
+    return f"{TR38864}, anchored at {anchor_w:g} W of full downlink ({source})"
 
 
 def _entities(world: World) -> list[dict[str, Any]]:
