@@ -1,4 +1,4 @@
-"""The packaged base stations against the reference tables of TR 38.864 and EARTH, value by value."""
+"""The packaged base stations against the tables of TR 38.864 and EARTH, value by value."""
 
 from __future__ import annotations
 
