@@ -81,6 +81,16 @@ def angle(y: Real, x: Real) -> Real:
 
 
 @compiled
+def sine(g: Real) -> Real:
+    """sin(2 pi g) for up to a quarter of a turn, error 1e-7."""
+    u = g * g
+    p = F(39.7607221) * u - F(76.5812846)
+    p = F(81.6024807) + u * p
+    p = F(-41.3416807) + u * p
+    return g * (F(6.28318528) + u * p)
+
+
+@compiled
 def sine2(x: Real) -> Real:
     """sin(pi r)^2 / r^2 for x = r^2, r up to 1/2; relative error 1e-7."""
     p = F(-3.91307772) + F(x) * F(0.741980127)

@@ -44,12 +44,12 @@ class Cells(NamedTuple):
         noise: Noise power.
         sight: 0: none, 1: line of sight, 2: drawn from fields.
         flat: Whether only the pattern across counts.
-        draw: 1 / correlation distance of sight, height of a floor, shifts of x and y between
-            floors, floors between layers. [5]
-        shadow: Standard deviations of shadowing with and without line of sight and indoors; 1 /
-            correlation distances. [6]
-        wave: Wave vectors in turns: sight, effective height, shadowing. [3, site, wave, 2]
-        phase: Phases in turns. [3, site, wave]
+        turn: Height of a floor; turns of the phase of successive waves by floor and by layer. [3]
+        reach: 1 / correlation distance and layer of a terminal outdoors, the same indoors; for
+            sight, shadowing with sight, shadowing without. [3, 4]
+        shadow: Standard deviations of shadowing with and without line of sight and indoors. [3]
+        wave: Wave vectors in turns: sight, effective height, shadowing. [3, wave, 2]
+        phase: Cosine and negative sine of the phases, scaled. [3, site, 2, wave]
     """
 
     site: F64Array
@@ -62,10 +62,11 @@ class Cells(NamedTuple):
     noise: float
     sight: int
     flat: bool
-    draw: F64Array
+    turn: F64Array
+    reach: F64Array
     shadow: F64Array
     wave: F64Array
-    phase: F64Array
+    phase: F32Array
 
 
 class Users(NamedTuple):
@@ -133,9 +134,8 @@ def flat_cells(network: Network) -> Cells:
     layout, antenna = network.layout, network.antenna
     name = np.argsort(layout.cell_site, kind="stable")
     shadow = SHADOWING[network.environment]
-    levels = np.array([shadow.los_db, shadow.nlos_db, shadow.indoor_db]) / OCTAVE_DB
-    reaches = 1.0 / np.array([shadow.los_m, shadow.nlos_m, shadow.indoor_m])
-    wave, phase = _turns(network)
+    sight_m = LOS_CORRELATION_M[network.environment]
+    wave, phase, waves = _waves(network)
     drawn = not isinstance(network.surroundings, str)
     across = 12.0 / np.radians(antenna.beamwidth_deg) ** 2 if antenna.beamwidth_deg else 0.0
     return Cells(
@@ -156,15 +156,15 @@ def flat_cells(network: Network) -> Cells:
         noise=float(network.noise_w),
         sight=2 if drawn else int(network.surroundings == "los"),
         flat=network.flat,
-        draw=np.array(
+        turn=np.array([shadowing.FLOOR_M, 1.0 / waves, shadowing.LAYER_TURN]),
+        reach=np.array(
             [
-                1.0 / LOS_CORRELATION_M[network.environment],
-                shadowing.FLOOR_M,
-                *shadowing.FLOOR_SHIFT,
-                shadowing.LAYER_FLOORS,
+                [1.0 / sight_m, 0.0, 1.0 / sight_m, 0.0],
+                [1.0 / shadow.los_m, 0.0, 1.0 / shadow.indoor_m, 2.0],
+                [1.0 / shadow.nlos_m, 1.0, 1.0 / shadow.indoor_m, 2.0],
             ]
         ),
-        shadow=np.concatenate([levels, reaches]),
+        shadow=np.array([shadow.los_db, shadow.nlos_db, shadow.indoor_db]) / OCTAVE_DB,
         wave=wave,
         phase=phase,
     )
@@ -196,11 +196,16 @@ def _urban(network: Network) -> npt.NDArray[np.float32]:
     return np.array([*los, *nlos, per_m, reach, float(kind == "uma")], dtype=np.float32)
 
 
-def _turns(network: Network) -> tuple[FloatArray, FloatArray]:
-    """Wave vectors and phases of all fields in turns. [3, site, wave, 2] and [3, site, wave]."""
+def _waves(network: Network) -> tuple[FloatArray, F32Array, int]:
+    """Waves and phases of all fields, padded to fours, and how many waves there are."""
     around = network.surroundings
     if isinstance(around, str):
-        return np.zeros((3, network.layout.sites, 1, 2)), np.zeros((3, network.layout.sites, 1))
+        return np.zeros((3, 4, 2)), np.zeros((3, network.layout.sites, 2, 4), np.float32), 4
     fields = (around.los, around.height, around.shadow)
-    turn = 2.0 * np.pi
-    return np.stack([f.wave for f in fields]) / turn, np.stack([f.phase_rad for f in fields]) / turn
+    waves = len(fields[0].wave)
+    wave = np.stack([f.wave for f in fields]) / (2.0 * np.pi)
+    phase = np.stack([f.phase_rad for f in fields])
+    both = np.stack([np.cos(phase), -np.sin(phase)], axis=2) * np.sqrt(2.0 / waves)
+    more = -waves % 4
+    wave = np.pad(wave, [(0, 0), (0, more), (0, 0)])
+    return wave, np.pad(both, [(0, 0)] * 3 + [(0, more)]).astype(np.float32), waves
