@@ -22,6 +22,11 @@ from tree6g.scenario.schema import exactly, json_schema, pattern
 
 CORNER = Path(__file__).parents[1] / "fixtures" / "scenarios" / "corner.yaml"
 SUFFIXES = [*units.SYMBOLS, *units.QUOTIENT, "j_per_bit", "eur_per_j"]
+# Records that the corner does not have.
+EVERYWHERE = (
+    "layout={kind: file, places: [{name: a, x: 1 m, y: 0 m}]}",
+    "population.places=[{x: 1 m, y: 2 m}]",
+)
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +127,10 @@ def test_the_commented_start_loads_as_its_template(name):
 
 
 def test_the_commented_start_explains_every_key_once(monkeypatch):
-    monkeypatch.setattr("tree6g.scenario.init.load", lambda _: load(CORNER))
+    whole = load(CORNER, EVERYWHERE)
+    monkeypatch.setattr("tree6g.scenario.init.load", lambda _: whole)
     text = init_text("corner")
-    assert load_text(text) == load(CORNER)
+    assert load_text(text) == whole
     for record in set(_all_records()):
         for field, info in record.model_fields.items():
             assert re.search(rf"^ *(- |# )?{written_name(field)}:", text, re.MULTILINE), field

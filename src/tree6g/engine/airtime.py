@@ -69,10 +69,18 @@ class Passage:
 
 @dataclasses.dataclass(slots=True)
 class Pool:
-    """Spectrum that some services share: a queue for each, served first in first out."""
+    """Spectrum that some services share: a queue for each.
+
+    Attributes:
+        band_frac: Its part of the band.
+        services: Who shares it.
+        in_turn: Whether messages of a queue share its time, or the first one goes first.
+        queues: Messages by service.
+    """
 
     band_frac: float
     services: tuple[str, ...]
+    in_turn: bool = False
     queues: dict[str, Messages] = dataclasses.field(default_factory=dict)
 
     def push(self, service: str, batch: Messages) -> None:
@@ -106,7 +114,8 @@ class Pool:
         passages = {}
         for name, speed in zip(busy, speeds, strict=True):
             queue = self.queues.pop(name)
-            passages[name], rest = _pass(queue, air_s[name], float(speed), t0_s, t1_s)
+            send = _share if self.in_turn else _pass
+            passages[name], rest = send(queue, air_s[name], float(speed), t0_s, t1_s)
             if len(rest):
                 self.queues[name] = rest
         return passages
@@ -132,5 +141,27 @@ def _pass(
         used_s=used_s,
         start_s=start_s[:on_air],
         stop_s=np.minimum(end_s[:on_air], t1_s),
+    )
+    return passage, rest
+
+
+def _share(
+    queue: Messages, air_s: FloatArray, speed: float, t0_s: float, t1_s: float
+) -> tuple[Passage, Messages]:
+    """One queue through one step, its messages in turn, and what is left of it."""
+    end_s, left_s = airtime.sharing_departure_s(queue["open_s"], air_s / speed, t0_s, t1_s)
+    done = np.isfinite(end_s)
+    rest = queue[~done].copy()
+    need_s = air_s[~done]
+    kept = np.divide(left_s[~done] * speed, need_s, out=np.ones_like(need_s), where=need_s > 0.0)
+    rest["left_bit"] *= np.minimum(kept, 1.0)
+    begun = queue["open_s"] < t1_s
+    order = np.argsort(end_s[done], kind="stable")
+    passage = Passage(
+        sent=queue[done][order],
+        end_s=end_s[done][order],
+        used_s=float((air_s - left_s * speed).sum()),
+        start_s=np.maximum(queue["open_s"][begun], t0_s),
+        stop_s=np.minimum(end_s[begun], t1_s),
     )
     return passage, rest

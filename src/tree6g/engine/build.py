@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tree6g.engine import cells, hosts, radio, terminals
+from tree6g.engine import cells, hosts, places, radio, terminals
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
 from tree6g.engine.workload import draw_requests
@@ -37,20 +37,26 @@ def build(
         ScenarioError: Parts that do not go together.
         InfeasibleError: A model that does not fit.
     """
-    users, places, arrivals, requests = np.random.SeedSequence(scenario.seed).spawn(4)
+    users, drops, arrivals, requests, ground = np.random.SeedSequence(scenario.seed).spawn(5)
     ai = _ai_services(scenario)
-    sites = scenario.sites
+    sites, networks = places.expand(scenario, np.random.default_rng(ground))
     all_cells = list(cells.cells(scenario, sites))
-    all_hosts = list(hosts.hosts(scenario, sites, frozenset(s.spec.name for s in ai)))
+    air = (
+        terminals.together(scenario, sites, all_cells, networks, users, drops)
+        if networks
+        else terminals.isolated(scenario, sites, all_cells, users, drops)
+    )
+    at_home = np.diff(air.users.first).tolist()
+    all_hosts = list(hosts.hosts(scenario, sites, at_home, frozenset(s.spec.name for s in ai)))
     _check_nodes(scenario, sites, all_cells, all_hosts)
-    drawn, end_s = draw_requests(scenario, len(sites), ai, traces, requests)
+    drawn, end_s = draw_requests(scenario, air.users, ai, traces, requests)
     world = World(
         scenario=scenario,
         step_s=scenario.step_s,
         arrivals_end_s=end_s,
         sites=sites,
         cells=all_cells,
-        radio=terminals.isolated(scenario, sites, all_cells, users, places),
+        radio=air,
         hosts=all_hosts,
         links=scenario.links,
         ai=ai,
@@ -65,7 +71,7 @@ def build(
             if isinstance(s, DataService) and s.delay_budget_s is not None
         },
     )
-    radio.refresh(world)
+    radio.attach(world)
     return world
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tree6g.engine.crowd import DOWN, UP, Crowd
-from tree6g.engine.radio import NOISE_FIGURE_DB, QUALITY, power_w
+from tree6g.engine.radio import margin_sinr_db, received_db
+from tree6g.engine.rates import QUALITY
 from tree6g.engine.world import Cell, World
-from tree6g.radio.link import shannon
 from tree6g.radio.pathloss import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -26,7 +26,7 @@ def covering(world: World) -> list[frozenset[frozenset[int]]]:
     """
     found: list[set[frozenset[int]]] = [set() for _ in world.cells]
     for crowd in world.radio.crowds():
-        home = np.argmax(crowd.gain_db, axis=1)
+        home = np.argmax(received_db(world, crowd), axis=1)
         able = np.stack([_able(cell, crowd) for cell in world.cells], axis=1)  # [terminal, cell]
         able[np.arange(len(home)), home] = False
         for row in np.unique(np.column_stack([home, able]), axis=0):
@@ -62,11 +62,4 @@ def _able(cell: Cell, crowd: Crowd) -> BoolArray:
 
 
 def _sinr_db(cell: Cell, kind: str, gain_db: FloatArray) -> FloatArray:
-    return shannon.sinr_db(
-        -gain_db,
-        power_w=power_w(cell, kind),
-        gain_dbi=0.0,
-        bandwidth_hz=cell.spec.bandwidth_hz * cell.band_frac,
-        noise_figure_db=NOISE_FIGURE_DB[kind],
-        interference_margin_db=cell.spec.interference_margin_db,
-    )
+    return margin_sinr_db(cell, kind, gain_db, cell.band_frac)

@@ -19,18 +19,46 @@ class Crowd:
     """Terminals that some services have in common: the users, or the sources of a data service.
 
     Attributes:
-        per_site: Terminals that belong to each site; those of site s start at s times this.
+        first: First terminal of each site, and their number at the end. [site + 1]
         gain_db: Coupling gain, both antennas and shadowing included; -inf: never. [terminal, cell]
         serving: Cell that serves each. [terminal]
     """
 
-    per_site: int
+    first: IntArray
     gain_db: FloatArray
     serving: IntArray
 
     def terminal(self, site: npt.ArrayLike, number: npt.ArrayLike) -> IntArray:
         """Terminals by site and number there; more sources than terminals share these."""
-        return np.asarray(site) * self.per_site + np.asarray(number) % self.per_site
+        at = np.asarray(site)
+        count = self.first[at + 1] - self.first[at]
+        return np.asarray(self.first[at] + np.asarray(number) % count)
+
+    def __len__(self) -> int:
+        return len(self.serving)
+
+
+@dataclasses.dataclass(slots=True)
+class Solved:
+    """How the fixed points of load and interference came out over a run.
+
+    Attributes:
+        steps: Fixed points solved.
+        iterations: Evaluations of all of them.
+        residual_frac: Largest change of a load in a last evaluation.
+        unconverged: Fixed points that were not reached.
+        rows: Terminals with traffic, summed over the steps.
+        slow: Those of them below the least SINR, who repeat or use a part of the band.
+        faint: Those out of coverage.
+    """
+
+    steps: int = 0
+    iterations: int = 0
+    residual_frac: float = 0.0
+    unconverged: int = 0
+    rows: int = 0
+    slow: int = 0
+    faint: int = 0
 
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)
@@ -42,11 +70,17 @@ class Radio:
         crowd_of: The terminals of each service; AI services share the users.
         rate_bps: By direction and service, the rate of each terminal at its serving cell when it
             has its pool for itself. [terminal]
+        follows_load: Whether interference follows what the cells send.
+        load_frac: By direction, share of its resources that each cell needs in the step. [cell]
+        solved: Convergence so far.
     """
 
     users: Crowd
     crowd_of: Mapping[str, Crowd]
     rate_bps: dict[str, dict[str, FloatArray]] = dataclasses.field(default_factory=dict)
+    follows_load: bool = False
+    load_frac: dict[str, FloatArray] = dataclasses.field(default_factory=dict)
+    solved: Solved = dataclasses.field(default_factory=Solved)
 
     def crowds(self) -> Iterator[Crowd]:
         """Every crowd once."""

@@ -141,7 +141,7 @@ def _finish(world: World, request: int) -> None:
             "token_in": float(requests.prompt_tok[request]),
             "token_out": float(output),
             "token_late": float(requests.late_tok[request]),
-            "ue": int(requests.user[request]),
+            "ue": int(world.terminal_of(request)),
             "model": host.model,
             "token_in_late": float(requests.late_in_tok[request]),
             "ttft_s": first_s - arrival_s,

@@ -13,7 +13,6 @@ from tree6g.engine.delivery import lose
 from tree6g.engine.policies import Option, Query
 from tree6g.engine.world import Host, Tick, TokenTable, World
 from tree6g.errors import ScenarioError
-from tree6g.radio.link import shannon as radio
 
 
 def assign(world: World, tick: Tick) -> None:
@@ -75,7 +74,9 @@ def _option(world: World, host: Host, request: int) -> Option:
         # What the server gets done of it between its last step and this arrival.
         done_s = max(0.0, float(world.requests.arrival_s[request]) - host.batch.clock_s)
         wait_s = max(0.0, queue_s - done_s)
-        network_s, running = 2.0 * (latency_s + radio.LATENCY_S), host.batch.running
+        cell = world.cells[int(world.cell_of(request))]
+        radio_s = cell.uplink.latency_s + cell.downlink.latency_s
+        network_s, running = 2.0 * latency_s + radio_s, host.batch.running
     return Option(
         node=host.node,
         tier=host.tier,

@@ -7,9 +7,9 @@ import numpy as np
 from tree6g.engine.airtime import Messages
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import deliver_data, deliver_tokens
+from tree6g.engine.radio import settle
 from tree6g.engine.sleep import open_downlink
 from tree6g.engine.world import Tick, World
-from tree6g.radio.link import shannon as radio
 from tree6g.radio.pathloss import FloatArray
 
 
@@ -17,11 +17,12 @@ def send(world: World, tick: Tick) -> None:
     """One step of every cell's downlink."""
     for cell in world.cells:
         cell.release(tick.t1_s)
+    settle(world, DOWN, tick)
     rates = world.radio.rate_bps[DOWN]
     for index, cell in enumerate(world.cells):
         open_downlink(world, cell, tick)
         for service, passage in cell.advance(DOWN, tick, world.book, rates):
-            sent, reached_s = passage.sent, passage.end_s + radio.LATENCY_S
+            sent, reached_s = passage.sent, passage.end_s + cell.downlink.latency_s
             if not len(sent):
                 continue
             if sent["ref"][0] < 0:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import power, sleep
+from tree6g.engine import power, radio, sleep
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.world import (
     LOST,
@@ -33,6 +33,10 @@ STRESS_PER_USER_HOUR: Final = 10.0
 LINK_BUSY_FRAC: Final = 0.5
 EARTH: Final = "EARTH: P = N_TRX (P0 + slope P_out); Auer et al., IEEE Wireless Comm. 18(5) 2011"
 TR38864: Final = "relative power of TR 38.864 V18.1.0 clause 5.1"
+LINKS: Final = {
+    "shannon": "attenuated Shannon rates of TR 38.803",
+    "mcs": "rates of the MCS tables of TS 38.214 with HARQ",
+}
 SOURCES: Final = {
     power.ROOFLINE: (
         "t = hypot(W/BW, FLOP/F) + KV/BW + host times, E = P_static t + e_B bytes + e_F FLOP, "
@@ -43,7 +47,6 @@ SOURCES: Final = {
     power.LINK: "P_idle t + e bits, both of the scenario",
     power.SITE: "(PUE - 1) x joules of the equipment",
     power.TERMINAL: "2.5 W while a terminal sends at 23 dBm (typical); nothing else of it",
-    TRAFFIC: "queues of the simulation: attenuated Shannon rates of TR 38.803, TR 38.901 path loss",
 }
 
 
@@ -78,7 +81,7 @@ def count_requests(world: World) -> RequestCount:
 
 def requests_per_user_hour(world: World) -> float:
     """AI requests per person and hour of the time in which they arrive."""
-    people = world.scenario.population.users * len(world.sites)
+    people = len(world.radio.users)
     return len(world.requests) / people / (world.arrivals_end_s / 3600.0)
 
 
@@ -149,6 +152,8 @@ def _services(world: World) -> dict[str, dict[str, Any]]:
             weight=s.spec.weight,
             quality=s.spec.quality,
             token_class=s.spec.token_class,
+            slice=s.spec.slice,
+            qos=s.spec.qos,
         )
         for s in world.ai
     }
@@ -177,7 +182,13 @@ def _service_columns(world: World) -> dict[str, list[Any]]:
 
 def _sources(world: World) -> dict[str, str]:
     texts = [_station_source(cell) for cell in world.cells]
-    return {**SOURCES, power.STATION: "; ".join(dict.fromkeys(texts))}
+    links = {cell.spec.link for cell in world.cells}
+    rates = " and ".join(LINKS[link] for link in sorted(links))
+    return {
+        **SOURCES,
+        power.STATION: "; ".join(dict.fromkeys(texts)),
+        TRAFFIC: f"queues of the simulation: {rates}, TR 38.901 path loss",
+    }
 
 
 def _station_source(cell: Cell) -> str:
@@ -195,10 +206,10 @@ def _entities(world: World) -> list[dict[str, Any]]:
         _entity(c.node, tiers, c.site, "ran network operator full", "cell", c.station.model)
         for c in world.cells
     ]
+    shared = {shared_node(c): c for c in world.cells if c.rest.operator_share_frac < 1.0}
     rows += [
-        _entity(shared_node(c), tiers, c.site, "full", "other operators' share", c.station.model)
-        for c in world.cells
-        if c.rest.operator_share_frac < 1.0
+        _entity(node, tiers, c.site, "full", "other operators' share", c.station.model)
+        for node, c in shared.items()
     ]
     rented = {cloud.name for cloud in scenario.clouds if cloud.rented}
     for host in world.hosts:
@@ -272,6 +283,7 @@ def _notes(world: World, rate: float) -> list[str]:
         for to, load in world.link_peak_frac.items()
         if load > LINK_BUSY_FRAC
     ]
+    notes += radio.notes(world)
     notes += sleep.notes(world)
     edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])
     if len(edge) > 1:

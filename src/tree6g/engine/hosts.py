@@ -17,11 +17,20 @@ from tree6g.scenario.model import Cloud, Devices, Scenario, Server, Site
 LONG_PROMPT_TOK: Final = 1024.0  # the prompt whose time per token policies reckon with
 
 
-def hosts(scenario: Scenario, sites: Sequence[Site], services: frozenset[str]) -> Iterator[Host]:
-    """Hosts of each site, terminals first, then the clouds from the nearest on."""
+def hosts(
+    scenario: Scenario, sites: Sequence[Site], users: Sequence[int], services: frozenset[str]
+) -> Iterator[Host]:
+    """Hosts of each site, terminals first, then the clouds from the nearest on.
+
+    Args:
+        scenario: What to build.
+        sites: Its sites, a layout's spelled out.
+        users: Users of each site.
+        services: AI services.
+    """
     for i, site in enumerate(sites):
         if scenario.devices is not None:
-            yield _terminals(scenario, site, i, scenario.devices, services)
+            yield _terminals(users[i], site, i, scenario.devices, services)
         for server in site.servers:
             yield _server(site, server, "edge", services, site_index=i)
     latency = {link.to: link.latency_s for link in scenario.links}
@@ -73,7 +82,7 @@ def _server(
 
 
 def _terminals(
-    scenario: Scenario, site: Site, index: int, devices: Devices, services: frozenset[str]
+    users: int, site: Site, index: int, devices: Devices, services: frozenset[str]
 ) -> Host:
     constants = replica(
         accelerator(devices.accelerator), language_model(devices.model), weights=devices.weights
@@ -90,7 +99,7 @@ def _terminals(
         services=frozenset(devices.services) or services,
         replica=constants,
         batch=None,
-        free_s=np.zeros(round(devices.capable_frac * scenario.population.users)),
+        free_s=np.zeros(round(devices.capable_frac * users)),
         prompt_s_per_tok=_prompt_s_per_tok(constants),
     )
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import deliver_data
+from tree6g.engine.radio import settle
 from tree6g.engine.sleep import open_uplink
 from tree6g.engine.world import Tick, World
-from tree6g.radio.link import shannon as radio
 
 
 def send(world: World, tick: Tick) -> None:
     """One step of every cell's uplink; prompts that are through go on to the transport."""
+    settle(world, UP, tick)
     rates = world.radio.rate_bps[UP]
     for index, cell in enumerate(world.cells):
         open_uplink(world, cell, tick)
         for service, passage in cell.advance(UP, tick, world.book, rates):
-            sent, reached_s = passage.sent, passage.end_s + radio.LATENCY_S
+            sent, reached_s = passage.sent, passage.end_s + cell.uplink.latency_s
             prompts = sent["ref"] >= 0
             if prompts.any():
                 world.book.do(cell.node, service, "bit_ul", float(sent["bit"].sum()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tree6g.engine.crowd import IntArray
+from tree6g.engine.crowd import Crowd, IntArray
 from tree6g.engine.world import Ai, Requests
 from tree6g.errors import ScenarioError, nearest
 from tree6g.radio.pathloss import FloatArray
@@ -19,7 +19,7 @@ Columns = tuple[IntArray, FloatArray, IntArray, IntArray]  # service, arrival, p
 
 def draw_requests(
     scenario: Scenario,
-    sites: int,
+    users: Crowd,
     ai: Sequence[Ai],
     traces: dict[str | None, Trace],
     seeds: np.random.SeedSequence,
@@ -49,10 +49,10 @@ def draw_requests(
         parts = [
             _of_trace(traces[s.spec.name], s)
             if s.spec.name in traces
-            else _drawn(scenario, sites, s, np.random.default_rng(stream), end_s)
+            else _drawn(scenario, len(users), s, np.random.default_rng(stream), end_s)
             for s, stream in zip(ai, streams, strict=True)
         ]
-    return _merged(scenario, sites, parts, np.random.default_rng(homes)), end_s
+    return _merged(scenario, users, parts, np.random.default_rng(homes)), end_s
 
 
 def _of_trace(trace: Trace, service: Ai) -> Columns:
@@ -67,10 +67,10 @@ def _split(trace: Trace, ai: Sequence[Ai], rng: np.random.Generator) -> Columns:
 
 
 def _drawn(
-    scenario: Scenario, sites: int, service: Ai, rng: np.random.Generator, end_s: float
+    scenario: Scenario, users: int, service: Ai, rng: np.random.Generator, end_s: float
 ) -> Columns:
     people = scenario.population
-    per_hour = people.users * sites * people.ai_requests_per_user_hour
+    per_hour = users * people.ai_requests_per_user_hour
     pattern = request_pattern(service.spec.lengths)
     rate_per_s = per_hour * service.spec.request_share_frac / 3600.0
     arrivals_s = draw_arrivals_s(rng, pattern, rate_per_s=rate_per_s, duration_s=end_s)
@@ -83,16 +83,17 @@ def _whole(tok: np.ndarray) -> IntArray:
 
 
 def _merged(
-    scenario: Scenario, sites: int, parts: Sequence[Columns], rng: np.random.Generator
+    scenario: Scenario, users: Crowd, parts: Sequence[Columns], rng: np.random.Generator
 ) -> Requests:
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.empty(0)] * 4
     order = np.argsort(columns[1], kind="stable")
     service, arrival_s, prompt, output = (column[order] for column in columns)
     count = len(order)
+    site, user = _homes(scenario, users, count, rng)
     return Requests(
         service=service.astype(np.int64),
-        site=rng.integers(sites, size=count),
-        user=rng.integers(scenario.population.users, size=count),
+        site=site,
+        user=user,
         arrival_s=arrival_s,
         prompt_tok=prompt.astype(np.int64),
         output_tok=output.astype(np.int64),
@@ -104,3 +105,16 @@ def _merged(
         last_s=np.zeros(count),
         outcome=np.zeros(count, dtype=np.int64),
     )
+
+
+def _homes(
+    scenario: Scenario, users: Crowd, count: int, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Home site of each request's user, and its number there. [request]."""
+    if not scenario.population.places:
+        sites = len(users.first) - 1
+        site = rng.integers(sites, size=count)
+        return site, rng.integers(scenario.population.users, size=count)
+    terminal = rng.integers(len(users), size=count)
+    site = np.searchsorted(users.first, terminal, side="right") - 1
+    return site, terminal - users.first[site]

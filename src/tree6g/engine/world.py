@@ -84,10 +84,12 @@ class Carrier:
 
     Attributes:
         time_frac: Share of time of this direction.
+        latency_s: Latency of a message without queue.
         pools: Parts of the spectrum, each shared by some services.
     """
 
     time_frac: float
+    latency_s: float
     pools: tuple[Pool, ...]
 
     def pool_of(self, service: str) -> Pool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 import numpy.typing as npt
 
@@ -64,6 +66,46 @@ def fifo_departure_s(
     lag_s = np.maximum.accumulate(np.maximum(ready_s, free_at_s) - before_s)
     end_s = lag_s + total_s
     return lag_s + before_s, end_s
+
+
+def sharing_departure_s(
+    ready_s: FloatArray, service_s: FloatArray, free_at_s: float, until_s: float
+) -> tuple[FloatArray, FloatArray]:
+    """End of service and what is left of it, when messages share a server equally. [message].
+
+    Processor sharing, event by event: all messages present advance alike, so that each is done when
+    the time served to any one of them has grown by its own need. What is not done by `until_s` has
+    an end of infinity.
+
+    Args:
+        ready_s: When each message is ready, in any order. [message]
+        service_s: Time that each takes when alone. [message]
+        free_at_s: When the server is free.
+        until_s: When service stops.
+    """
+    end_s, left_s = np.full(len(ready_s), np.inf), np.asarray(service_s, dtype=np.float64).copy()
+    coming = np.maximum(ready_s, free_at_s)
+    order = np.argsort(coming, kind="stable")
+    now_s, served_s = free_at_s, 0.0  # served: to each message since the start
+    waiting: list[tuple[float, int]] = []
+    events = [*zip(coming[order].tolist(), order.tolist(), strict=True), (until_s, -1)]
+    for at_s, number in events:
+        stop_s = min(at_s, until_s)
+        while waiting:
+            done_s = now_s + (waiting[0][0] - served_s) * len(waiting)
+            if done_s > stop_s:
+                served_s += (stop_s - now_s) / len(waiting)
+                break
+            served_s, message = heapq.heappop(waiting)
+            now_s = done_s
+            end_s[message], left_s[message] = done_s, 0.0
+        now_s = max(now_s, stop_s)
+        if at_s >= until_s:
+            break
+        heapq.heappush(waiting, (served_s + float(service_s[number]), number))
+    for until, message in waiting:
+        left_s[message] = until - served_s
+    return end_s, left_s
 
 
 def busy_periods(

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tree6g import data, units
 from tree6g.errors import nearest
+from tree6g.scenario import ground
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
@@ -78,7 +79,8 @@ def references(plain: Any) -> list[Problem]:
 
 def sums(scenario: Scenario) -> list[Problem]:
     """Numbers of a valid scenario that do not fit together."""
-    return [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
+    found = [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
+    return [*found, *ground.problems(scenario)]
 
 
 def _find(value: Any, pattern: Place, place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -199,9 +201,10 @@ def _answers(scenario: Scenario) -> Iterator[Problem]:
 
 def _sizes(scenario: Scenario) -> Iterator[Problem]:
     """Runs that are larger than anybody can have meant."""
-    population, sites = scenario.population, len(scenario.sites)
+    population, sites = scenario.population, ground.site_count(scenario)
     hours = scenario.duration_s / 3600.0
-    requests = population.users * population.ai_requests_per_user_hour * hours * sites
+    users = len(population.places) or population.users * sites
+    requests = users * population.ai_requests_per_user_hour * hours
     steps = (scenario.duration_s + scenario.drain_s) / scenario.step_s
     sizes: list[tuple[Place, str, float, int]] = [
         (("step",), "steps", steps, MAX_STEPS),

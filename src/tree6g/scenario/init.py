@@ -60,7 +60,8 @@ def _record(record: Described, seen: set[type[Described]]) -> Iterator[str]:
 
 def _choices(annotation: Any) -> str:
     words = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
-    return f"One of {', '.join(words)}." if len(words) > 1 else ""
+    listed = ", ".join(map(str, words))
+    return f"One of {listed}." if len(words) > 1 else ""
 
 
 def _default(field: str, default: Any) -> str:

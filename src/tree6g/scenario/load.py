@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tree6g.errors import ScenarioError, nearest
-from tree6g.scenario import cross, overrides
+from tree6g.scenario import cross, geography, overrides
 from tree6g.scenario.document import SUFFIXES, Document, Line, Problem, read_bytes, read_file
 from tree6g.scenario.faults import faults, got
 from tree6g.scenario.model import Scenario
@@ -39,7 +39,7 @@ def load(
     """
     if isinstance(source, Scenario) and not overrides:
         return source
-    return _validated(_document(source), overrides)
+    return _validated(_document(source), overrides, _folder(source))
 
 
 def load_text(text: str, name: str = "scenario.yaml", overrides: Sequence[str] = ()) -> Scenario:
@@ -49,7 +49,7 @@ def load_text(text: str, name: str = "scenario.yaml", overrides: Sequence[str] =
         ScenarioError: As for `load`.
     """
     document = read_bytes(text.encode(), name, toml=name.endswith(".toml"))
-    return _validated(document, overrides)
+    return _validated(document, overrides, Path())
 
 
 def names() -> tuple[str, ...]:
@@ -102,6 +102,13 @@ def _document(source: str | os.PathLike[str] | Mapping[str, Any] | Scenario) -> 
     return read_bytes(text_of(path).encode(), f"{path}.yaml")
 
 
+def _folder(source: str | os.PathLike[str] | Mapping[str, Any] | Scenario) -> Path:
+    """Where the files that a scenario names are looked for."""
+    if isinstance(source, Mapping | Scenario):
+        return Path()
+    return Path(os.fspath(source)).parent
+
+
 def _plain(value: Any) -> Any:
     """A copy made of dicts, lists and numbers only."""
     if isinstance(value, Mapping):
@@ -113,13 +120,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _validated(document: Document, changes: Sequence[str]) -> Scenario:
+def _validated(document: Document, changes: Sequence[str], folder: Path) -> Scenario:
     if not isinstance(document.data, dict):
         raise ScenarioError(
             f"{document.name}: expected the fields of a scenario (name, sites, services, ...); "
             f"got {got(document.data)}."
         )
-    document = overrides.apply(document, changes)
+    document = geography.fill(overrides.apply(document, changes), folder)
     problems = list(document.problems)
     scenario = None
     try:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from tree6g.scenario.layout import Layout, Position, SlotPattern, Subcarrier
 from tree6g.scenario.quantities import Described, Quantity
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
@@ -22,6 +23,12 @@ class Population(Described):
     """People served by each site, somewhere in its cell."""
     ai_requests_per_user_hour: Annotated[float, Field(ge=0, le=10_000)] = 5.0
     """AI requests of one user per hour, over all AI services; their `request_share` splits them."""
+    file: str | None = None
+    """Places of all users: CSV with columns x_m, y_m (or lon, lat), or GeoJSON points, relative to
+    the scenario's file. Then `users` is not used, and the sources of data services stand where
+    users do. None: dropped at random."""
+    places: tuple[Position, ...] = ()
+    """What the file says, filled in when it is read."""
 
 
 class BaseStation(Described):
@@ -38,9 +45,30 @@ class BaseStation(Described):
     transmit_power_w: Positive | None = None
     """Radiated power at full load; None: that of the table row."""
     antenna_gain_dbi: Quantity = 8.0
-    """Gain of the base-station antenna."""
+    """Gain of the base-station antenna, of a sector's in the direction that it points to."""
     interference_margin_db: Annotated[Quantity, Field(ge=0)] = 3.0
-    """Rise of the noise floor by other cells."""
+    """Rise of the noise floor by other cells, where their load is not followed."""
+    link: Literal["shannon", "mcs"] = "shannon"
+    """From SINR to rate: attenuated Shannon capacity (TR 38.803), or the modulation and coding
+    schemes of TS 38.214 with link adaptation and HARQ."""
+    antennas: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Antennas that are steered one by one; their gain comes on top of `antenna_gain`."""
+    layers: Annotated[int, Field(ge=1, le=12)] = 1
+    """Streams sent at once in the downlink at most; no more than `antennas`."""
+    slot_pattern: SlotPattern | None = None
+    """Slots down, special and up, such as `DDDSU`, or `FDD`: gives the share of each direction and
+    the latency without queue. None: `downlink_frac`, and 4 ms each way."""
+    subcarrier_hz: Subcarrier = 30e3
+    """Subcarrier spacing: 15, 30, 60 or 120 kHz."""
+    scheduler: Literal["first-come", "round-robin"] = "first-come"
+    """Who sends first among the messages of a service: the oldest, or all of them in turn, so that
+    a slow terminal does not hold up the others. Proportional fair is the same without fast fading.
+    Services always share the air in turn."""
+    uplink_p0_dbm: Quantity | None = None
+    """Received power per 180 kHz that terminals aim at (TS 38.213), about -80 dBm (typical). None:
+    always full power."""
+    uplink_alpha_frac: Share = 0.8
+    """Share of the path loss that their power makes up for."""
     anchor_power_w: Positive | None = None
     """Watts of the cell at full downlink, for models in relative units (TR 38.864)."""
     anchor_source: str = ""
@@ -96,20 +124,33 @@ class Server(Described):
 
 
 class Site(Described):
-    """A place with one cell and, if wanted, edge servers."""
+    """A place with one cell or three and, if wanted, edge servers."""
 
     name: Name
     """Unique name of the site."""
-    environment: Literal["uma", "umi"] = "umi"
-    """Propagation after TR 38.901: urban macro or urban micro street canyon."""
+    environment: Literal["uma", "umi", "rma", "inh-mixed", "inh-open", "sma"] = "umi"
+    """Propagation after TR 38.901: urban macro, urban micro street canyon, rural macro, indoor
+    office (mixed or open), suburban macro."""
+    position: Position | None = None
+    """Where it stands. Sites with positions hear one another, and their terminals the strongest
+    cell; without positions each site is alone."""
+    sectors: Literal[1, 3] = 1
+    """Cells: one that sends all around, or three sectors of 120 degrees (only with positions)."""
+    bearing_deg: Quantity = 30.0
+    """Direction of the first sector, from east to north."""
+    downtilt_deg: Annotated[Quantity, Field(ge=-30, le=90)] = 12.0
+    """Electrical downtilt of sectors."""
     radius_m: Annotated[Quantity, Field(gt=10, le=10_000)] = 150.0
-    """Users are dropped uniformly in this circle, at least 10 m from the mast."""
+    """Users are dropped uniformly in this circle, at least 10 m from the mast; layouts that are
+    hexagonal or random drop them over their whole area."""
+    indoor_frac: Share = 0.0
+    """Share of the terminals in buildings, half of them with high loss (TR 38.901 7.4.3)."""
     height_m: Annotated[Quantity, Field(gt=0, le=150)] = 10.0
     """Height of the antenna."""
     pue: Annotated[float, Field(ge=1, le=4)] = 1.0
     """Power usage effectiveness: site power over equipment power."""
     base_station: BaseStation = BaseStation()
-    """The cell."""
+    """What each of its cells is."""
     servers: tuple[Server, ...] = ()
     """Edge servers at the site."""
 
@@ -186,6 +227,10 @@ class AiService(Described):
     """Tokens per streamed chunk."""
     patience_s: Positive = 60.0
     """A request without its first token by then is given up and lost."""
+    slice: str | None = None
+    """S-NSSAI."""
+    qos: Annotated[int, Field(ge=1, le=255)] | None = None
+    """5QI."""
 
 
 class DataService(Described):
@@ -265,6 +310,10 @@ class Scenario(Described):
     """How often the sleep policy is asked."""
     population: Population = Population()
     """Who sends AI requests."""
+    layout: Layout | None = None
+    """Many sites like the one under `sites`."""
+    interference: Literal["margin", "load"] = "margin"
+    """How other cells disturb: by a fixed margin, or by what they send (sites with positions)."""
     sites: Annotated[tuple[Site, ...], Field(min_length=1)]
     """Cells with their edge servers."""
     clouds: tuple[Cloud, ...] = ()

@@ -1,0 +1,100 @@
+"""What positions, layouts and radio fields of a scenario must have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tree6g.scenario.document import Problem
+from tree6g.scenario.layout import Layout
+from tree6g.scenario.model import BaseStation, Scenario
+
+RINGS: Final = 18  # most rings of sites of a hexagonal grid: 1,027 sites
+
+
+def hexagonal_sites(rings: int) -> int:
+    """Sites of a hexagonal grid with some rings around its centre: 1, 7, 19, 37, ..."""
+    return 1 + 3 * rings * (rings + 1)
+
+
+def site_count(scenario: Scenario) -> int:
+    """Sites of a scenario, those of its layout spelled out; of a random layout the mean."""
+    layout = scenario.layout
+    if layout is None:
+        return len(scenario.sites)
+    return len(layout.places) if layout.kind == "file" else layout.sites
+
+
+def placed(scenario: Scenario) -> bool:
+    """Whether its sites stand somewhere, so that they hear one another."""
+    return scenario.layout is not None or scenario.sites[0].position is not None
+
+
+def problems(scenario: Scenario) -> Iterator[Problem]:
+    """Fields that do not go together."""
+    if scenario.layout is not None:
+        yield from _layout(scenario, scenario.layout)
+    elif len({site.position is None for site in scenario.sites}) > 1:
+        text = "expected a position for every site or for none; got some."
+        yield Problem(place=("sites",), text=text)
+    if not placed(scenario):
+        yield from _alone(scenario)
+    for i, site in enumerate(scenario.sites):
+        base = site.base_station
+        if base.layers > base.antennas:
+            text = f"expected at most {base.antennas} layers, one per antenna; got {base.layers}."
+            yield Problem(place=("sites", i, "base_station", "layers"), text=text)
+    yield from _shared_bands(scenario)
+
+
+def _layout(scenario: Scenario, layout: Layout) -> Iterator[Problem]:
+    if len(scenario.sites) > 1 or scenario.sites[0].position is not None:
+        text = (
+            "expected one site without a position, the template of the layout; got "
+            f"{len(scenario.sites)}, or a position. Remove 'layout' to place sites yourself."
+        )
+        yield Problem(place=("sites",), text=text)
+    if layout.kind == "file" and not layout.places:
+        text = "expected a file of places; got none. Name one under 'file'."
+        yield Problem(place=("layout",), text=text)
+    counts = [hexagonal_sites(n) for n in range(RINGS)]
+    if layout.kind == "hexagonal" and layout.sites not in counts:
+        known = ", ".join(map(str, counts[:6]))
+        text = f"expected the sites of whole rings ({known}, ...); got {layout.sites}."
+        yield Problem(place=("layout", "sites"), text=text)
+    names = [place.name for place in layout.places]
+    taken = {*(cloud.name for cloud in scenario.clouds)}
+    for n, name in enumerate(names):
+        if name in names[:n] or name in taken:
+            text = f"expected a name of its own; got '{name}' a second time."
+            yield Problem(place=("layout", "places", n, "name"), text=text)
+
+
+def _alone(scenario: Scenario) -> Iterator[Problem]:
+    """What only sites with positions can have."""
+    advice = "Give every site a position, or the scenario a layout."
+    if scenario.interference == "load":
+        text = f"expected positions for 'interference: load'; got none. {advice}"
+        yield Problem(place=("interference",), text=text)
+    if scenario.population.places:
+        text = f"expected positions of sites for users at given places; got none. {advice}"
+        yield Problem(place=("population", "file"), text=text)
+    for i, site in enumerate(scenario.sites):
+        if site.sectors > 1:
+            text = f"expected a position for a site with sectors; got none. {advice}"
+            yield Problem(place=("sites", i, "sectors"), text=text)
+
+
+def _shared_bands(scenario: Scenario) -> Iterator[Problem]:
+    """Cells that disturb one another must use the same band."""
+    first: dict[float, BaseStation] = {}
+    for i, site in enumerate(scenario.sites):
+        base = site.base_station
+        same = first.setdefault(base.frequency_hz, base)
+        if scenario.interference == "load" and base.bandwidth_hz != same.bandwidth_hz:
+            text = (
+                f"expected {same.bandwidth_hz / 1e6:g} MHz as at the other sites on "
+                f"{base.frequency_hz / 1e9:g} GHz; got {base.bandwidth_hz / 1e6:g} MHz. Change the "
+                "frequency, or use 'interference: margin'."
+            )
+            yield Problem(place=("sites", i, "base_station", "bandwidth"), text=text)
