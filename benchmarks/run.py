@@ -2,8 +2,9 @@
 
 Every program is a process of its own; a peer has a virtual environment of its own, made from its
 pinned requirements. CPU seconds and peak memory are those of the whole process, as the system
-counts them, start of the interpreter and imports included. Programs that are compared closely take
-turns and the median counts. Results must agree before anything is compared.
+counts them, start of the interpreter and imports included; where steps are compared (`steps`), CPU
+seconds are those of a step. Programs that are compared closely take turns and the median counts.
+Results must agree before anything is compared. The ratio is our CPU over the peer's.
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ from __future__ import annotations
 import argparse
 import compileall
 import dataclasses
-import hashlib
 import importlib.util
 import json
-import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-HERE = Path(__file__).parent
-DATA = HERE / ".data"
+import steps
+from process import DATA, HERE, Cost, environment, generated, run
+
 TOLERANCE = 1e-9
 
 
@@ -62,14 +61,6 @@ class Bench:
     peers: tuple[Peer, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What a run took."""
-
-    cpu_s: float
-    peak_rss_byte: int
-
-
 # One thread and the same memory limit for everybody who can be limited.
 BENCHES = (
     Bench(
@@ -88,17 +79,19 @@ BENCHES = (
 def main() -> int:
     """Run the benchmarks, print a table and write `results.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=[b.name for b in BENCHES], help="run one benchmark")
+    names = [b.name for b in (*BENCHES, *steps.BENCHES)]
+    parser.add_argument("--only", choices=names, help="run one benchmark")
     only = parser.parse_args().only
     compile_ours()
     results = [row for b in BENCHES if only in {None, b.name} for row in compared(b)]
+    results += [row for b in steps.BENCHES if only in {None, b.name} for row in steps.compared(b)]
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     columns = f"{'ours, CPU s':>12}{'peer, CPU s':>12}{'ratio':>8}{'peak MB':>9}"
-    print(f"{'benchmark':<16}{'peer':<10}{columns}  note")
+    print(f"{'benchmark':<24}{'peer':<10}{columns}  note")
     for r in results:
         print(
-            f"{r['name']:<16}{r['peer']:<10}{r['ours_cpu_s']:>12.2f}{r['peer_cpu_s']:>12.2f}"
-            f"{r['ratio']:>8.2f}{r['peak_rss_byte'] / 1e6:>9.0f}  {r['note']}"
+            f"{r['name']:<24}{r['peer']:<10}{r['ours_cpu_s']:>12.4g}{r['peer_cpu_s']:>12.4g}"
+            f"{r['ratio']:>8.3g}{r['peak_rss_byte'] / 1e6:>9.0f}  {r['note']}"
         )
     return int(any("over" in r["note"] for r in results))
 
@@ -113,10 +106,10 @@ def compile_ours() -> None:
 
 def compared(bench: Bench) -> Iterator[dict[str, object]]:
     """Our cost beside each peer's, one row per peer."""
-    source = generated(bench)
+    source = generated(bench.name)
     ours = (Path(sys.executable), HERE / bench.name / "ours.py")
     for peer in bench.peers:
-        theirs = (environment(bench, peer), HERE / bench.name / peer.script)
+        theirs = (environment(bench.name, peer.name), HERE / bench.name / peer.script)
         costs = {}
         for turn in range(peer.repeats):
             for who, (python, script) in (("ours", ours), (peer.name, theirs)):
@@ -148,44 +141,6 @@ def row(
         "note": f"{'over' if over else 'within'} the bar: ratio {peer.limit}, peak "
         f"{bench.peak_limit_byte / 1e6:.0f} MB; results agree to {worst:.1e}",
     }
-
-
-def generated(bench: Bench) -> Path:
-    """The input, generated anew when its generator has changed."""
-    script = HERE / bench.name / "generate.py"
-    mark = hashlib.sha256(script.read_bytes()).hexdigest()[:12]
-    out = DATA / f"{bench.name}-{mark}"
-    if not out.exists():
-        print(f"  generating {out.name}", file=sys.stderr)
-        DATA.mkdir(exist_ok=True)
-        fresh = out.with_suffix(".new")
-        subprocess.run([sys.executable, str(script), str(fresh)], check=True)
-        fresh.rename(out)
-    return out
-
-
-def environment(bench: Bench, peer: Peer) -> Path:
-    """Interpreter of the peer's own virtual environment, made when its requirements change."""
-    wanted = HERE / bench.name / f"requirements-{peer.name}.txt"
-    folder = HERE / f".venv-{bench.name}-{peer.name}"
-    python, stamp = folder / "bin" / "python", folder / "requirements.txt"
-    if not stamp.exists() or stamp.read_bytes() != wanted.read_bytes():
-        print(f"  setting up {folder.name}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "-qq", "--no-input"]
-        subprocess.run([*install, "--disable-pip-version-check", "-r", str(wanted)], check=True)
-        stamp.write_bytes(wanted.read_bytes())
-    return python
-
-
-def run(command: list[str]) -> Cost:
-    """Run a program to its end; what the system says it took."""
-    process = os.posix_spawn(command[0], command, os.environ)
-    _, status, used = os.wait4(process, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed")
-    unit = 1 if sys.platform == "darwin" else 1024  # what ru_maxrss counts
-    return Cost(cpu_s=used.ru_utime + used.ru_stime, peak_rss_byte=used.ru_maxrss * unit)
 
 
 def disagreement(bench: Bench, peer: Peer) -> float:
