@@ -45,6 +45,7 @@ RESIDENTIAL_FRAC: Final = 0.9  # TR 38.901 Table 7.2-5 (SMa)
 DEEP_M: Final = 25.0  # clause 7.4.3.1: greatest distance inside UMa, UMi and commercial buildings
 SHALLOW_M: Final = 10.0  # clause 7.4.3.1: RMa and residential buildings
 _TRIALS: Final = 1000
+_CHUNK: Final = 4096  # terminals at once
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -199,8 +200,7 @@ def drop_terminals(
     left = np.arange(count)
     for _ in range(_TRIALS):
         trial_m = _anywhere(rng, layout, len(left))
-        away_m = np.hypot(*np.moveaxis(nearest_copy_m(layout, trial_m), -1, 0)).min(axis=1)
-        good = away_m >= least_m[left]
+        good = _nearest_m(layout, trial_m) >= least_m[left]
         xy_m[left[good]] = trial_m[good]
         left = left[~good]
         if not len(left):
@@ -212,6 +212,16 @@ def drop_terminals(
             "smaller least distance."
         )
     return terminals.moved(np.column_stack([xy_m, terminals.position_m[:, 2]]))
+
+
+def _nearest_m(layout: Layout, position_m: FloatArray) -> FloatArray:
+    """Horizontal distance to the nearest site, in chunks that bound the matrix. [terminal]."""
+    nearest = np.empty(len(position_m))
+    for start in range(0, len(position_m), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        x_m, y_m = np.moveaxis(nearest_copy_m(layout, position_m[part]), -1, 0)
+        nearest[part] = np.hypot(x_m, y_m).min(axis=1)
+    return nearest
 
 
 def _anywhere(rng: np.random.Generator, layout: Layout, count: int) -> FloatArray:
