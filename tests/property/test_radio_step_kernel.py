@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -195,6 +196,16 @@ def test_environments_without_kernel_take_the_statement() -> None:
     again = update(network, terminals, result, [0])
     np.testing.assert_array_equal(result.sinr_db, snapshot(network, terminals).sinr_db)
     np.testing.assert_array_equal(again.rate_bps, result.rate_bps)
+
+
+def test_without_the_compiler_the_statement_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, terminals = two_cells()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "numba", None)
+        assert not compiles(network)
+        plainly = step(network, terminals)
+    assert compiles(network)
+    np.testing.assert_array_equal(plainly.sinr_db, snapshot(network, terminals).sinr_db)
 
 
 def test_powers_must_fit_the_cells_and_one_must_transmit() -> None:

@@ -45,11 +45,11 @@ class Cells(NamedTuple):
         sight: 0: none, 1: line of sight, 2: drawn from fields.
         flat: Whether only the pattern across counts.
         turn: Height of a floor; turns of the phase of successive waves by floor and by layer. [3]
-        reach: 1 / correlation distance and layer of a terminal outdoors, the same indoors; for
-            sight, shadowing with sight, shadowing without. [3, 4]
+        reach: Of the fields of sight, effective height, shadowing with sight and without: 1 /
+            correlation distance and layer of a terminal outdoors, the same indoors. [4, 4]
         shadow: Standard deviations of shadowing with and without line of sight and indoors. [3]
-        wave: Wave vectors in turns: sight, effective height, shadowing. [3, wave, 2]
-        phase: Cosine and negative sine of the phases, scaled. [3, site, 2, wave]
+        wave: Wave vectors in turns, by field. [4, wave, 2]
+        phase: Cosine and negative sine of the phases, scaled. [4, site, 2, wave]
     """
 
     site: F64Array
@@ -160,6 +160,7 @@ def flat_cells(network: Network) -> Cells:
         reach=np.array(
             [
                 [1.0 / sight_m, 0.0, 1.0 / sight_m, 0.0],
+                [1.0 / sight_m, 0.0, 1.0 / sight_m, 0.0],
                 [1.0 / shadow.los_m, 0.0, 1.0 / shadow.indoor_m, 2.0],
                 [1.0 / shadow.nlos_m, 1.0, 1.0 / shadow.indoor_m, 2.0],
             ]
@@ -200,8 +201,8 @@ def _waves(network: Network) -> tuple[FloatArray, F32Array, int]:
     """Waves and phases of all fields, padded to fours, and how many waves there are."""
     around = network.surroundings
     if isinstance(around, str):
-        return np.zeros((3, 4, 2)), np.zeros((3, network.layout.sites, 2, 4), np.float32), 4
-    fields = (around.los, around.height, around.shadow)
+        return np.zeros((4, 4, 2)), np.zeros((4, network.layout.sites, 2, 4), np.float32), 4
+    fields = (around.los, around.height, around.shadow, around.shadow)
     waves = len(fields[0].wave)
     wave = np.stack([f.wave for f in fields]) / (2.0 * np.pi)
     phase = np.stack([f.phase_rad for f in fields])

@@ -142,14 +142,6 @@ def _sum(n: int, trig: F32Array, phase: F32Array, value: F32Array) -> None:
 
 
 @compiled
-def _read(n: int, field: int, cells: Cells, d: F64Array, trig: F32Array, value: F32Array) -> None:
-    """Values of one kind of field of all sites."""
-    _trig(n, d, cells.wave[field], trig)
-    for site in range(value.shape[0]):
-        _sum(n, trig, cells.phase[field, site], value[site])
-
-
-@compiled
 def _fields(
     n: int, cells: Cells, d: F64Array, s: F32Array, trig: F32Array, value: F32Array
 ) -> None:
@@ -158,15 +150,13 @@ def _fields(
     for i in range(n):
         tall |= s[_HIGH + i] > F(0.0)
         outdoor |= s[_INDOOR + i] == F(0.0)
-    _places(n, d, s, cells.turn, cells.reach[0])
-    _read(n, 0, cells, d, trig, value[SIGHT])
-    if tall and cells.urban[8] > F(0.0):
-        _read(n, 1, cells, d, trig, value[TALL])
-    _places(n, d, s, cells.turn, cells.reach[1])
-    _read(n, 2, cells, d, trig, value[CLEAR])
-    if outdoor:
-        _places(n, d, s, cells.turn, cells.reach[2])
-        _read(n, 2, cells, d, trig, value[BLOCKED])
+    tall = tall and cells.urban[8] > F(0.0)
+    for kind in range(4):
+        if (kind != TALL or tall) and (kind != BLOCKED or outdoor):
+            _places(n, d, s, cells.turn, cells.reach[kind])
+            _trig(n, d, cells.wave[kind], trig)
+            for site in range(value.shape[1]):
+                _sum(n, trig, cells.phase[kind, site], value[kind, site])
 
 
 @compiled
