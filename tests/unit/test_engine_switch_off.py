@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine_worlds import small
-from tree6g.engine import header, run
+from tree6g.engine import coverage, header, run
 from tree6g.engine.build import build
 from tree6g.engine.policies.sleep import Order, sleep_policy
 from tree6g.ledger.check import check
@@ -135,3 +135,17 @@ def test_a_category_2_cell_returns_after_five_seconds(tmp_path):
     rest.switch_off(100.0)
     rest.switch_on(102.0)
     assert rest.up_from_s == pytest.approx(110.0)
+
+
+def test_whom_its_own_cell_hardly_reaches_loses_nothing_with_another_as_good():
+    """Covered: 3 dB above the least SINR, or no nearer to it than with the strongest cell."""
+    world = build(load(_two_sites(), ()), {}, None, None)
+    (crowd, *_) = world.radio.crowds()
+    faint_db = crowd.gain_db[0, 0] - 200.0
+    for own_db, other_db, covered in (
+        (0.0, -3.0, True), (faint_db, faint_db - 0.1, False), (faint_db, faint_db, True),
+    ):  # fmt: skip
+        for each in world.radio.crowds():
+            each.gain_db[:, 0], each.gain_db[:, 1] = own_db - 60.0, other_db - 60.0
+        (sets, _) = coverage.covering(world)
+        assert sets == frozenset({frozenset({1} if covered else ())})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from tree6g.engine.crowd import DOWN, UP, Crowd
 from tree6g.engine.radio import margin_sinr_db, received_db
@@ -13,7 +12,6 @@ from tree6g.engine.rates import QUALITY
 from tree6g.engine.world import Cell, World
 from tree6g.radio.pathloss import FloatArray
 
-BoolArray = npt.NDArray[np.bool_]
 # Above the least SINR of a link: what shadowing and interference of the moment may take.
 MARGIN_DB: Final = 3.0
 
@@ -21,16 +19,20 @@ MARGIN_DB: Final = 3.0
 def covering(world: World) -> list[frozenset[frozenset[int]]]:
     """By cell, the other cells that could serve each terminal whose strongest cell it is.
 
-    Terminals with the same other cells count once. A cell could serve whom it hears, and who hears
-    it, 3 dB above the least SINR of the link, muted as it is now.
+    Terminals with the same other cells count once. A cell could serve a terminal, muted as it is
+    now, if both directions are 3 dB above the least SINR of the link, or no nearer to it than with
+    the terminal's strongest cell: whom that one hardly reaches loses nothing.
     """
     found: list[set[frozenset[int]]] = [set() for _ in world.cells]
     for crowd in world.radio.crowds():
         home = np.argmax(received_db(world, crowd), axis=1)
-        able = np.stack([_able(cell, crowd) for cell in world.cells], axis=1)  # [terminal, cell]
-        able[np.arange(len(home)), home] = False
-        for row in np.unique(np.column_stack([home, able]), axis=0):
-            found[int(row[0])].add(frozenset(np.flatnonzero(row[1:]).tolist()))
+        slack_db = np.stack([_slack_db(cell, crowd) for cell in world.cells], axis=1)
+        row = np.arange(len(home))
+        asked_db = np.minimum(MARGIN_DB, slack_db[row, home])
+        able = slack_db >= asked_db[:, None]  # [terminal, cell]
+        able[row, home] = False
+        for one in np.unique(np.column_stack([home, able]), axis=0):
+            found[int(one[0])].add(frozenset(np.flatnonzero(one[1:]).tolist()))
     return [frozenset(sets) for sets in found]
 
 
@@ -51,14 +53,13 @@ def least_antennas(world: World, cell: Cell) -> float:
     return min(1.0, max(shares))
 
 
-def _able(cell: Cell, crowd: Crowd) -> BoolArray:
+def _slack_db(cell: Cell, crowd: Crowd) -> FloatArray:
+    """Distance to the least SINR in the worse direction. [terminal]."""
     gain_db = crowd.gain_db[:, cell.index]
-    heard = [
-        _sinr_db(cell, kind, gain_db) >= QUALITY[kind].sinr_min_db + MARGIN_DB
-        for kind in (DOWN, UP)
-    ]
-    able: BoolArray = heard[0] & heard[1]
-    return able
+    down_db, up_db = (
+        _sinr_db(cell, kind, gain_db) - QUALITY[kind].sinr_min_db for kind in (DOWN, UP)
+    )
+    return np.minimum(down_db, up_db)
 
 
 def _sinr_db(cell: Cell, kind: str, gain_db: FloatArray) -> FloatArray:

@@ -32,7 +32,7 @@ def station_of(site: Site) -> StationPower:
             sib1_period_s=base.sib1_period_s,
             rach_period_s=base.rach_period_s,
         )
-        return station_power(
+        station = station_power(
             base.model,
             bandwidth_hz=base.bandwidth_hz,
             anchor_w=base.anchor_power_w,
@@ -44,6 +44,8 @@ def station_of(site: Site) -> StationPower:
         )
     except DataError as error:
         raise ScenarioError(f"base station of site '{site.name}': {error}") from error
+    # Only a scenario that says FDD sends in both directions at once, whatever the table's set does.
+    return dataclasses.replace(station, fdd=base.slot_pattern == "FDD")
 
 
 @dataclasses.dataclass(slots=True)
