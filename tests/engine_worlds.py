@@ -70,3 +70,29 @@ def three_tiers(**changes):
         "capable_frac": 0.5,
     }
     return plain | changes
+
+
+def hexagon(**changes):
+    """Seven sites with three sectors each, which disturb one another, and a cloud."""
+    plain = small(ledger_interval="10 s", duration="20 s", drain="10 s")
+    base = {
+        "model": "earth-macro",
+        "bandwidth": "20 MHz",
+        "antenna_gain": "18 dBi",
+        "sleep": "micro",
+    }
+    plain["sites"] = [
+        {
+            "name": "mast",
+            "environment": "uma",
+            "sectors": 3,
+            "height": "25 m",
+            "indoor_frac": 0.5,
+            "base_station": base,
+        }
+    ]
+    plain["layout"] = {"sites": 7, "spacing": "500 m"}
+    plain["interference"] = "load"
+    plain["clouds"] = [copy.deepcopy(CLOUD)]
+    plain["links"] = [{"to": "cloud", "latency": "10 ms"}]
+    return plain | changes

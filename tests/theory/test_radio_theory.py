@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tree6g.engine.airtime import Pool, messages
+from tree6g.engine.crowd import Paces
 from tree6g.radio.airtime import busy_periods, fair_share_s, fifo_departure_s, speed_frac
 from tree6g.radio.drop import distance_m, drop_loss_db
 from tree6g.radio.link.shannon import DOWNLINK, UPLINK, rate_bps, sinr_db
@@ -138,11 +139,13 @@ def test_sharing_by_the_step_is_near_exact_processor_sharing(step_s):
     arrivals = [np.sort(rng.random(n) * until_s) for n in (12_000, 60)]
     exact_s = _shared_exactly(*arrivals, need, until_s)
     pool, delay_s = Pool(1.0, ("small", "big")), []
+    ones = dict.fromkeys(pool.services, np.ones(1))
+    paces = Paces(ones, ones)
     for t in np.arange(0.0, until_s, step_s):
         for name, at, air_s in zip(pool.services, arrivals, need, strict=True):
             ready_s = at[(at >= t) & (at < t + step_s)]
             pool.push(name, messages(ready_s, air_s, 0))  # bits at 1 bit/s: seconds of air
-        passages = pool.advance(t, t + step_s, dict.fromkeys(pool.services, np.ones(1)))
+        passages = pool.advance(t, t + step_s, paces)
         if "small" in passages:
             delay_s.append(passages["small"].end_s - passages["small"].sent["ready_s"])
     shared_s = np.concatenate(delay_s)

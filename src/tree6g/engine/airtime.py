@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.engine.crowd import Paces
 from tree6g.radio import airtime
 from tree6g.radio.pathloss import FloatArray
 
@@ -55,7 +55,8 @@ class Passage:
     Attributes:
         sent: Messages that went out whole.
         end_s: When each was out. [message]
-        used_s: Airtime of the pool that was used, unfinished messages included.
+        used_s: Airtime of the whole pool that was used, unfinished messages included.
+        sender_s: Time that terminals sent or received; more where they fill a part of the pool.
         start_s: Start of each transmission of the step. [transmission]
         stop_s: Its end, at most the end of the step. [transmission]
     """
@@ -63,6 +64,7 @@ class Passage:
     sent: Messages
     end_s: FloatArray
     used_s: float
+    sender_s: float
     start_s: FloatArray
     stop_s: FloatArray
 
@@ -89,36 +91,42 @@ class Pool:
             waiting = self.queues.get(service)
             self.queues[service] = batch if waiting is None else np.concatenate([waiting, batch])
 
-    def air_s(self, service: str, rate_bps: Mapping[str, FloatArray]) -> FloatArray:
-        """Airtime that the waiting messages of a service still need. [message]."""
+    def air_s(self, service: str, paces: Paces) -> FloatArray:
+        """Airtime of the whole pool that waiting messages of a service still need. [message]."""
         queue = self.queues[service]
-        air_s: FloatArray = queue["left_bit"] / rate_bps[service][queue["terminal"]]
+        air_s: FloatArray = queue["left_bit"] / paces.rate_bps[service][queue["terminal"]]
         return air_s
 
-    def advance(
-        self, t0_s: float, t1_s: float, rate_bps: Mapping[str, FloatArray]
-    ) -> dict[str, Passage]:
+    def advance(self, t0_s: float, t1_s: float, paces: Paces) -> dict[str, Passage]:
         """Send for one step; services share by `radio.airtime.speed_frac`.
 
         Args:
             t0_s: Start of the step.
             t1_s: Its end.
-            rate_bps: Rate of each terminal of a service, the pool for itself. [terminal]
+            paces: How fast each terminal sends.
         """
         busy = [s for s in self.services if s in self.queues]
         if not busy:
             return {}
-        air_s = {s: self.air_s(s, rate_bps) for s in busy}
-        demand_s = [float(air_s[s].sum()) for s in busy]
+        air_s = {s: self.air_s(s, paces) for s in busy}
+        part = {s: paces.part_frac[s][self.queues[s]["terminal"]] for s in busy}
+        demand_s = [self._demand_s(air_s[s], part[s], t1_s - t0_s) for s in busy]
         speeds = airtime.speed_frac(demand_s, t1_s - t0_s)
         passages = {}
         for name, speed in zip(busy, speeds, strict=True):
             queue = self.queues.pop(name)
-            send = _share if self.in_turn else _pass
-            passages[name], rest = send(queue, air_s[name], float(speed), t0_s, t1_s)
+            if self.in_turn:
+                sent = _share(queue, air_s[name], part[name], float(speed), t0_s, t1_s)
+            else:
+                sent = _pass(queue, air_s[name], float(speed), t0_s, t1_s)
+            passages[name], rest = sent
             if len(rest):
                 self.queues[name] = rest
         return passages
+
+    def _demand_s(self, air_s: FloatArray, part_frac: FloatArray, step_s: float) -> float:
+        """Airtime that a service can use in a step."""
+        return float((np.minimum(air_s, part_frac * step_s) if self.in_turn else air_s).sum())
 
 
 def _pass(
@@ -139,6 +147,7 @@ def _pass(
         sent=queue[:out],
         end_s=end_s[:out],
         used_s=used_s,
+        sender_s=used_s,
         start_s=start_s[:on_air],
         stop_s=np.minimum(end_s[:on_air], t1_s),
     )
@@ -146,22 +155,38 @@ def _pass(
 
 
 def _share(
-    queue: Messages, air_s: FloatArray, speed: float, t0_s: float, t1_s: float
+    queue: Messages,
+    air_s: FloatArray,
+    part_frac: FloatArray,
+    speed: float,
+    t0_s: float,
+    t1_s: float,
 ) -> tuple[Passage, Messages]:
-    """One queue through one step, its messages in turn, and what is left of it."""
-    end_s, left_s = airtime.sharing_departure_s(queue["open_s"], air_s / speed, t0_s, t1_s)
-    done = np.isfinite(end_s)
+    """One queue through one step, its messages in turn, and what is left of it.
+
+    Messages share the time equally, but none goes faster than its part of the pool allows: what one
+    cannot use in the step goes to the others.
+    """
+    start_s = np.maximum(queue["open_s"], t0_s)
+    most_s = np.maximum(t1_s - start_s, 0.0) * part_frac
+    useful_s = np.minimum(air_s, most_s)
+    end_s, left_s = airtime.sharing_departure_s(queue["open_s"], useful_s / speed, t0_s, t1_s)
+    alone_s = start_s + air_s / part_frac  # when it would be done alone
+    used_s = useful_s - left_s * speed
+    end_s = np.maximum(end_s, alone_s)
+    done = np.isfinite(end_s) & (end_s <= t1_s) & (start_s < t1_s)
     rest = queue[~done].copy()
     need_s = air_s[~done]
-    kept = np.divide(left_s[~done] * speed, need_s, out=np.ones_like(need_s), where=need_s > 0.0)
-    rest["left_bit"] *= np.minimum(kept, 1.0)
-    begun = queue["open_s"] < t1_s
+    used_frac = np.divide(used_s[~done], need_s, out=np.zeros_like(need_s), where=need_s > 0.0)
+    rest["left_bit"] *= np.clip(1.0 - used_frac, 0.0, 1.0)
+    begun = start_s < t1_s
     order = np.argsort(end_s[done], kind="stable")
     passage = Passage(
         sent=queue[done][order],
         end_s=end_s[done][order],
-        used_s=float((air_s - left_s * speed).sum()),
-        start_s=np.maximum(queue["open_s"][begun], t0_s),
+        used_s=float(used_s.sum()),
+        sender_s=float((used_s / part_frac).sum()),
+        start_s=start_s[begun],
         stop_s=np.minimum(end_s[begun], t1_s),
     )
     return passage, rest

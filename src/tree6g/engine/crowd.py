@@ -38,6 +38,19 @@ class Crowd:
         return len(self.serving)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Paces:
+    """How fast terminals send in one direction, by service. Arrays are [terminal].
+
+    Attributes:
+        rate_bps: Rate over the whole pool.
+        part_frac: Part of the pool that one terminal may fill.
+    """
+
+    rate_bps: Mapping[str, FloatArray]
+    part_frac: Mapping[str, FloatArray]
+
+
 @dataclasses.dataclass(slots=True)
 class Solved:
     """How the fixed points of load and interference came out over a run.
@@ -70,6 +83,8 @@ class Radio:
         crowd_of: The terminals of each service; AI services share the users.
         rate_bps: By direction and service, the rate of each terminal at its serving cell when it
             has its pool for itself. [terminal]
+        part_frac: By direction and service, the largest part of its pool that a terminal may fill
+            while it sends; a rate is that of as many such terminals as fill the pool. [terminal]
         follows_load: Whether interference follows what the cells send.
         load_frac: By direction, share of its resources that each cell needs in the step. [cell]
         solved: Convergence so far.
@@ -78,9 +93,14 @@ class Radio:
     users: Crowd
     crowd_of: Mapping[str, Crowd]
     rate_bps: dict[str, dict[str, FloatArray]] = dataclasses.field(default_factory=dict)
+    part_frac: dict[str, dict[str, FloatArray]] = dataclasses.field(default_factory=dict)
     follows_load: bool = False
     load_frac: dict[str, FloatArray] = dataclasses.field(default_factory=dict)
     solved: Solved = dataclasses.field(default_factory=Solved)
+
+    def paces(self, kind: str) -> Paces:
+        """Rates and parts of all terminals in a direction, by service."""
+        return Paces(rate_bps=self.rate_bps[kind], part_frac=self.part_frac[kind])
 
     def crowds(self) -> Iterator[Crowd]:
         """Every crowd once."""

@@ -18,10 +18,10 @@ def send(world: World, tick: Tick) -> None:
     for cell in world.cells:
         cell.release(tick.t1_s)
     settle(world, DOWN, tick)
-    rates = world.radio.rate_bps[DOWN]
+    paces = world.radio.paces(DOWN)
     for index, cell in enumerate(world.cells):
         open_downlink(world, cell, tick)
-        for service, passage in cell.advance(DOWN, tick, world.book, rates):
+        for service, passage in cell.advance(DOWN, tick, world.book, paces):
             sent, reached_s = passage.sent, passage.end_s + cell.downlink.latency_s
             if not len(sent):
                 continue

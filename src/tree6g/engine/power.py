@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from tree6g.engine.crowd import UP
 from tree6g.engine.sleep import traffic
 from tree6g.engine.world import Cell, Host, Tick, World, link_node, shared_node
 from tree6g.radio.sleep import Duty, duty, station_energy, station_total_j
@@ -61,8 +62,9 @@ def _cell(world: World, cell: Cell, tick: Tick) -> None:
     others_j = (1.0 - own) * sum(joules for _, joules in shared)
     world.book.integrate(cell.node, cell.pue * (everybody_j - others_j))
     _others(world, cell, shared, others_j)
-    _terminal_radios(world, cell, by_kind["bit_ul"])
+    _terminal_radios(world, cell)
     cell.sending_s.clear()
+    cell.sender_s.clear()
     cell.windows.clear()
 
 
@@ -97,15 +99,15 @@ def _others(world: World, cell: Cell, shared: Sequence[tuple[str, float]], other
         world.book.integrate(node, cell.pue * others_j)
 
 
-def _terminal_radios(world: World, cell: Cell, sending_s: dict[str, float]) -> None:
+def _terminal_radios(world: World, cell: Cell) -> None:
     """Terminals that send; what they draw otherwise is there without these services.
 
-    A terminal puts its full power into its part of the band, so it sends for longer than the time
-    of the whole carrier that it uses.
+    A terminal puts its power into its part of the band, so it sends for longer than the time of the
+    whole carrier that it uses.
     """
     total_j = 0.0
-    for service, carrier_s in sending_s.items():
-        joules = TERMINAL_SEND_W * carrier_s / cell.uplink.pool_of(service).band_frac
+    for (kind, service), sender_s in cell.sender_s.items():
+        joules = TERMINAL_SEND_W * sender_s if kind == UP else 0.0
         _spend(world, cell.terminals, "terminal", "active", joules, TERMINAL, service=service)
         total_j += joules
     if total_j:

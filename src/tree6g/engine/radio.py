@@ -23,8 +23,9 @@ from tree6g.engine.rates import floor_sinr_db, least_sinr_db, noise_w, rate_bps
 from tree6g.engine.world import Cell, Tick, World
 from tree6g.radio.interference import CoupledLoad, coupled_load, coupled_uplink_load
 from tree6g.radio.link import shannon
+from tree6g.radio.numerology import numerology
 from tree6g.radio.pathloss import FloatArray
-from tree6g.radio.power_control import uplink_power_w
+from tree6g.radio.power_control import headroom_bandwidth_hz, uplink_power_w
 
 TOLERANCE: Final = 1e-4  # of a load, far below what a mean-field interference can tell
 
@@ -38,37 +39,42 @@ def push(world: World, kind: str, service: str, batch: Messages) -> None:
 
 def refresh(world: World) -> None:
     """Rates of all terminals at the cells that serve them now, other cells at their margin."""
-    rates: dict[str, dict[str, FloatArray]] = {UP: {}, DOWN: {}}
-    for kind, by_service in rates.items():
+    radio = world.radio
+    for kind in (UP, DOWN):
+        radio.rate_bps[kind], radio.part_frac[kind] = {}, {}
         services = {s for c in world.cells for p in c.carrier(kind).pools for s in p.services}
         for service in sorted(services):
-            by_service[service] = _rates(world, kind, service)
-        world.radio.load_frac.setdefault(kind, np.zeros(len(world.cells)))
-    world.radio.rate_bps = rates
+            rates, parts = _rates(world, kind, service)
+            radio.rate_bps[kind][service], radio.part_frac[kind][service] = rates, parts
+        radio.load_frac.setdefault(kind, np.zeros(len(world.cells)))
 
 
-def _rates(world: World, kind: str, service: str) -> FloatArray:
-    """Rate of each terminal with its pool for itself. [terminal]."""
+def _rates(world: World, kind: str, service: str) -> tuple[FloatArray, FloatArray]:
+    """Rate of each terminal over its whole pool, and the part that it may fill. [terminal]."""
     crowd = world.radio.crowd_of[service]
-    rates = np.empty(len(crowd))
+    rates, parts = np.empty(len(crowd)), np.ones(len(crowd))
     for cell in world.cells:
         mine = np.flatnonzero(crowd.serving == cell.index)
         if not len(mine):
             continue
-        part = band_frac(cell, kind, service)
-        sinr_db = margin_sinr_db(cell, kind, crowd.gain_db[mine, cell.index], part)
-        rates[mine] = part * rate_bps(cell.spec, kind, sinr_db)
-    return rates
+        gain_db, pool_frac = crowd.gain_db[mine, cell.index], band_frac(cell, kind, service)
+        sent_frac = grant_frac(cell, kind, gain_db, pool_frac)
+        sinr_db = margin_sinr_db(cell, kind, gain_db, sent_frac)
+        rates[mine] = pool_frac * rate_bps(cell.spec, kind, sinr_db)
+        parts[mine] = sent_frac / pool_frac
+    return rates, parts
 
 
-def margin_sinr_db(cell: Cell, kind: str, gain_db: FloatArray, part_frac: float) -> FloatArray:
+def margin_sinr_db(
+    cell: Cell, kind: str, gain_db: FloatArray, part_frac: npt.ArrayLike
+) -> FloatArray:
     """SINR where other cells raise the noise floor by the scenario's margin. [terminal].
 
     Args:
         cell: The cell.
         kind: Direction.
         gain_db: Coupling gain of its terminals. [terminal]
-        part_frac: Part of the bandwidth that a terminal fills, see `band_frac`.
+        part_frac: Part of the bandwidth that a terminal fills, see `grant_frac`. [terminal]
     """
     received_db = gain_db + 10.0 * np.log10(power_w(cell, kind, gain_db, part_frac))
     floor_db = 10.0 * np.log10(noise_w(cell.spec, kind)) + cell.spec.interference_margin_db
@@ -76,11 +82,29 @@ def margin_sinr_db(cell: Cell, kind: str, gain_db: FloatArray, part_frac: float)
 
 
 def band_frac(cell: Cell, kind: str, service: str) -> float:
-    """Share of the cell's bandwidth that a terminal of a service fills while it sends."""
+    """Share of the cell's bandwidth that a service's pool has now."""
     return cell.band_frac * cell.carrier(kind).pool_of(service).band_frac
 
 
-def power_w(cell: Cell, kind: str, gain_db: FloatArray, part_frac: float) -> FloatArray:
+def grant_frac(cell: Cell, kind: str, gain_db: FloatArray, pool_frac: float) -> FloatArray:
+    """Share of the cell's bandwidth that each terminal fills while it sends. [terminal].
+
+    Its whole pool; but where power is controlled and messages take turns, no more than what it can
+    fill at the power density aimed at (its power headroom), at least one resource block. What it
+    leaves is for others at the same time.
+    """
+    spec = cell.spec
+    whole = np.full(len(gain_db), pool_frac)
+    if kind == DOWN or spec.uplink_p0_dbm is None or spec.scheduler == "first-come":
+        return whole
+    reach_hz = headroom_bandwidth_hz(
+        -gain_db - cell.uplink_db, p0_dbm=spec.uplink_p0_dbm, alpha=spec.uplink_alpha_frac
+    )
+    least_frac = numerology(spec.subcarrier_hz).prb_hz / spec.bandwidth_hz
+    return np.minimum(whole, np.maximum(reach_hz / spec.bandwidth_hz, least_frac))
+
+
+def power_w(cell: Cell, kind: str, gain_db: FloatArray, part_frac: npt.ArrayLike) -> FloatArray:
     """Power as though the whole bandwidth had the density of the part in use. [terminal].
 
     The downlink keeps its density when carriers are muted; a terminal puts all its power into its
@@ -90,8 +114,9 @@ def power_w(cell: Cell, kind: str, gain_db: FloatArray, part_frac: float) -> Flo
         cell: The cell.
         kind: Direction.
         gain_db: Coupling gain of its terminals. [terminal]
-        part_frac: Part of the bandwidth, see `band_frac`.
+        part_frac: Part of the bandwidth, see `grant_frac`. [terminal]
     """
+    part = np.asarray(part_frac, dtype=np.float64)
     if kind == DOWN:
         muted = 10.0 ** (cell.downlink_db / 10.0)
         return np.full(len(gain_db), cell.station.transmit_power_w * muted)
@@ -99,11 +124,11 @@ def power_w(cell: Cell, kind: str, gain_db: FloatArray, part_frac: float) -> Flo
     if spec.uplink_p0_dbm is not None:
         sent_w = uplink_power_w(
             -gain_db,
-            spec.bandwidth_hz * part_frac,
+            spec.bandwidth_hz * part,
             p0_dbm=spec.uplink_p0_dbm,
             alpha=spec.uplink_alpha_frac,
         )
-    return sent_w * 10.0 ** (cell.uplink_db / 10.0) / part_frac
+    return sent_w * 10.0 ** (cell.uplink_db / 10.0) / part
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,7 +137,8 @@ class _Waiting:
 
     service: str
     cell: Cell
-    part_frac: float
+    pool_frac: float
+    sent_frac: FloatArray
     terminal: IntArray
     bit: FloatArray
     gain_db: FloatArray
@@ -146,13 +172,16 @@ def _waiting(
             due = queue[queue["open_s"] < until_s]
             terminal, which = np.unique(due["terminal"], return_inverse=True)
             if len(terminal):
+                crowd, pool_frac = world.radio.crowd_of[service], band_frac(cell, kind, service)
+                own_db = crowd.gain_db[terminal, cell.index]
                 yield _Waiting(
                     service=service,
                     cell=cell,
-                    part_frac=band_frac(cell, kind, service),
+                    pool_frac=pool_frac,
+                    sent_frac=grant_frac(cell, kind, own_db, pool_frac),
                     terminal=terminal,
                     bit=np.bincount(which, weights=due["left_bit"]).astype(np.float64),
-                    gain_db=world.radio.crowd_of[service].gain_db[np.ix_(terminal, index)],
+                    gain_db=crowd.gain_db[np.ix_(terminal, index)],
                 )
 
 
@@ -167,7 +196,7 @@ def _settle_band(
     count = [len(row.terminal) for row in rows]
     serving = np.repeat([place[row.cell.index] for row in rows], count)
     gain_db = np.concatenate([row.gain_db for row in rows])
-    demand_bps = np.concatenate([row.bit for row in rows]) / step_s
+    demand_bps = np.concatenate([_demand_bps(world, kind, row, step_s) for row in rows])
 
     def rates(sinr_db: FloatArray, _: float) -> FloatArray:
         return _rates_by_cell(cells, serving, kind, sinr_db)
@@ -188,7 +217,7 @@ def _settle_band(
         )
     else:
         own = [row.gain_db[:, place[row.cell.index]] for row in rows]
-        sent_w = [power_w(r.cell, UP, g, r.part_frac) for r, g in zip(rows, own, strict=True)]
+        sent_w = [power_w(r.cell, UP, g, r.sent_frac) for r, g in zip(rows, own, strict=True)]
         solved = coupled_uplink_load(
             gain_db,
             serving,
@@ -203,13 +232,22 @@ def _settle_band(
     return solved.load_frac
 
 
+def _demand_bps(world: World, kind: str, row: _Waiting, step_s: float) -> FloatArray:
+    """What each terminal can send at most in the step, its part of the pool at its last rate."""
+    last_bps = world.radio.rate_bps[kind][row.service][row.terminal]
+    demand_bps = row.bit / step_s
+    if row.cell.spec.scheduler == "first-come":
+        return demand_bps
+    return np.minimum(demand_bps, last_bps * row.sent_frac / row.pool_frac)
+
+
 def _note(
     world: World, kind: str, rows: Sequence[_Waiting], count: Sequence[int], solved: CoupledLoad
 ) -> None:
     """Write the rates down for the queues, and how well the fixed point was met."""
     first = np.cumsum(count) - count
     for row, start, size in zip(rows, first.tolist(), count, strict=True):
-        rate = row.part_frac * solved.rate_bps[start : start + size]
+        rate = row.pool_frac * solved.rate_bps[start : start + size]
         world.radio.rate_bps[kind][row.service][row.terminal] = rate
     sums = world.radio.solved
     sums.steps += 1

@@ -174,10 +174,10 @@ def _note(waits: Waits, messages: Messages, tick: Tick) -> None:
 
 
 def _queues(world: World, cell: Cell, tick: Tick, kind: str) -> Iterator[_Queue]:
-    rates = world.radio.rate_bps[kind]
+    paces = world.radio.paces(kind)
     for pool in cell.carrier(kind).pools:
         busy = [s for s in pool.services if s in pool.queues]
-        air_s = [pool.air_s(s, rates) for s in busy]
+        air_s = [pool.air_s(s, paces) for s in busy]
         demand_s = [float(need_s.sum()) for need_s in air_s]
         speeds = speed_frac(demand_s, tick.step_s) if busy else np.empty(0)
         for service, need_s, speed in zip(busy, air_s, speeds, strict=True):

@@ -12,10 +12,10 @@ from tree6g.engine.world import Tick, World
 def send(world: World, tick: Tick) -> None:
     """One step of every cell's uplink; prompts that are through go on to the transport."""
     settle(world, UP, tick)
-    rates = world.radio.rate_bps[UP]
+    paces = world.radio.paces(UP)
     for index, cell in enumerate(world.cells):
         open_uplink(world, cell, tick)
-        for service, passage in cell.advance(UP, tick, world.book, rates):
+        for service, passage in cell.advance(UP, tick, world.book, paces):
             sent, reached_s = passage.sent, passage.end_s + cell.uplink.latency_s
             prompts = sent["ref"] >= 0
             if prompts.any():

@@ -12,7 +12,7 @@ from tree6g.compute.batching import BatchServer, Usage
 from tree6g.compute.roofline import Replica
 from tree6g.engine.airtime import Messages, Passage, Pool
 from tree6g.engine.book import Book
-from tree6g.engine.crowd import UP, IntArray, Radio
+from tree6g.engine.crowd import UP, IntArray, Paces, Radio
 from tree6g.engine.policies import Policy
 from tree6g.engine.policies.sleep import SleepPolicy
 from tree6g.engine.rest import Rest
@@ -119,6 +119,7 @@ class Cell:
         downlink_db: Change of power and gain of the downlink by muted antennas, at most 0.
         uplink_db: Change of gain of the uplink by muted antennas, at most 0.
         sending_s: Time of the whole carrier used in the step, by kind of bits and service.
+        sender_s: Time that terminals sent or received in the step, by the same.
         windows: Starts and ends of the step's transmissions.
         chunks: Token chunks that have not reached the cell, by service.
     """
@@ -139,6 +140,7 @@ class Cell:
     downlink_db: float = 0.0
     uplink_db: float = 0.0
     sending_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    sender_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     windows: list[tuple[FloatArray, FloatArray]] = dataclasses.field(default_factory=list)
     chunks: dict[str, Messages] = dataclasses.field(default_factory=dict)
 
@@ -165,15 +167,16 @@ class Cell:
         self.carrier(kind).pool_of(service).push(service, batch)
 
     def advance(
-        self, kind: str, tick: Tick, book: Book, rate_bps: Mapping[str, FloatArray]
+        self, kind: str, tick: Tick, book: Book, paces: Paces
     ) -> Iterator[tuple[str, Passage]]:
         """Send for one step in one direction at the terminals' rates, and note the use of air."""
         carrier = self.carrier(kind)
         for pool in carrier.pools:
-            for service, passage in pool.advance(tick.t0_s, tick.t1_s, rate_bps).items():
+            for service, passage in pool.advance(tick.t0_s, tick.t1_s, paces).items():
                 used_s = passage.used_s * pool.band_frac * carrier.time_frac
                 if used_s > 0.0:
                     self.sending_s[kind, service] = used_s
+                    self.sender_s[kind, service] = passage.sender_s * carrier.time_frac
                     self.rest.used_s[kind] = self.rest.used_s.get(kind, 0.0) + used_s
                     self.windows.append((passage.start_s, passage.stop_s))
                 book.do(self.node, service, kind, 0.0, demand=used_s)

@@ -65,8 +65,9 @@ class BaseStation(Described):
     a slow terminal does not hold up the others. Proportional fair is the same without fast fading.
     Services always share the air in turn."""
     uplink_p0_dbm: Quantity | None = None
-    """Received power per 180 kHz that terminals aim at (TS 38.213), about -80 dBm (typical). None:
-    always full power."""
+    """Received power per 180 kHz that terminals aim at (TS 38.213), about -80 dBm (typical). With
+    `scheduler: round-robin` they get no more of the band than they can fill so. None: always full
+    power over the whole band."""
     uplink_alpha_frac: Share = 0.8
     """Share of the path loss that their power makes up for."""
     anchor_power_w: Positive | None = None
