@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 
+from tree6g.engine.counters import Counters
+
 EnergyKey = tuple[str, str, str, str | None, str]  # node, component, state, service, source
 WorkKey = tuple[str, str, str | None, str]  # node, service, model, kind
 
@@ -40,6 +42,7 @@ class Book:
     )
     sources: set[str] = dataclasses.field(default_factory=set)
     requests: list[dict[str, object]] = dataclasses.field(default_factory=list)
+    counters: Counters = dataclasses.field(default_factory=Counters)
 
     def spend(
         self,

@@ -23,6 +23,7 @@ def send(world: World, tick: Tick) -> None:
         open_downlink(world, cell, tick)
         for service, passage in cell.advance(DOWN, tick, world.book, paces):
             sent, reached_s = passage.sent, passage.end_s + cell.downlink.latency_s
+            world.book.counters.see(cell.node, service, DOWN, passage, cell.downlink.latency_s)
             if not len(sent):
                 continue
             if sent["ref"][0] < 0:

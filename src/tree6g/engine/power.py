@@ -39,6 +39,10 @@ def _cell(world: World, cell: Cell, tick: Tick) -> None:
         for kind in ("bit_dl", "bit_ul")
     }
     down_s, up_s = (sum(services.values()) for services in by_kind.values())
+    on_s = tick.t1_s - cell.rest.off_until(tick.t0_s, tick.t1_s)
+    for kind, used_s in (("bit_dl", down_s), ("bit_ul", up_s)):
+        whole_s = on_s * cell.carrier(kind).time_frac
+        world.book.counters.use(cell.node, kind, used_s * cell.band_frac, whole_s * cell.band_frac)
     off_j, did = _duty(cell, tick)
     energy = station_energy(cell.rest.station, did, downlink_s=down_s, uplink_s=up_s)
     shared: list[tuple[str, float]] = [

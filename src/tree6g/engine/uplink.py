@@ -17,6 +17,7 @@ def send(world: World, tick: Tick) -> None:
         open_uplink(world, cell, tick)
         for service, passage in cell.advance(UP, tick, world.book, paces):
             sent, reached_s = passage.sent, passage.end_s + cell.uplink.latency_s
+            world.book.counters.see(cell.node, service, UP, passage, cell.uplink.latency_s)
             prompts = sent["ref"] >= 0
             if prompts.any():
                 world.book.do(cell.node, service, "bit_ul", float(sent["bit"].sum()))

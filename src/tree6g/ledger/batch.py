@@ -256,6 +256,10 @@ def _order_faults(table: str, columns: Mapping[str, pa.Array]) -> Iterator[Fault
         rules.append(
             ("token_in_late", "token_in", pc.less_equal, "Late tokens are part of the prompt.")
         )
+    if table == "prb":
+        rules.append(
+            ("used_s", "available_s", pc.less_equal, "What is used is part of what is available.")
+        )
     for low, high, holds, hint in rules:
         if low not in columns or high not in columns:
             continue

@@ -22,6 +22,9 @@ MEMORY: Final = "512MB"
 KEYS: Final = {
     "energy": "t0_s, t1_s, node, component, state, service, source",
     "work": "t0_s, t1_s, node, service, model, kind, demand_unit, source",
+    "latency": "t0_s, t1_s, node, service, kind, le_s",
+    "throughput": "t0_s, t1_s, node, service, kind, le_bps",
+    "prb": "t0_s, t1_s, node, kind",
 }
 
 

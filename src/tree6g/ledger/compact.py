@@ -15,15 +15,22 @@ from tree6g.ledger.reading import ROWS_PER_BATCH, Ledger, named_sql, open_ledger
 from tree6g.ledger.writer import LedgerWriter, new_ledger
 
 MEMORY: Final = "512MB"
-COARSE: Final = {"energy": "coarse_energy", "work": "coarse_work"}
+COARSE: Final = {
+    "energy": "coarse_energy",
+    "work": "coarse_work",
+    "latency": "coarse_latency",
+    "throughput": "coarse_throughput",
+    "prb": "coarse_prb",
+}
 
 
 def coarsen(ledger: Ledger, out: str | Path, *, interval_s: float) -> Ledger:
-    """Merge energy and work rows that touch within one interval [k, k+1) times `interval_s`.
+    """Merge rows that touch within one interval [k, k+1) times `interval_s`.
 
-    Sums are kept: joules, amounts, demand and session-seconds. Rows that reach over the edge of an
-    interval, and gaps between rows, stay. Other tables are copied. The attribution interval of the
-    result is at least `interval_s`.
+    Sums are kept: joules, amounts, demand, session-seconds, events of a bucket, time of a carrier.
+    Rows that reach over the edge of an interval, and gaps between rows, stay. Tables without
+    intervals, and `coverage` and `impact`, are copied. The attribution interval of the result is at
+    least `interval_s`.
 
     Args:
         ledger: What to read.

@@ -37,6 +37,9 @@ TOKEN_KINDS: Final = (
 BIT_KINDS: Final = ("bit_ul", "bit_dl", "bit_carried", "bit_late", "bit_lost")
 REQUEST_KINDS: Final = ("request", "request_lost")
 WORK_KINDS: Final = TOKEN_KINDS + BIT_KINDS + REQUEST_KINDS
+# Waiting times of requests, and of packets on the air from their sender's buffer to the receiver.
+LATENCY_KINDS: Final = ("ttft", "tpot", "e2e", "packet_dl", "packet_ul")
+DIRECTIONS: Final = ("dl", "ul")
 
 _S: Final = pa.dictionary(pa.int32(), pa.string())
 _F: Final = pa.float64()
@@ -69,7 +72,12 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "service": _schema("service:s kind:s", "slice:s qos:i token_class:s profile:s profile_hash:s"),
     "entity": _schema("node:s tier:s boundaries:s", "site:s what:s record:s"),
     "coverage": _schema("t0_s t1_s source:s quantity:s status:s", "node:s reason:s"),
-    "latency": _schema("t0_s t1_s node:s service:s kind:s le_s count"),
+    # Histograms: a row is one bucket, `count` are the events in it alone, `le_s` or `le_bps` is its
+    # upper edge; a bucket without a row holds none. Mean values need the optional sums.
+    "latency": _schema("t0_s t1_s node:s service:s kind:s le_s count", "sum_s"),
+    "throughput": _schema("t0_s t1_s node:s service:s kind:s le_bps count", "volume_bit time_s"),
+    # Time of a cell's whole carrier in one direction: share of its physical resource blocks x time.
+    "prb": _schema("t0_s t1_s node:s kind:s used_s available_s"),
     "impact": _schema("t0_s t1_s kind:s amount source:s", "node:s service:s low high"),
 }
 
@@ -86,14 +94,18 @@ VOCABULARY: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("entity", "tier"): TIERS,
     ("coverage", "quantity"): ("energy", "work"),
     ("coverage", "status"): ("ok", "gap"),
-    ("latency", "kind"): ("ttft", "tpot", "e2e"),
+    ("latency", "kind"): LATENCY_KINDS,
+    ("throughput", "kind"): DIRECTIONS,
+    ("prb", "kind"): DIRECTIONS,
 }
 # Quantities that may not be negative (METRIC rule 8: storage and export are rows of their own).
 NON_NEGATIVE: Final[dict[str, tuple[str, ...]]] = {
     "energy": ("energy_j", "u95_frac"),
     "work": ("amount", "sessions", "demand", "u95_frac"),
     "request": ("token_in", "token_out", "token_late", "ttft_s", "tpot_s", "e2e_s", "energy_j"),
-    "latency": ("count",),
+    "latency": ("count", "sum_s"),
+    "throughput": ("le_bps", "count", "volume_bit", "time_s"),
+    "prb": ("used_s", "available_s"),
 }
 
 

@@ -18,6 +18,8 @@ _WAITS: Final = {
     "ttft": "first token (TTFT)",
     "tpot": "each further token (TPOT)",
     "e2e": "whole answer (E2E)",
+    "packet_dl": "downlink packet",
+    "packet_ul": "uplink packet",
 }
 _HEADLINE: Final = (
     ("tree_beq_per_j", "TREE", "beq_per_j"),
@@ -292,7 +294,9 @@ def _budget(kind: str, service: Service | None) -> Cell:
     if service is None:
         return Missing(reason="the service has no profile")
     p = service.profile
-    found = {"ttft": p.ttft_budget_s, "tpot": p.tpot_budget_s, "e2e": p.deadline_s}[kind]
+    found = {"ttft": p.ttft_budget_s, "tpot": p.tpot_budget_s, "e2e": p.deadline_s}.get(
+        kind, p.delay_budget_s
+    )
     return found if found is not None else Missing(reason="the profile sets no such budget")
 
 

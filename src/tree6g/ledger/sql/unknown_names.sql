@@ -4,6 +4,8 @@ WITH named AS (
     UNION ALL SELECT DISTINCT 'work', node, service FROM work
     UNION ALL SELECT DISTINCT 'request', node, service FROM request
     UNION ALL SELECT DISTINCT 'latency', node, service FROM latency
+    UNION ALL SELECT DISTINCT 'throughput', node, service FROM throughput
+    UNION ALL SELECT DISTINCT 'prb', node, NULL FROM prb
     UNION ALL SELECT DISTINCT 'impact', node, service FROM impact
     UNION ALL SELECT DISTINCT 'coverage', node, NULL FROM coverage
     UNION ALL SELECT DISTINCT 'service', NULL, service FROM service
