@@ -33,7 +33,12 @@ def networks(draw: st.DrawFn) -> tuple[Network, Terminals]:
     wrap, sectors = draw(st.booleans()), draw(st.sampled_from([1, 2, 3, 6]))
     environment = draw(st.sampled_from(["uma", "umi"]))
     sites = layout.poisson(
-        rng, draw(st.floats(1, 9)), 1_500.0, h_bs_m=25.0, sectors=sectors, wrap_around=wrap
+        rng,
+        draw(st.floats(1, 9)),
+        1_500.0,
+        h_bs_m=draw(st.sampled_from([6.0, 14.0, 25.0])),  # also below the highest terminals
+        sectors=sectors,
+        wrap_around=wrap,
     )
     tilted = dataclasses.replace(sites, tilt_rad=rng.random(sites.cells) * 0.3)
     power_w = np.where(rng.random(sites.cells) < 0.2, 0.0, 80.0 * rng.random(sites.cells))

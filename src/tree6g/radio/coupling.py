@@ -242,7 +242,7 @@ class Geometry:
 def geometry(
     gain_db: FloatArray, serving: npt.ArrayLike, *, power_w: npt.ArrayLike, noise_w: float
 ) -> Geometry:
-    """Serving gain, SIR and SINR with all cells at full power.
+    """Serving gain, SIR (infinite without another cell) and SINR with all cells at full power.
 
     Args:
         gain_db: Coupling gains. [terminal, cell]
@@ -254,9 +254,12 @@ def geometry(
     cell = np.asarray(serving, dtype=np.intp)
     received_w = 10.0 ** (gain_db / 10.0) * np.asarray(power_w, dtype=np.float64)
     wanted_w = received_w[row, cell]
-    others_w = received_w.sum(axis=1) - wanted_w
+    received_w[row, cell] = 0.0  # subtracting it from the sum would lose digits
+    others_w = received_w.sum(axis=1)
+    with np.errstate(divide="ignore"):  # without another cell the SIR is infinite
+        sir_db = 10.0 * np.log10(wanted_w / others_w)
     return Geometry(
         coupling_gain_db=gain_db[row, cell],
-        sir_db=10.0 * np.log10(wanted_w / others_w),
+        sir_db=sir_db,
         sinr_db=10.0 * np.log10(wanted_w / (others_w + noise_w)),
     )

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.errors import DataError
 from tree6g.radio.pathloss import FloatArray
 
 IntArray = npt.NDArray[np.intp]
@@ -73,8 +74,13 @@ def at(
         wrap_m: Translations under which the layout repeats. [copy, 2]
         spacing_m: See `Layout`.
         area_m: See `Layout`; by default the rectangle around the sites.
+
+    Raises:
+        DataError: There is no site.
     """
     sites = np.asarray(site_m, dtype=np.float64).reshape(-1, 3)
+    if not len(sites):
+        raise DataError("Expected at least one site of x, y and height; got none. Add one.")
     count = np.broadcast_to(np.asarray(sectors, dtype=np.intp), len(sites))
     cell_site = np.repeat(np.arange(len(sites)), count)
     first = np.repeat(np.cumsum(count) - count, count)

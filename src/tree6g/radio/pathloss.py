@@ -141,13 +141,13 @@ def _lift(d2d_m: FloatArray, h_ut_m: FloatArray) -> FloatArray:
 
 def _clutter_per_m(h_ut_m: FloatArray, h_bs_m: FloatArray, vegetation_frac: float) -> FloatArray:
     """Sum of 1/k of Table 7.4.2-1 (SMa): how often clutter stands in the way per metre."""
-    span_m = h_bs_m - h_ut_m
-    height_m, share = _COMMERCIAL
-    rate = -np.log1p(-share) * (height_m - h_ut_m)
-    height_m, share = _RESIDENTIAL
-    rate = rate - np.log1p(-share) * np.maximum(height_m - h_ut_m, 0.0)
-    rate = rate - np.log1p(-vegetation_frac) * (_VEGETATION_HEIGHT_M - h_ut_m)
-    return rate / (_CLUTTER_M * span_m)
+    kinds = (_COMMERCIAL, _RESIDENTIAL, (_VEGETATION_HEIGHT_M, vegetation_frac))
+    # Clutter below the terminal is in nobody's way (the table clips houses alone: its terminals
+    # are lower than the rest), and a mast not above the terminal counts as 1 m above it.
+    rate = np.zeros_like(h_ut_m)
+    for height_m, share in kinds:
+        rate = rate - np.log1p(-share) * np.maximum(height_m - h_ut_m, 0.0)
+    return rate / (_CLUTTER_M * np.maximum(h_bs_m - h_ut_m, 1.0))
 
 
 def effective_height_m(
@@ -183,12 +183,15 @@ def breakpoint_m(
     """Horizontal distance at which the ground reflection steepens the loss (Table 7.4.1-1).
 
     UMa and UMi (note 1): 4 (h_BS - h_E)(h_UT - h_E) f / c; RMa and SMa (note 5):
-    2 pi h_BS h_UT f / c. Infinite in offices, which have none. [link]
+    2 pi h_BS h_UT f / c. Infinite in offices, which have none. UMa is for masts of 25 m: with lower
+    ones, surroundings of their height or more count as those of the street. [link]
     """
     h_bs, h_ut = np.asarray(h_bs_m, dtype=np.float64), np.asarray(h_ut_m, dtype=np.float64)
     if environment in ("uma", "umi"):
         h_e = np.asarray(environment_height_m, dtype=np.float64)
-        return 4.0 * (h_bs - h_e) * np.maximum(h_ut - h_e, 0.0) * (frequency_hz / LIGHT_M_PER_S)
+        h_e = np.where(h_e < h_bs, h_e, EFFECTIVE_HEIGHT_M)
+        above_m2 = np.maximum(h_bs - h_e, 0.0) * np.maximum(h_ut - h_e, 0.0)
+        return 4.0 * above_m2 * (frequency_hz / LIGHT_M_PER_S)
     if environment in ("rma", "sma"):
         return 2.0 * np.pi * h_bs * h_ut * (frequency_hz / LIGHT_M_PER_S)
     return np.full(np.broadcast_shapes(h_bs.shape, h_ut.shape), np.inf)

@@ -91,7 +91,8 @@ def _path(n: int, d: F64Array, s: F32Array, site: F64Array, urban: F32Array) -> 
         d2 = max(s[_DISTANCE2 + i], F(100.0))
         below2 = (top - z) * (top - z)
         octaves = log2(d2 + below2)
-        at = per_m * (top - he) * max(z - he, F(0.0))
+        he = he if he < top else F(1.0)
+        at = per_m * max(top - he, F(0.0)) * max(z - he, F(0.0))
         at2 = at * at
         near = los_b * octaves
         far = F(2.0) * octaves - los_e * log2(at2 + below2)
