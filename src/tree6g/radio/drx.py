@@ -55,10 +55,12 @@ class Drx:
         if short is None:
             return
         count = self.cycle_s / short if short > 0.0 else 0.0
-        if short <= self.on_s or not math.isclose(count, round(count)):
+        divides = short > self.on_s and math.isclose(count, round(count))
+        if not divides or self.short_for_s < 0.0:
             raise DataError(
-                "expected a short DRX cycle that divides the long one and holds the on-duration; "
-                f"got {short:g} s in {self.cycle_s:g} s. TS 38.331 asks for a divisor."
+                "expected a short DRX cycle that divides the long one and holds the on-duration, "
+                f"followed for at least 0 s; got {short:g} s in {self.cycle_s:g} s for "
+                f"{self.short_for_s:g} s. TS 38.331 asks for a divisor."
             )
 
 
@@ -158,7 +160,10 @@ def expected(drx: Drx, arrival_hz: npt.ArrayLike, *, step_s: float = 5e-4) -> Ex
     for _ in range(MOST_CYCLES):
         history.append(chain.cycle())
         figures = _limit(history[-3:])
-        if len(history) > 3 and np.abs(figures - _limit(history[-4:-1])).max() < TOLERANCE:
+        if (
+            len(history) > 3
+            and np.abs(figures - _limit(history[-4:-1])).max(initial=0.0) < TOLERANCE
+        ):
             break
     return Expected(active_frac=figures[0], delay_s=figures[1] * drx.cycle_s)
 

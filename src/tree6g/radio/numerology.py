@@ -101,7 +101,8 @@ def prb_count(
     known = {1e6 * mhz: n for mhz, n in zip(widths, counts, strict=True) if n}
     if bandwidth_hz in known:
         return known[bandwidth_hz]
-    guess = _blocks_that_fit(bandwidth_hz, numerology(subcarrier_hz).prb_hz, known)
+    prb_hz = numerology(subcarrier_hz).prb_hz
+    guess = _blocks_that_fit(bandwidth_hz, prb_hz, known) if math.isfinite(bandwidth_hz) else 0
     if strict or guess < 1:
         listed = ", ".join(f"{w / 1e6:g}" for w in known) or "none"
         raise DataError(

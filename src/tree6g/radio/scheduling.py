@@ -64,7 +64,8 @@ def grant_prbs(
 
     Round robin deals the blocks out one by one to those who have data, in turn, until their
     queues are empty. Proportional fair gives each subband to the greatest rate / average,
-    maximum rate to the greatest rate, until the queue is empty, then to the next. Ties go in turn.
+    maximum rate to the greatest rate, until the queue is empty, then to the next. Ties go in turn,
+    which after each slot begins behind the user served last.
 
     Args:
         scheduler: Rule.
@@ -86,15 +87,16 @@ def grant_prbs(
         need = _needed(left, rate, prbs)
         if scheduler == "round-robin":
             order = (np.arange(users) + first) % users
-            grant[order, band], last = _dealt(need[order], prbs)
-            first = int(order[last] + 1) % users if last >= 0 else first
         else:
             fair = scheduler == "proportional-fair"
             metric = rate / np.maximum(turn.average_bit, LEAST_AVERAGE_BIT) if fair else rate
-            grant[:, band] = _by_metric(metric, need, prbs, first)
+            order = np.lexsort(((np.arange(users) - turn.first) % users, -metric))
+        deal = _dealt if scheduler == "round-robin" else _in_order
+        grant[order, band], last = deal(need[order], prbs)
+        # Whoever got nothing keeps the turn: else slots and users that send nothing shift it.
+        first = int(order[last] + 1) % users if last >= 0 else first
         left = np.maximum(left - grant[:, band] * rate, 0.0)
-    moved = first if scheduler == "round-robin" else (first + 1) % users
-    return grant, dataclasses.replace(turn, first=moved)
+    return grant, dataclasses.replace(turn, first=first)
 
 
 def run(
@@ -187,13 +189,11 @@ def _needed(left_bit: FloatArray, rate: FloatArray, prbs: float) -> FloatArray:
     return np.minimum(np.ceil(blocks), prbs)
 
 
-def _by_metric(metric: FloatArray, need: FloatArray, prbs: float, first: int) -> FloatArray:
-    users = len(metric)
-    order = np.lexsort(((np.arange(users) - first) % users, -metric))
-    before = np.cumsum(need[order]) - need[order]
-    grant = np.empty(users)
-    grant[order] = np.clip(prbs - before, 0.0, need[order])
-    return grant
+def _in_order(need: FloatArray, prbs: float) -> tuple[FloatArray, int]:
+    """Blocks to the first until it needs no more, then to the next; who got the last one."""
+    grant = np.clip(prbs - (np.cumsum(need) - need), 0.0, need)
+    served = np.flatnonzero(grant)
+    return grant, int(served[-1]) if served.size else -1
 
 
 def _dealt(need: FloatArray, prbs: float) -> tuple[FloatArray, int]:

@@ -53,9 +53,12 @@ def deal(need: Array, prbs: float, first: int, grant: Array) -> int:
 
 
 @compiled
-def best_first(metric: Array, need: Array, prbs: float, first: int, grant: Array) -> None:
-    """Blocks to the greatest metric until it needs no more, then to the next. Fills `grant`."""
-    users, left = len(need), prbs
+def best_first(metric: Array, need: Array, prbs: float, first: int, grant: Array) -> int:
+    """Blocks to the greatest metric until it needs no more, then to the next.
+
+    `grant` is filled. Who got the last block, -1: nobody.
+    """
+    users, left, last = len(need), prbs, -1
     while left > 0.0:
         best = -1
         for step in range(users):
@@ -67,6 +70,8 @@ def best_first(metric: Array, need: Array, prbs: float, first: int, grant: Array
             break
         grant[best] = min(need[best], left)
         left -= grant[best]
+        last = best
+    return last
 
 
 @compiled
@@ -89,12 +94,13 @@ def one_slot(
         if rule == ROUND_ROBIN:
             first = deal(need, bands[band], first, grant)
         else:
-            best_first(metric, need, bands[band], start, grant)
+            last = best_first(metric, need, bands[band], start, grant)
+            first = first if last < 0 else (last + 1) % users
         for user in range(users):
             prbs[user] += grant[user]
             sent[user] += grant[user] * rate[user, band]
             left[user] = max(left[user] - grant[user] * rate[user, band], 0.0)
-    return first if rule == ROUND_ROBIN else (start + 1) % users
+    return first
 
 
 @compiled
