@@ -1,0 +1,81 @@
+"""What can be validated and fitted, looked up by name; nothing is imported before it is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tree6g.calibrate.result import Fit, Validation
+from tree6g.errors import ScenarioError, nearest
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of data: the function for it as `module:name`, and the options it takes."""
+
+    function: str
+    options: tuple[str, ...] = ()
+
+
+VALIDATIONS: Final[Mapping[str, Kind]] = {
+    "base-station": Kind(function="tree6g.calibrate.base_station:validate", options=("fit",)),
+    "bler": Kind(function="tree6g.calibrate.link:validate"),
+    "calibration": Kind(function="tree6g.calibrate.calibration:validate", options=("seeds",)),
+    "pathloss": Kind(function="tree6g.calibrate.pathloss:validate"),
+}
+FITS: Final[Mapping[str, Kind]] = {
+    "base-station": Kind(function="tree6g.calibrate.base_station:fit"),
+}
+
+
+def validate(
+    kind: str, files: Sequence[Path], *, fit: Path | None = None, seeds: int | None = None
+) -> Validation:
+    """Compare a model with the data of files.
+
+    Args:
+        kind: One of `VALIDATIONS`.
+        files: Files or folders in the format of the kind.
+        fit: Data of the same format to fit on; None splits the data themselves.
+        seeds: How many seeds a random model is run with; None for its own number.
+
+    Raises:
+        ScenarioError: No such kind, or an option that it does not take.
+        DataError: A file is not what it should be, with all its faults.
+    """
+    found = _kind(kind, VALIDATIONS, "validate")
+    given = {"fit": fit, "seeds": seeds}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    foreign = [f"--{name}" for name in wanted if name not in found.options]
+    if foreign:
+        raise ScenarioError(f"{', '.join(foreign)} does not apply to {kind}; leave it out.")
+    result: Validation = _loaded(found)(files, **wanted)
+    return result
+
+
+def fit(kind: str, path: Path) -> Fit:
+    """Fit the model of a kind to data.
+
+    Raises:
+        ScenarioError: No such kind.
+        DataError: The data are not what they should be, with all their faults.
+    """
+    result: Fit = _loaded(_kind(kind, FITS, "fit"))(path)
+    return result
+
+
+def _kind(kind: str, kinds: Mapping[str, Kind], verb: str) -> Kind:
+    if kind not in kinds:
+        raise ScenarioError(
+            f"expected a kind of data to {verb}; got {kind!r}. {nearest(kind, kinds)}"
+        )
+    return kinds[kind]
+
+
+def _loaded(kind: Kind) -> Callable[..., Any]:
+    module, _, name = kind.function.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
