@@ -23,6 +23,9 @@ def covering(world: World) -> list[frozenset[frozenset[int]]]:
     now, if both directions are 3 dB above the least SINR of the link, or no nearer to it than with
     the terminal's strongest cell: whom that one hardly reaches loses nothing.
     """
+    state = tuple((c.band_frac, c.downlink_db, c.uplink_db) for c in world.cells)
+    if world.radio.covering is not None and world.radio.covering[0] == state:
+        return world.radio.covering[1]
     found: list[set[frozenset[int]]] = [set() for _ in world.cells]
     for crowd in world.radio.crowds():
         home = np.argmax(received_db(world, crowd), axis=1)
@@ -33,7 +36,9 @@ def covering(world: World) -> list[frozenset[frozenset[int]]]:
         able[row, home] = False
         for one in np.unique(np.column_stack([home, able]), axis=0):
             found[int(one[0])].add(frozenset(np.flatnonzero(one[1:]).tolist()))
-    return [frozenset(sets) for sets in found]
+    covers = [frozenset(sets) for sets in found]
+    world.radio.covering = (state, covers)
+    return covers
 
 
 def least_antennas(world: World, cell: Cell) -> float:

@@ -88,6 +88,7 @@ class Radio:
         follows_load: Whether interference follows what the cells send.
         load_frac: By direction, share of its resources that each cell needs in the step. [cell]
         solved: Convergence so far.
+        covering: What `engine.coverage.covering` found last, and for which state of the cells.
     """
 
     users: Crowd
@@ -97,6 +98,7 @@ class Radio:
     follows_load: bool = False
     load_frac: dict[str, FloatArray] = dataclasses.field(default_factory=dict)
     solved: Solved = dataclasses.field(default_factory=Solved)
+    covering: tuple[object, list[frozenset[frozenset[int]]]] | None = None
 
     def paces(self, kind: str) -> Paces:
         """Rates and parts of all terminals in a direction, by service."""

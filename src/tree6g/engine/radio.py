@@ -170,7 +170,9 @@ def _waiting(
     for pool in cell.carrier(kind).pools:
         for service, queue in pool.queues.items():
             due = queue[queue["open_s"] < until_s]
-            terminal, which = np.unique(due["terminal"], return_inverse=True)
+            terminal, which = due["terminal"], np.arange(len(due))
+            if len(due) > 1:
+                terminal, which = np.unique(terminal, return_inverse=True)
             if len(terminal):
                 crowd, pool_frac = world.radio.crowd_of[service], band_frac(cell, kind, service)
                 own_db = crowd.gain_db[terminal, cell.index]

@@ -84,7 +84,7 @@ def union(start_s: FloatArray, end_s: FloatArray) -> Intervals:
     start, end = start_s[order], np.maximum.accumulate(end_s[order])
     opens = np.ones(len(start), dtype=bool)
     opens[1:] = start[1:] > end[:-1]
-    closes = np.roll(opens, -1)
+    closes = np.concatenate([opens[1:], opens[:1]])
     return Intervals(start[opens], end[closes])
 
 
