@@ -9,6 +9,9 @@ from tree6g.errors import DataError
 from tree6g.radio.drx import FILE_TRANSFER, Drx, expected, listening
 
 SHORT = Drx(cycle_s=0.16, on_s=0.008, inactivity_s=0.0203, short_cycle_s=0.02, short_for_s=0.06)
+# The short cycle still runs when the next packet comes: on-durations begin beside the timer.
+OVERLAID = Drx(cycle_s=0.16, on_s=0.008, inactivity_s=0.0403, short_cycle_s=0.04, short_for_s=0.32)
+HURRIED = Drx(cycle_s=0.16, on_s=0.01, inactivity_s=0.0041, short_cycle_s=0.02, short_for_s=0.16)
 LONG_SHORT = Drx(cycle_s=0.16, on_s=0.01, inactivity_s=0.1605, short_cycle_s=0.04, short_for_s=0.1)
 TICK_S = 1e-4
 
@@ -20,16 +23,19 @@ def _ticked(drx, arrival_s, until_s):
     )
     short = round(drx.short_cycle_s / TICK_S) if drx.short_cycle_s else None
     timer = short_until = on_until = 0
+    runs = False
     waiting, heard_s, active, wakeups, was = list(arrival_s), [], 0, 0, True
     for tick in range(round(until_s / TICK_S)):
-        follows_short = short and timer <= tick < short_until
+        if runs and tick >= timer:  # only the end of the inactivity timer starts the short one
+            runs, short_until = False, timer + short_for
+        follows_short = short and tick < short_until
         if tick % (short if follows_short else cycle) == 0:
             on_until = tick + on
         ready = [a for a in waiting if a < (tick + 0.5) * TICK_S]
         if ready and tick < max(timer, on_until):
             heard_s += [tick * TICK_S] * len(ready)
             waiting = waiting[len(ready) :]
-            timer, short_until = tick + inactivity, tick + inactivity + short_for
+            timer, runs = tick + inactivity, True
         awake = tick < max(timer, on_until)
         active += awake
         wakeups += awake and not was
@@ -37,7 +43,11 @@ def _ticked(drx, arrival_s, until_s):
     return np.array(heard_s), active * TICK_S, wakeups
 
 
-@pytest.mark.parametrize("drx", [FILE_TRANSFER, SHORT, LONG_SHORT], ids=["long", "short", "both"])
+@pytest.mark.parametrize(
+    "drx",
+    [FILE_TRANSFER, SHORT, LONG_SHORT, OVERLAID, HURRIED],
+    ids=["long", "short", "both", "overlaid", "hurried"],
+)
 @pytest.mark.parametrize("rate_hz", [2.0, 15.0, 60.0])
 def test_a_terminal_listens_when_the_standard_says(drx, rate_hz):
     rng, until_s = np.random.default_rng(round(rate_hz)), 10.05

@@ -106,9 +106,10 @@ def listening(
 ) -> Listening:
     """When terminals listen, given their downlink packets; exact, for any arrivals.
 
-    Whether packet i waits depends only on when packet i-1 was heard, which is one of three times
-    (at once, next short or long on-duration). Each packet is thus a map of three states onto three,
+    Whether packet i waits depends on when packet i-1 was heard, which is one of three times (at
+    once, next short or long on-duration). Each packet is thus a map of three states onto three,
     and all are composed at once by doubling: O(n log n) array operations, no loop over packets.
+    Where a short cycle still runs from before packet i-1, a few rounds of it.
 
     Args:
         drx: Timers.
@@ -124,8 +125,8 @@ def listening(
     offset = np.broadcast_to(offset, count) if len(offset) == 1 else offset
     order = np.lexsort((arrival, owner))
     at_s, who = arrival[order] - offset[owner[order]], owner[order]
-    heard = _heard_s(drx, at_s, who)
-    active_s, wakeups = _active(drx, heard, who, -offset, until_s - offset)
+    heard, over_s = _heard_s(drx, at_s, who)
+    active_s, wakeups = _active(drx, heard, over_s, who, -offset, until_s - offset)
     out_s = np.empty_like(heard)
     out_s[order] = heard + offset[who]
     return Listening(heard_s=out_s, active_s=active_s, wakeups=wakeups)
@@ -229,22 +230,72 @@ def _next_s(at_s: FloatArray, cycle_s: float) -> FloatArray:
     return (_periods(at_s, cycle_s) + 1.0) * cycle_s
 
 
-def _heard_s(drx: Drx, at_s: FloatArray, who: IntArray) -> FloatArray:
-    """When each packet is heard; packets sorted by terminal and time. [packet]."""
+def _heard_s(drx: Drx, at_s: FloatArray, who: IntArray) -> tuple[FloatArray, FloatArray]:
+    """When each packet is heard, and until when a short on-duration outlasts its timer. [packet].
+
+    Packets are sorted by terminal and time. Whether the short cycle runs depends on more than the
+    packet before: that is taken from the round before. What a round gets right up to a packet, the
+    next one gets right up to the following, so that rounds which agree are exact; few are needed.
+    """
     short_s = drx.short_cycle_s or drx.cycle_s
     option_s = np.stack([at_s, _next_s(at_s, short_s), _next_s(at_s, drx.cycle_s)], axis=1)
     if len(at_s) == 0:
-        return at_s
-    before_s = np.vstack([np.full((1, 3), -np.inf), option_s[:-1]])
-    before_s[1:][who[1:] != who[:-1]] = -np.inf
-    state = _composed(_answer(drx, at_s[:, None], before_s, option_s))
-    return np.take_along_axis(option_s, state[:, None], axis=1)[:, 0]
+        return at_s, at_s
+    same = np.append(False, who[1:] == who[:-1])
+    before_s = np.where(same[:, None], np.roll(option_s, 1, axis=0), -np.inf)
+    expiry_s, over_s = np.full((2, len(at_s)), -np.inf)
+    while True:
+        beside_s = np.where(same, np.roll(over_s, 1), -np.inf)
+        known = [np.roll(memory_s, 1)[:, None] for memory_s in (expiry_s, beside_s)]
+        state = _composed(_answer(drx, at_s[:, None], before_s, option_s, *known))
+        heard_s = np.take_along_axis(option_s, state[:, None], axis=1)[:, 0]
+        was = expiry_s, over_s
+        expiry_s = _last_expiry_s(drx, heard_s, who)
+        over_s = _overhang_s(drx, heard_s + drx.inactivity_s, expiry_s, beside_s)
+        settled = np.array_equal(was, (expiry_s, over_s), equal_nan=True)
+        if drx.short_cycle_s is None or settled:
+            return heard_s, over_s
 
 
-def _answer(drx: Drx, at_s: FloatArray, before_s: FloatArray, option_s: FloatArray) -> IntArray:
+def _last_expiry_s(drx: Drx, heard_s: FloatArray, who: IntArray) -> FloatArray:
+    """Latest end of the inactivity timer before each packet is heard, -inf if none. [packet]."""
+    quiet_s = heard_s + drx.inactivity_s
+    ends = np.append((quiet_s[:-1] <= heard_s[1:]) | (who[:-1] != who[1:]), True)
+    newest = np.maximum.accumulate(np.where(ends, np.arange(len(heard_s)), -1))
+    newest = np.append(-1, newest[:-1])
+    return np.where((newest >= 0) & (who[newest] == who), quiet_s[newest], -np.inf)
+
+
+def _overhang_s(
+    drx: Drx, quiet_s: FloatArray, expiry_s: FloatArray, beside_s: FloatArray
+) -> FloatArray:
+    """End of the short on-duration that began beside the inactivity timer; its end if none did.
+
+    A new packet does not stop drx-ShortCycleTimer, which runs from the end of the inactivity timer
+    before (`expiry_s`); its on-durations begin all the same. One that outlasts the timer of several
+    packets is known from the packet before (`beside_s`).
+    """
+    short_s = drx.short_cycle_s
+    if short_s is None:
+        return quiet_s
+    start_s = (np.ceil(quiet_s / short_s - 1e-9) - 1.0) * short_s
+    end_s, slack_s = start_s + drx.on_s, 1e-9 * short_s
+    began = (expiry_s <= start_s + slack_s) & (start_s < expiry_s + drx.short_for_s - slack_s)
+    began |= (end_s - slack_s < beside_s) & (beside_s < end_s + slack_s)
+    return np.where(began, np.maximum(end_s, quiet_s), quiet_s)
+
+
+def _answer(
+    drx: Drx,
+    at_s: FloatArray,
+    before_s: FloatArray,
+    option_s: FloatArray,
+    expiry_s: FloatArray,
+    beside_s: FloatArray,
+) -> IntArray:
     """What a packet does, for each time at which the one before it may have been heard.
 
-    [packet, time of the one before]
+    [packet, time of the one before]; `expiry_s` and `beside_s` as `_overhang_s`, of the one before.
     """
     quiet_s = before_s + drx.inactivity_s
     answer = np.full(before_s.shape, NEXT_LONG)
@@ -255,6 +306,7 @@ def _answer(drx: Drx, at_s: FloatArray, before_s: FloatArray, option_s: FloatArr
         answer[option_s[:, [NEXT_SHORT]] < until_s] = NEXT_SHORT
         start_s = _periods(at_s, drx.short_cycle_s) * drx.short_cycle_s
         listens |= (at_s - start_s < drx.on_s) & (start_s >= quiet_s) & (start_s < until_s)
+        listens |= (at_s >= quiet_s) & (at_s < _overhang_s(drx, quiet_s, expiry_s, beside_s))
     # A packet that comes while the one before it still waits is heard with it.
     answer = np.where(at_s < before_s, np.arange(3), answer)
     return np.where(listens, AT_ONCE, answer)
@@ -271,7 +323,12 @@ def _composed(maps: IntArray) -> IntArray:
 
 
 def _active(
-    drx: Drx, heard_s: FloatArray, who: IntArray, begin_s: FloatArray, end_s: FloatArray
+    drx: Drx,
+    heard_s: FloatArray,
+    over_s: FloatArray,
+    who: IntArray,
+    begin_s: FloatArray,
+    end_s: FloatArray,
 ) -> tuple[FloatArray, IntArray]:
     """Time that each terminal listens and how often it wakes, from its begin to its end."""
     count = len(begin_s)
@@ -286,6 +343,9 @@ def _active(
     until_s = np.where(quiet_s > begin_s[owner], quiet_s + drx.short_for_s, quiet_s)
     rest_s = np.clip(quiet_s, start_s, stop_s)
     on_s, wakes = _on_durations(drx, rest_s, quiet_s, until_s, stop_s)
+    over_s = np.clip(np.concatenate([begin_s, over_s])[order], rest_s, stop_s)
+    on_s += over_s - rest_s  # without what the long cycle has counted of it
+    on_s -= _on_until(over_s, drx.cycle_s, drx.on_s) - _on_until(rest_s, drx.cycle_s, drx.on_s)
     active_s, wakeups = np.zeros(count), np.zeros(count)
     np.add.at(active_s, owner, rest_s - start_s + on_s)
     np.add.at(wakeups, owner, wakes)
