@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from reporting import HOSTILE, figure, header, sensors, service, small_ledger
 from tree6g.metric.asymmetry import gini
 from tree6g.metric.figure import Query
+from tree6g.metric.histogram import percentile
 from tree6g.metric.profile import from_meta
 from tree6g.report import canvas, palette
 from tree6g.report.canvas import Drawing
@@ -23,7 +24,6 @@ from tree6g.report.evidence import (
     Evidence,
     component_flows,
     gather,
-    histogram_percentile_s,
     window_length_s,
 )
 from tree6g.report.figures import flow, lorenz, power, shares
@@ -237,9 +237,9 @@ def test_windows_are_round_and_no_finer_than_the_rows() -> None:
 
 def test_a_percentile_of_a_histogram_is_the_upper_edge_of_its_bucket() -> None:
     buckets = [(0.1, 5.0), (0.5, 4.0), (float("inf"), 1.0)]
-    assert histogram_percentile_s(buckets, 0.5) == 0.1
-    assert histogram_percentile_s(buckets, 0.9) == 0.5
-    assert histogram_percentile_s(buckets, 0.99) is None
+    assert percentile(buckets, 0.5) == 0.1
+    assert percentile(buckets, 0.9) == 0.5
+    assert percentile(buckets, 0.99) is None
 
 
 def test_matplotlib_is_loaded_only_to_draw(repository: Path) -> None:

@@ -86,8 +86,14 @@ def literal(value: object) -> str:
     return f"'{value}'"
 
 
-def open_book(ledger: Ledger, query: Query) -> Book:
+def open_book(ledger: Ledger, query: Query, *, cells: bool = True) -> Book:
     """Open a ledger for a query and cut its rows to covered time and grid cells.
+
+    Args:
+        ledger: The ledger.
+        query: What is asked.
+        cells: Whether grid cells are needed; without, the views `covered_energy` and `covered_work`
+            and the table `inside` are there, with words as text.
 
     Raises:
         LedgerError: A node without an `entity` row, or a service that the header does not know.
@@ -121,6 +127,9 @@ def open_book(ledger: Ledger, query: Query) -> Book:
         t1_s=t1_s,
         grid_s=ledger.meta.attribution_interval_s,
     )
+    if not cells:
+        _check_names(book, "energy", "work")
+        return book
     _code_words(book, by_model=by_model)
     try:
         _fill_cells(book, labelled="service" not in told["energy"].empty, by_model=by_model)

@@ -11,6 +11,7 @@ from tree6g.ledger.meta import Meta, digest
 from tree6g.ledger.reading import Ledger, named_sql
 from tree6g.metric import tree
 from tree6g.metric.figure import Figure, Query, ServiceFigure
+from tree6g.metric.histogram import percentile
 from tree6g.metric.profile import Service, from_meta, reweighted
 from tree6g.report.references import Reference, references
 
@@ -129,17 +130,6 @@ def component_flows(rows: Iterable[Row]) -> list[Row]:
     ]
 
 
-def histogram_percentile_s(buckets: Sequence[tuple[float, float]], frac: float) -> float | None:
-    """Upper edge of the bucket that holds a percentile; None if that bucket has no end."""
-    needed = frac * sum(count for _, count in buckets)
-    running = 0.0
-    for edge_s, count in buckets:
-        running += count
-        if running >= needed and count > 0:
-            return edge_s if math.isfinite(edge_s) else None
-    return None
-
-
 def _percentiles(exact: list[Row], buckets: list[Row]) -> list[Row]:
     """Percentiles of requests, and of histograms for what has no requests."""
     known = {(r["service"], r["kind"]) for r in exact}
@@ -150,7 +140,7 @@ def _percentiles(exact: list[Row], buckets: list[Row]) -> list[Row]:
         if key not in known:
             histograms.setdefault(key, []).append((float(b["le_s"]), float(b["count"])))
     for (service, kind), bucket in histograms.items():
-        edges = {f"p{p}_s": histogram_percentile_s(sorted(bucket), p / 100) for p in (50, 90, 99)}
+        edges = {f"p{p}_s": percentile(sorted(bucket), p / 100) for p in (50, 90, 99)}
         count = sum(c for _, c in bucket)
         rows.append({"service": service, "kind": kind, "count": count, **edges, "bound": True})
     return rows
