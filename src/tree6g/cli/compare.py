@@ -90,13 +90,14 @@ def compare(  # noqa: PLR0913  # the options of a command are its arguments
 
 
 def _print(compared: Comparison) -> None:
-    from tree6g.report.comparison import design_table, takeaway, weight_sentences
+    from tree6g.report.comparison import design_table, takeaway, wait_table, weight_sentences
     from tree6g.report.plaintext import to_text
 
     typer.echo(takeaway(compared))
     for line in compared.reasons:
         typer.echo(line)
     typer.echo(f"\n{to_text(design_table(compared))}\n")
+    typer.echo(f"{to_text(wait_table(compared))}\n")
     for line in weight_sentences(compared):
         typer.echo(line)
     for share in compared.weight_share:

@@ -10,7 +10,8 @@ from typing import Any
 from tree6g.errors import LedgerError
 from tree6g.ledger.reading import Ledger
 from tree6g.metric import robustness
-from tree6g.metric.figure import Figure, Query
+from tree6g.metric.delay import PACKET, Delay, Delays, delay_of, delays_of
+from tree6g.metric.figure import Figure, Query, ServiceFigure
 from tree6g.metric.robustness import BreakEven, WeightShare
 from tree6g.metric.tree import figure
 
@@ -32,6 +33,7 @@ class Comparison:
         opposite: Per pair and AI service the worth of a token for which TREE and EE rank the two in
             opposite order: (a, b, service, from, to), `to` None without bound; none if nowhere.
         weight_share: Share of the weights on which each design wins, per AI service.
+        delays: Waiting times of each design: what it makes its users pay in latency.
     """
 
     figures: Mapping[str, Figure]
@@ -42,11 +44,24 @@ class Comparison:
     break_even: tuple[BreakEven, ...]
     opposite: tuple[tuple[str, str, str, float, float | None], ...]
     weight_share: tuple[WeightShare, ...]
+    delays: Mapping[str, Delays] = dataclasses.field(default_factory=dict)
+
+    def waits(self, design: str, service: ServiceFigure) -> dict[str, Delay]:
+        """Packet delay of a service in a design, and of AI services the time to first token.
+
+        Keys are `packet_delay` and `ttft`.
+        """
+        known = self.delays.get(design, {})
+        ttft = delay_of(known, service.name, "ttft")
+        if service.kind != "ai" and not ttft.count:
+            why = "the service has no tokens"
+            ttft = dataclasses.replace(ttft, reasons=dict.fromkeys(ttft.reasons, why))
+        return {"packet_delay": delay_of(known, service.name, PACKET), "ttft": ttft}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with the keys of the command's `--json`."""
         return {
-            "designs": [_design(name, f) for name, f in self.figures.items()],
+            "designs": [self._design(name, f) for name, f in self.figures.items()],
             "same_service": self.same_service,
             "reasons": list(self.reasons),
             "ee_order": _listed(self.ee_order),
@@ -57,6 +72,16 @@ class Comparison:
                 for a, b, s, low, high in self.opposite
             ],
             "weight_share": [dataclasses.asdict(w) for w in self.weight_share],
+        }
+
+    def _design(self, name: str, f: Figure) -> dict[str, Any]:
+        return {
+            "name": name,
+            **{field: getattr(f, field) for field in _TOTALS},
+            "services": [
+                {field: getattr(s, field) for field in _SHARES} | _paid(self.waits(name, s))
+                for s in f.services
+            ],
         }
 
 
@@ -87,6 +112,10 @@ def compare(ledgers: Mapping[str, Ledger], query: Query | None = None) -> Compar
         break_even=breaks,
         opposite=opposite,
         weight_share=shares,
+        delays={
+            name: delays_of(ledger, (figures[name].t0_s, figures[name].t1_s))
+            for name, ledger in ledgers.items()
+        },
     )
 
 
@@ -167,24 +196,27 @@ def _listed(order: tuple[str, ...] | None) -> list[str] | None:
     return None if order is None else list(order)
 
 
-def _design(name: str, f: Figure) -> dict[str, Any]:
-    return {
-        "name": name,
-        "tree_beq_per_j": f.tree_beq_per_j,
-        "ee_bit_per_j": f.ee_bit_per_j,
-        "ee_ran_bit_per_j": f.ee_ran_bit_per_j,
-        "energy_j": f.energy_j,
-        "utility_beq": f.utility_beq,
-        "bits_bit": f.bits_bit,
-        "services": [
-            {
-                "name": s.name,
-                "kind": s.kind,
-                "served_share_frac": s.served_share_frac,
-                "utility_share_frac": s.utility_share_frac,
-                "energy_share_frac": s.energy_share_frac,
-                "bit_share_frac": s.bit_share_frac,
-            }
-            for s in f.services
-        ],
+def _paid(waits: Mapping[str, Delay]) -> dict[str, Any]:
+    """Mean and 95th percentile of each wait, and why one is not known."""
+    fields = {
+        f"{what}_{point}": (delay, point)
+        for what, delay in waits.items()
+        for point in ("mean_s", "p95_s")
     }
+    return {
+        **{key: getattr(delay, point) for key, (delay, point) in fields.items()},
+        "reasons": {
+            key: delay.reasons[point]
+            for key, (delay, point) in fields.items()
+            if getattr(delay, point) is None
+        },
+    }
+
+
+_TOTALS = (
+    "tree_beq_per_j", "ee_bit_per_j", "ee_ran_bit_per_j", "energy_j", "utility_beq", "bits_bit",
+)  # fmt: skip
+_SHARES = (
+    "name", "kind", "served_share_frac", "utility_share_frac", "energy_share_frac",
+    "bit_share_frac",
+)  # fmt: skip

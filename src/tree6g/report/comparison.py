@@ -8,6 +8,7 @@ from pathlib import Path
 from tree6g.ledger.meta import digest
 from tree6g.ledger.reading import Ledger
 from tree6g.metric.compare import SERVED_SHARE_LIMIT, Comparison
+from tree6g.metric.delay import Delay
 from tree6g.metric.figure import ServiceFigure
 from tree6g.report import listings, numerals
 from tree6g.report.canvas import Drawing
@@ -18,6 +19,11 @@ from tree6g.report.markup import Markup, tag
 from tree6g.report.tables import Cell, Column, Missing, Table, to_html
 from tree6g.report.write import ReportFiles, write_files
 
+_PAID = (
+    "Energy can be saved by letting users wait. A packet's delay runs from its sender's buffer to "
+    "its receiver over the radio access, sleep of the cell included; percentiles of packets are "
+    "upper edges of the ledger's buckets."
+)
 _NOT_SAME = "Not the same service, so the designs are not ranked."
 
 
@@ -40,7 +46,10 @@ def write_comparison(
         designs.drawing(comparison, s, name=f"designs-{i + 1}", stamp=stamp)
         for i, s in enumerate(services)
     ]
-    tables = [design_table(comparison), served_table(comparison), *_weight_tables(comparison)]
+    tables = [
+        design_table(comparison), wait_table(comparison), served_table(comparison),
+        *_weight_tables(comparison),
+    ]  # fmt: skip
     html = page(
         title="tree6g: comparison of " + numerals.listing(list(comparison.figures)),
         header=_header(ledgers, comparison),
@@ -147,6 +156,43 @@ def served_table(comparison: Comparison) -> Table:
     return Table(name="served", title="Served shares", columns=columns, rows=tuple(rows))
 
 
+def wait_table(comparison: Comparison) -> Table:
+    """The latency that each design makes its users pay, beside that of the first design.
+
+    Packet delay of data services, time to first token of AI services.
+    """
+    first, figures = next(iter(comparison.figures)), comparison.figures
+    rows = []
+    for name in dict.fromkeys(s.name for f in figures.values() for s in f.services):
+        own = {d: s for d, f in figures.items() for s in f.services if s.name == name}
+        for design, service in own.items():
+            what = "ttft" if service.kind == "ai" else "packet_delay"
+            delay = comparison.waits(design, service)[what]
+            base = comparison.waits(first, service)[what].mean_s if first in own else None
+            more: Cell = Missing(reason="the mean is not known in both designs")
+            if delay.mean_s is not None and base is not None:
+                more = delay.mean_s - base
+            points = (_point(delay, field) for field in ("mean_s", "p95_s"))
+            rows.append((name, _WAIT[what], design, *points, more))
+    columns = (
+        Column(key="service", head="service"),
+        Column(key="wait", head="wait for"),
+        Column(key="design", head="design"),
+        Column(key="mean_s", head="mean", unit="s"),
+        Column(key="p95_s", head="95 % within", unit="s"),
+        Column(key="more_s", head=f"mean over {first}", unit="s"),
+    )
+    return Table(name="waits", title="Latency paid", columns=columns, rows=tuple(rows))
+
+
+_WAIT = {"ttft": "first token (TTFT)", "packet_delay": "packet on the air"}
+
+
+def _point(delay: Delay, field: str) -> Cell:
+    value = getattr(delay, field)
+    return Missing(reason=delay.reasons[field]) if value is None else float(value)
+
+
 def _same(apart: Cell) -> str:
     return "yes" if isinstance(apart, float) and apart <= SERVED_SHARE_LIMIT else "no"
 
@@ -226,7 +272,7 @@ def _header(ledgers: Mapping[str, Ledger], comparison: Comparison) -> list[objec
 def _sections(
     comparison: Comparison, drawings: list[Drawing], tables: list[Table]
 ) -> list[Section]:
-    designs_, served, turns, wins = tables
+    designs_, waits, served, turns, wins = tables
     caption = (
         "All else frozen, only the worth of this service's tokens changes. In the middle TREE over "
         "that of the first design; the strip below says which design has the highest."
@@ -245,6 +291,8 @@ def _sections(
         weights.append("The designs have no AI service, or no figures that can be compared.")
     return [
         Section(id="designs", short="Designs", title="The designs", body=[to_html(designs_)]),
+        Section(id="waits", short="Latency paid", title="What each makes its users wait",
+                body=[_PAID, to_html(waits)]),
         Section(id="served", short="Served shares", title="Do they serve the same?",
                 body=[rule, to_html(served)]),
         Section(id="weights", short="Worth of a token", title="For which worth of a token",
