@@ -35,8 +35,8 @@ FIT_FRAC: Final = 0.7  # of the hours, the rest are predicted
 DRAWS: Final = 5  # each leaves out a fifth of the stations, each station once
 BARS: Final[Mapping[str, float]] = {SAME: 0.03, UNSEEN: 0.09}  # mean error to stay below
 _MISS_FRAC: Final = 0.25  # a station whose mean error is larger is printed
-_MISSES: Final = 20
 _RESAMPLES: Final = 1000
+_RESAMPLED_FITS: Final = 40
 _DRAWN_POINTS: Final = 600
 _SEED: Final = 6
 
@@ -105,8 +105,8 @@ def fit(folder: Path) -> Fit:
 
     Constants: clock offsets by block of stations, then for each configuration the energy per
     interval at no load and what full load and each energy-saving mode add, in the unit of the
-    file. Intervals are those of the median over the configuration's stations, 95 %, for six
-    stations or more.
+    file. Modes that only occur together are to be read together. Intervals: 95 %, from fits to
+    resampled stations.
 
     Raises:
         DataError: The folder does not hold what it should, with all its faults.
@@ -118,7 +118,7 @@ def fit(folder: Path) -> Fit:
     rows = known.paired(model.offsets_s(known.stations))
     predicted = _predicted(model, known, rows, own=False)
     error = percentage_figures(rows.energy, predicted)["mape_frac"]
-    constants = (*_clock_constants(model), *_configuration_constants(model, known))
+    constants = (*_clock_constants(model), *_configuration_constants(model, known, rows))
     problems = known.problems
     if scale is None:
         problems += ("TXpower is no dBm in any reading: configurations are not scaled by it",)
@@ -283,7 +283,7 @@ def _baselines(name: str, judged: Sequence[Judged]) -> Iterator[Group]:
 
 
 def _misses(judged: Sequence[Judged]) -> list[dict[str, Any]]:
-    """Stations that are far off, the farthest first, each once."""
+    """Stations that are far off, by group, the farthest first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for j in judged:
         error = np.abs(j.predicted - j.rows.energy) / j.rows.energy
@@ -298,7 +298,8 @@ def _misses(judged: Sequence[Judged]) -> list[dict[str, Any]]:
                 "rows": int(rows[s]),
                 "mape_frac": mape,
             }
-    return sorted(found.values(), key=lambda miss: -float(miss["mape_frac"]))[:_MISSES]
+    order = {name: i for i, name in enumerate((SAME, UNSEEN, UNSEEN_UNIT))}
+    return sorted(found.values(), key=lambda m: (order[m["group"]], -float(m["mape_frac"])))
 
 
 def _clock_constants(model: StationModel) -> tuple[Constant, ...]:
@@ -312,43 +313,41 @@ def _clock_constants(model: StationModel) -> tuple[Constant, ...]:
     )
 
 
-def _configuration_constants(model: StationModel, known: Counters) -> Iterator[Constant]:
+def _configuration_constants(
+    model: StationModel, known: Counters, rows: Rows
+) -> Iterator[Constant]:
     """Energy of each configuration at no load, what full load adds, what saving modes add."""
     stations = known.stations
-    shared, own = model.constants(stations, own=False), model.constants(stations)
-    labels = np.array([label[-1] for label in stations.labels])
-    active = _active_modes(known)
-    for label in dict.fromkeys(labels):
-        members = np.flatnonzero(labels == label)
-        scale = stations.static[members[0]], stations.dynamic[members[0]]
-        columns = [("at no load", (0,), scale[0]), ("full load adds", (1, 3), scale[1])]
-        columns += [
-            (f"{mode} adds", (len(fitted_station.FEATURES) + i,), scale[0])
-            for i, mode in enumerate(known.modes)
-            if active[members, i].any()
-        ]
-        for what, features, by in columns:
-            values = by * own[members][:, features].sum(axis=1)
-            value = by * float(shared[members[0], list(features)].sum())
-            yield _constant(f"{label}: {what}", value, np.sort(values))
+    labels = [label[-1] for label in stations.labels]
+    kinds = {label: labels.index(label) for label in labels}
+    places = np.array(list(kinds.values()))
+    best = model.constants(stations, own=False)[places]
+    drawn = station_model.resampled(model, stations, rows, _RESAMPLED_FITS)[:, places]
+    active = np.zeros((len(labels), best.shape[1]), dtype=bool)
+    np.logical_or.at(active, rows.station, rows.feature != 0)
+    for i, (label, s) in enumerate(kinds.items()):
+        same = [label == other for other in labels]
+        for what, columns, by in _parts(known, s):
+            if active[same][:, columns].any():
+                values = by * drawn[:, i, columns].sum(axis=1)
+                yield _constant(f"{label}: {what}", by * float(best[i, columns].sum()), values)
 
 
-def _active_modes(known: Counters) -> Mask:
-    """Whether each saving mode was ever active `[station, mode]`."""
-    saving = known.hours.feature[:, len(fitted_station.FEATURES) :] > 0
-    active = np.zeros((len(known.stations.names), saving.shape[1]), dtype=bool)
-    np.logical_or.at(active, known.hours.station, saving)
-    return active
+def _parts(known: Counters, station: int) -> Iterator[tuple[str, list[int], float]]:
+    """What is told of a configuration: its words, its columns of constants, their scale."""
+    static = float(known.stations.static[station])
+    dynamic = float(known.stations.dynamic[station])
+    yield "at no load", [0], static
+    yield "full load adds", [1, 3], dynamic
+    yield "full load of a further cell of 2 x 46 dBm adds", [2], 1.0
+    for i, mode in enumerate(known.modes):
+        yield f"{mode} adds", [len(fitted_station.FEATURES) + i], static
 
 
-def _constant(name: str, value: float, stations: FloatArray) -> Constant:
-    """A constant with the interval of the median of its stations, from their ranks."""
-    count = len(stations)
-    reach = 0.98 * np.sqrt(count)  # 1.96 standard deviations of a fair coin's count
-    first, last = int(np.floor(count / 2 - reach)), int(np.ceil(count / 2 + reach))
-    if first < 0 or last >= count:
-        return Constant(name=name, value=value)
-    return Constant(name=name, value=value, low=float(stations[first]), high=float(stations[last]))
+def _constant(name: str, value: float, resampled: FloatArray) -> Constant:
+    """A constant with 1.96 standard deviations of fits to resampled stations either side."""
+    reach = 1.96 * float(np.std(resampled))
+    return Constant(name=name, value=value, low=value - reach, high=value + reach)
 
 
 def _curves(name: str, judged: Sequence[Judged]) -> Iterator[Curve]:

@@ -19,6 +19,7 @@ Mask = NDArray[np.bool_]
 
 OFFSETS = (-2, -1, 0, 1, 2)  # in intervals
 _MIN_ROWS = 16  # below it an offset cannot be told from chance
+_SEED = 6
 _SURPRISE = 3.0  # evidence that it takes to believe in an offset at all
 
 
@@ -154,6 +155,22 @@ def with_features(model: StationModel, stations: Stations, rows: Rows, width: in
     groups, index = _shared(stations, fewer)
     own = _own(stations, fewer, groups.of(_levels(stations, index))) if model.own else {}
     return dataclasses.replace(model, groups=groups, index=index, own=own)
+
+
+def resampled(model: StationModel, stations: Stations, rows: Rows, fits: int) -> FloatArray:
+    """Constants of groups `[fit, station, feature]` when stations are drawn with replacement."""
+    level = _levels(stations, model.index)
+    seen = np.unique(rows.station)
+    found = []
+    for fit_number in range(fits):
+        rng = np.random.default_rng([_SEED, fit_number])
+        drawn = rng.choice(seen, size=len(seen))
+        count = np.bincount(drawn, minlength=len(stations.names)).astype(np.float64)
+        shared = fitted_station.fit_groups(
+            rows.feature, rows.energy, rows.station, level, count=count
+        )
+        found.append(shared.of(level))
+    return np.array(found)
 
 
 def _shared(stations: Stations, rows: Rows) -> tuple[GroupConstants, tuple[dict[str, int], ...]]:

@@ -17,12 +17,15 @@ from tree6g.cli import (
     cite,
     compare,
     explain,
+    fit,
     init,
+    kpi,
     listing,
     report,
     run,
     schema,
     trace,
+    validate,
 )
 from tree6g.cli.console import guarded
 from tree6g.version import __version__
@@ -67,6 +70,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": report.report,
     "check": check.check,
     "explain": explain.explain,
+    "kpi": kpi.kpi,
+    "validate": validate.validate,
+    "fit": fit.fit,
     "list": listing.listing,
     "init": init.init,
     "schema": schema.schema,

@@ -129,6 +129,7 @@ def fit_groups(
     station: IntArray,
     level: IntArray,
     *,
+    count: FloatArray | None = None,
     penalty: Sequence[float] = LEVEL_PENALTY,
 ) -> GroupConstants:
     r"""Constants of nested groups that make the mean absolute percentage error small.
@@ -144,6 +145,7 @@ def fit_groups(
         energy: Measured energy `[row]`, > 0.
         station: Station of each row `[row]`.
         level: Group of each station at each level, nested `[station, level]`.
+        count: How often each station counts `[station]`, None for once: for resampling.
         penalty: How strongly each level is drawn to the one above `[level]`.
     """
     unit = _TYPICAL * float(np.median(energy))
@@ -153,8 +155,9 @@ def fit_groups(
     order = np.argsort(member, kind="stable")
     x = feature[order] * (unit / energy[order, None])
     edges = np.searchsorted(member[order], np.arange(len(members) + 1))
-    per_row = len(np.unique(station)) / len(energy)
-    weight = np.full(len(energy), per_row)
+    often = np.ones(len(energy)) if count is None else count[station[order]]
+    per_row = often * (len(np.unique(station)) / len(energy))
+    weight = per_row
     for _ in range(_ROUNDS):
         gram, right = _normal_equations(x, weight, edges)
         shared = _solve_nested(gram, right, members, penalty)

@@ -26,6 +26,12 @@ def series(canvas: Canvas, names: Sequence[str]) -> None:
         _entry(canvas, place, name, style(place))
 
 
+def entries(canvas: Canvas, styles: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """One line per (meaning, style of its line), for lines that are no series."""
+    for place, (text, own) in enumerate(styles):
+        _entry(canvas, place, text, own)
+
+
 def style(number: int) -> dict[str, Any]:
     """Colour, dashes and marker of a series: three ways to tell it from the others."""
     return {

@@ -1,0 +1,34 @@
+"""`tree6g fit`: constants of a model from your own measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tree6g.cli import options
+from tree6g.cli.console import print_json
+
+KindName = Annotated[str, typer.Argument(metavar="KIND", help="What to fit: base-station.")]
+Data = Annotated[Path, typer.Argument(metavar="PATH", help="A file or folder in the kind's form.")]
+
+
+def fit(kind: KindName, path: Data, *, as_json: options.Json = False) -> None:
+    """Fit a model to measurements and print its constants with intervals.
+
+    Example: tree6g fit base-station my_counters
+    """
+    from tree6g.calibrate import kinds
+
+    fitted = kinds.fit(kind, path)
+    if as_json:
+        print_json(fitted.to_dict())
+        return
+    from tree6g.report.validation import constant_lines
+
+    typer.echo(f"{fitted.kind}: {fitted.rows:,} rows, mean error {fitted.error:.2%}")
+    for line in constant_lines(fitted.constants):
+        typer.echo(line)
+    for problem in fitted.problems:
+        typer.echo(f"note: {problem}")
