@@ -161,3 +161,17 @@ def test_broken_files_are_data_errors(tmp_path, lines, message):
 def test_file_that_is_not_there_is_a_data_error(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         pathloss.validate([tmp_path / "none.csv"])
+
+
+@pytest.mark.parametrize("name", ["UMa-0GHz", "UMi-101GHz", "Indoor-0.4GHz"])
+def test_frequencies_that_the_model_does_not_cover_are_unknown(name):
+    assert setup(name, glass="release-14") is None
+
+
+def test_a_comparison_needs_a_file_a_seed_and_a_drop(tmp_path):
+    file = write(tmp_path, "one.csv", HEADER, "UMa-6GHz,50," + ",".join("123456789"))
+    with pytest.raises(DataError, match="at least one file"):
+        pathloss.validate([])
+    for files, seeds, drops in (([], 1, 1), ([file], 0, 1), ([file], 1, 0)):
+        with pytest.raises(DataError, match="at least one file, seed and drop"):
+            calibration.validate(files, seeds=seeds, drops=drops)

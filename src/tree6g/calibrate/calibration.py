@@ -81,8 +81,14 @@ def validate(files: Sequence[Path], *, seeds: int = SEEDS, drops: int = DROPS) -
         drops: Drops that are averaged for each seed.
 
     Raises:
-        DataError: A file is not of this form, or names scenarios that are not known.
+        DataError: A file is not of this form, or names scenarios that are not known; or there is no
+            file, seed or drop.
     """
+    if not files or seeds < 1 or drops < 1:
+        raise DataError(
+            f"Expected at least one file, seed and drop; got {len(files)}, {seeds} and {drops}. "
+            "Give one of each or more."
+        )
     bands = [band for file in files for band in _bands(Path(file), seeds, drops)]
     by_seed = [_group(f"seed {n}", bands, n) for n in range(seeds)]
     by_curve = [_group(f"{b.scenario} {LABEL[b.metric]}", [b]) for b in bands]
@@ -168,8 +174,8 @@ def _generator(name: str, seed: int) -> np.random.Generator:
 
 def _unknown(name: str) -> str:
     return (
-        f"scenario must be UMi-, UMa-, Indoor- or SMa- and a frequency (UMi-6GHz, SMa-7GHz-1299m); "
-        f"got '{name}'"
+        "scenario must be UMi-, UMa-, Indoor- or SMa- and a frequency of 0.5 to 100 GHz "
+        f"(UMi-6GHz, SMa-7GHz-1299m); got '{name}'"
     )
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tree6g.calibrate.columns import Columns, raise_all, read_columns
 from tree6g.calibrate.result import Curve, Group, Validation
+from tree6g.errors import DataError
 from tree6g.radio.pathloss import Environment, FloatArray, pathloss_db
 
 TOLERANCE_DB: Final = 0.01
@@ -41,8 +42,10 @@ def validate(files: Sequence[Path]) -> Validation:
     within 0.01 dB. Groups: by scenario and line of sight.
 
     Raises:
-        DataError: A file is not of this form; all its faults are told.
+        DataError: A file is not of this form; all its faults are told. There is no file.
     """
+    if not files:
+        raise DataError("Expected at least one file of path losses; got none. Name one.")
     tables = [_read(Path(file)) for file in files]
     parts = [(group, *_compare(table, rows)) for table in tables for group, rows in _groups(table)]
     names = list(dict.fromkeys(name for name, _, _ in parts))

@@ -56,6 +56,7 @@ _SUBURBAN_TILT_RAD: Final = {
     1299.0: float(np.radians(5.0)),
     1732.0: float(np.radians(2.0)),
 }  # Table 7.8-1A
+_VALID_HZ: Final = (0.5e9, 100e9)  # TR 38.901 clause 1
 _LOW_BAND_HZ: Final = 10e9  # Table 7.8-1 tells 6 GHz from 30 and 70 GHz
 
 
@@ -93,16 +94,17 @@ class Setup:
 def setup(name: str, *, glass: Glass) -> Setup | None:
     """Set-up of a scenario by its name, such as UMi-30GHz, Indoor-6GHz or SMa-7GHz-1299m.
 
-    None if the name is not of that form, or the site distance of SMa not of the standard.
+    None if the name is not of that form, the frequency not of 0.5 to 100 GHz, or the site distance
+    of SMa not of the standard.
     """
     match = NAME.fullmatch(name.strip())
     if match is None:
         return None
     environment = _ENVIRONMENT[match["kind"].lower()]
     grid = _grid(environment, match["isd"])
-    if grid is None:
-        return None
     frequency_hz = 1e9 * float(match["ghz"])
+    if grid is None or not _VALID_HZ[0] <= frequency_hz <= _VALID_HZ[1]:
+        return None
     low = frequency_hz < _LOW_BAND_HZ
     power_dbm = _POWER_DBM[environment][0 if low else 1]
     mechanical = dataclasses.replace(PANEL, tilting="mechanical")
