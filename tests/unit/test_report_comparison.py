@@ -108,7 +108,9 @@ def test_the_comparison_page_is_written_offline_and_alike_twice(tmp_path: Path) 
     assert page == second.page.read_bytes()
     assert b"http://" not in page
     assert [p.name for p in first.figures] == ["designs-1.svg", "designs-1.png", "designs-1.csv"]
-    assert {p.stem for p in first.tables} == {"designs", "served", "break_even", "weight_share"}
+    assert {p.stem for p in first.tables} == {
+        "designs", "waits", "served", "break_even", "weight_share",
+    }  # fmt: skip
 
 
 def test_real_ledgers_with_hostile_names_compare_without_harm(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ STANDARD_NAMES: Final[Mapping[str, str]] = {
     "prb_ul_frac": "RRU.PrbTotUl (TS 28.552 5.1.1.2.2), %; per slice RRU.PrbUsedUl over PrbAvailUl",
     "throughput_dl": "DRB.UEThpDl, DRB.UEThpDlDist (TS 28.552 5.1.1.3.1, .2), kbit/s",
     "throughput_ul": "DRB.UEThpUl, DRB.UEThpUlDist (TS 28.552 5.1.1.3.3, .4), kbit/s",
-    "packet_dl": "packet delay DL in the gNB and on the air (TS 28.552 5.1.1.1, 5.1.3.3), 0.1 ms",
-    "packet_ul": "packet delay UL on the air and in the gNB (TS 28.552 5.1.1.1, 5.1.3.3), 0.1 ms",
+    "packet_dl": "DRB.DelayDlNgranUeDist (TS 28.552 5.1.1.1.6)",
+    "packet_ul": "DRB.DelayUlNgranUeIncD1Dist (TS 28.552 5.1.1.1.7.2)",
     "energy_j": "E of a QoS flow or S-NSSAI (TS 23.501 Rel-19, energy annex), J",
     "ee_bit_per_j": "EE of a network slice, data volume over energy (TS 28.554 6.7.2.2), bit/J",
 }

@@ -12,6 +12,8 @@ from tree6g.ledger.reading import Ledger, named_sql
 from tree6g.metric import tree
 from tree6g.metric.figure import Figure, Query, ServiceFigure
 from tree6g.metric.histogram import percentile
+from tree6g.metric.kpi import kpis
+from tree6g.metric.kpi_figure import Kpis
 from tree6g.metric.profile import Service, from_meta, reweighted
 from tree6g.report.references import Reference, references
 
@@ -39,6 +41,7 @@ class Evidence:
         nodes: Rows `node, tier, site, what, record, boundaries`.
         gaps: Rows `t0_s, t1_s, source, quantity, node, reason`.
         references: What the ledger rests on.
+        kpis: Key figures of its radio access network.
     """
 
     figure: Figure
@@ -52,6 +55,7 @@ class Evidence:
     nodes: Sequence[Row] = ()
     gaps: Sequence[Row] = ()
     references: Sequence[Reference] = ()
+    kpis: Kpis | None = None
 
     @property
     def ai(self) -> tuple[ServiceFigure, ...]:
@@ -102,6 +106,7 @@ def gather(ledger: Ledger, query: Query) -> Evidence:
         nodes=ask("nodes"),
         gaps=ask("gaps", *span),
         references=references(ledger),
+        kpis=kpis(ledger, query),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from tree6g.metric.figure import Figure
-from tree6g.report import listings, numerals, words
+from tree6g.report import listings, numerals, radio, words
 from tree6g.report.canvas import Drawing
 from tree6g.report.evidence import Evidence
 from tree6g.report.figures import flow, lorenz, power, shares
@@ -127,6 +127,12 @@ def sections(findings: Findings) -> list[Section]:
             body=_waiting(e),
         ),
         Section(
+            id="radio",
+            short="Radio access",
+            title="The radio access network by the standards",
+            body=_radio(e),
+        ),
+        Section(
             id="served",
             short="Served shares",
             title="How much of the offered work was served",
@@ -197,6 +203,19 @@ def _waiting(evidence: Evidence) -> list[object]:
     return [waits, to_html(listings.on_time(evidence)), late]
 
 
+def _radio(evidence: Evidence) -> list[object]:
+    if evidence.kpis is None or not evidence.kpis.cells:
+        return ["The ledger has no rows of a radio access network."]
+    totals, cells, flows, slices, throughput, delays = radio.tables(evidence.kpis)
+    return [
+        to_html(totals), radio.ABOUT,
+        to_html(flows), to_html(slices) if slices.rows else "", radio.BY_VOLUME,
+        to_html(throughput) if throughput.rows else "", radio.FROM_BUCKETS,
+        folded("Cells", to_html(cells)),
+        folded("Delays", to_html(delays)) if delays.rows else "",
+    ]  # fmt: skip
+
+
 def _rest(evidence: Evidence) -> list[object]:
     table = listings.unattributed(evidence)
     if not table.rows:
@@ -234,4 +253,8 @@ def all_tables(evidence: Evidence) -> list[Table]:
         listings.on_time, listings.served, listings.unattributed, listings.nodes,
         listings.profiles, listings.origins, listings.gaps, listings.sources,
     )  # fmt: skip
-    return [*(make(evidence) for make in makers), *([money] if isinstance(money, Table) else [])]
+    kpis = [] if evidence.kpis is None else radio.tables(evidence.kpis)
+    return [
+        *(make(evidence) for make in makers), *kpis,
+        *([money] if isinstance(money, Table) else []),
+    ]  # fmt: skip
