@@ -269,3 +269,36 @@ def test_a_poisson_layout_has_its_own_sites_and_runs(tmp_path):
     result = run(plain, out=tmp_path)
     assert check(result.ledger).problems == ()
     assert result.requests.served > 0
+
+
+def test_users_who_walk_are_handed_over_and_the_accounts_balance(tmp_path):
+    people = {"users": 30, "ai_requests_per_user_hour": 60, "speed": "25 m/s"}
+    plain = hexagon(population=people, duration="60 s", drain="60 s")
+    result = run(plain, out=tmp_path)
+    (note,) = [n for n in result.ledger.meta.notes if "walked" in n]
+    assert int(note.split()[-2].replace(",", "")) > 20
+    assert check(result.ledger).problems == ()
+    count = result.requests
+    assert count.arrived == count.served + count.lost
+    assert count.served > 0.95 * count.arrived > 0
+
+
+def test_gains_of_walking_users_are_those_of_their_places():
+    people = {"users": 10, "ai_requests_per_user_hour": 60, "speed": "10 m/s"}
+    world = _world(hexagon(population=people))
+    first = world.radio.users.gain_db.copy()
+    for n in range(20):
+        _step(world, n * world.step_s)
+    moving, users = world.motion, world.radio.users
+    assert users.gain_db == pytest.approx(moving.gain_db(moving.terminals))
+    changed = (users.gain_db != first).any(axis=1)
+    assert changed[moving.who].all()
+    assert not np.delete(changed, moving.who).any()
+    strongest = users.gain_db.max(axis=1)
+    serving_db = users.gain_db[np.arange(len(strongest)), users.serving]
+    assert (strongest - serving_db <= 3.0 + 1e-9).all()
+    refreshed = {k: {s: r.copy() for s, r in v.items()} for k, v in world.radio.part_frac.items()}
+    radio.refresh(world)
+    for kind, parts in refreshed.items():
+        for service, part in parts.items():
+            assert part == pytest.approx(world.radio.part_frac[kind][service])

@@ -145,6 +145,7 @@ def test_sites_and_users_must_both_be_in_metres_or_degrees(tmp_path):
         (["sites.0.base_station.slot_pattern=DXU"], "slots D, S and U"),
         (["layout=null"], "expected positions for 'interference: load'"),
         (["layout=null"], "expected a position for a site with sectors"),
+        (["layout=null", "population.speed=1 m/s"], "positions of sites for users who move"),
         (["layout={kind: file, places: [{name: a, x: 0 m, y: 0 m}, {name: a, x: 1 m, y: 0 m}]}"],
          "a name of its own; got 'a'"),
     ],

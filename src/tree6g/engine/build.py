@@ -41,11 +41,10 @@ def build(
     ai = _ai_services(scenario)
     sites, networks = places.expand(scenario, np.random.default_rng(ground))
     all_cells = list(cells.cells(scenario, sites))
-    air = (
-        terminals.together(scenario, sites, all_cells, networks, users, drops)
-        if networks
-        else terminals.isolated(scenario, sites, all_cells, users, drops)
-    )
+    if networks:
+        air, moving = terminals.together(scenario, sites, all_cells, networks, users, drops)
+    else:
+        air, moving = terminals.isolated(scenario, sites, all_cells, users, drops), None
     at_home = np.diff(air.users.first).tolist()
     all_hosts = list(hosts.hosts(scenario, sites, at_home, frozenset(s.spec.name for s in ai)))
     _check_nodes(scenario, sites, all_cells, all_hosts)
@@ -57,6 +56,7 @@ def build(
         sites=sites,
         cells=all_cells,
         radio=air,
+        motion=moving,
         hosts=all_hosts,
         links=scenario.links,
         ai=ai,

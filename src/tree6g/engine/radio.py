@@ -49,15 +49,20 @@ def refresh(world: World) -> None:
         radio.load_frac.setdefault(kind, np.zeros(len(world.cells)))
 
 
-def _rates(world: World, kind: str, service: str) -> tuple[FloatArray, FloatArray]:
-    """Rate of each terminal over its whole pool, and the part that it may fill. [terminal]."""
+def _rates(
+    world: World, kind: str, service: str, rows: IntArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Rate of terminals over their whole pool, and the part that they may fill. [row]."""
     crowd = world.radio.crowd_of[service]
-    rates, parts = np.empty(len(crowd)), np.ones(len(crowd))
+    rows = np.arange(len(crowd)) if rows is None else rows
+    rates, parts = np.empty(len(rows)), np.ones(len(rows))
+    serving = crowd.serving[rows]
     for cell in world.cells:
-        mine = np.flatnonzero(crowd.serving == cell.index)
+        mine = np.flatnonzero(serving == cell.index)
         if not len(mine):
             continue
-        gain_db, pool_frac = crowd.gain_db[mine, cell.index], band_frac(cell, kind, service)
+        gain_db = crowd.gain_db[rows[mine], cell.index]
+        pool_frac = band_frac(cell, kind, service)
         sent_frac = grant_frac(cell, kind, gain_db, pool_frac)
         sinr_db = margin_sinr_db(cell, kind, gain_db, sent_frac)
         rates[mine] = pool_frac * rate_bps(cell.spec, kind, sinr_db)
@@ -326,13 +331,44 @@ def attach(world: World) -> None:
     refresh(world)
 
 
-def received_db(world: World, crowd: Crowd) -> FloatArray:
-    """Power that each terminal receives from each cell at full load, muted or not.
+def follow(world: World, crowd: Crowd, rows: IntArray, margin_db: float) -> int:
+    """Rates and cells of terminals whose gains have changed; returns the number of handovers.
 
-    [terminal, cell]
+    Args:
+        world: The run.
+        crowd: Their crowd.
+        rows: Their numbers in it.
+        margin_db: How much better another cell must be received.
+    """
+    on = np.array([cell.on for cell in world.cells])
+    heard_db = np.where(on, received_db(world, crowd, rows), -np.inf)
+    before, row = crowd.serving[rows], np.arange(len(rows))
+    best = np.argmax(heard_db, axis=1)
+    better = heard_db[row, best] > heard_db[row, before] + margin_db
+    crowd.serving[rows[better]] = best[better]
+    for cell in np.unique(before[better]).tolist():
+        _hand_over(world, world.cells[cell])
+    for kind, by_service in world.radio.rate_bps.items():
+        for service in by_service:
+            if world.radio.crowd_of[service] is crowd:
+                rates, parts = _rates(world, kind, service, rows)
+                by_service[service][rows] = rates
+                world.radio.part_frac[kind][service][rows] = parts
+    world.radio.covering = None
+    return int(np.count_nonzero(better))
+
+
+def received_db(world: World, crowd: Crowd, rows: IntArray | None = None) -> FloatArray:
+    """Power that terminals receive from each cell at full load, muted or not. [row, cell].
+
+    Args:
+        world: The run.
+        crowd: The terminals.
+        rows: Which of them; None: all.
     """
     watts = [cell.station.transmit_power_w for cell in world.cells]
-    return crowd.gain_db + 10.0 * np.log10(watts)
+    gain_db = crowd.gain_db if rows is None else crowd.gain_db[rows]
+    return gain_db + 10.0 * np.log10(watts)
 
 
 def _hand_over(world: World, cell: Cell) -> None:

@@ -17,6 +17,7 @@ from tree6g.engine import (
     header,
     inference,
     ledger,
+    motion,
     power,
     sleep,
     transport,
@@ -180,6 +181,7 @@ def simulate(world: World, writer: LedgerWriter, progress: Progress | None = Non
 
 def advance(world: World, tick: Tick) -> None:
     """One step: the phases in the order in which a request passes them."""
+    motion.move(world, tick)
     sleep.decide(world, tick)
     arrivals.draw(world, tick)
     dispatch.assign(world, tick)

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from tree6g.engine.crowd import Crowd, IntArray, Radio
+from tree6g.engine.motion import Motion, motion
 from tree6g.engine.places import Network
 from tree6g.engine.world import Cell
 from tree6g.radio import coupling, drop
@@ -32,25 +33,22 @@ def together(
     networks: Sequence[Network],
     users: np.random.SeedSequence,
     drops: np.random.SeedSequence,
-) -> Radio:
+) -> tuple[Radio, Motion | None]:
     """Terminals of sites with positions: each may hear every cell, and gets the strongest.
 
     Path loss, line of sight, penetration and shadowing of TR 38.901 (`radio.coupling`), from fields
     over the ground: terminals at the same place, of any service, hear the same.
     """
-    people, fields = users.spawn(2)
-    rng = np.random.default_rng(fields)
-    grounds = [coupling.surroundings(rng, network.layout) for network in networks]
+    people, ground, walks = (np.random.default_rng(stream) for stream in users.spawn(3))
+    grounds = [coupling.surroundings(ground, network.layout) for network in networks]
 
-    def crowd(stream: np.random.SeedSequence, per_site: int, *, placed: bool) -> Crowd:
-        rng = np.random.default_rng(stream)
-        terminals, first = _stand(scenario, sites, networks, rng, per_site, placed=placed)
-        gain_db = np.full((terminals.count, len(cells)), -np.inf)
+    def gain_db(terminals: Terminals) -> FloatArray:
+        gains = np.full((terminals.count, len(cells)), -np.inf)
         for network, fields in zip(networks, grounds, strict=True):
             columns = [c.index for c in cells if c.site_index in network.sites]
             site = sites[network.sites[0]]
-            gain_db[:, columns] = coupling.coupling_gain_db(
-                rng,
+            gains[:, columns] = coupling.coupling_gain_db(
+                ground,  # draws nothing, for the fields are given
                 network.layout,
                 terminals,
                 environment=site.environment,
@@ -58,19 +56,29 @@ def together(
                 antenna=network.antenna,
                 fields=fields,
             )
-        return Crowd(first=first, gain_db=gain_db, serving=np.argmax(gain_db, axis=1))
+        return gains
 
+    def crowd(terminals: Terminals, first: IntArray) -> Crowd:
+        gains = gain_db(terminals)
+        return Crowd(first=first, gain_db=gains, serving=np.argmax(gains, axis=1))
+
+    population, moving = scenario.population, None
+    terminals, first = _stand(scenario, sites, networks, people, population.users, placed=True)
+    if population.speed_m_per_s > 0.0:
+        speed = population.speed_m_per_s
+        moving, terminals = motion(walks, speed, sites, terminals, gain_db)
+    everybody = crowd(terminals, first)
     most = max(1, min(PLACES, LINKS // (len(sites) * len(cells))))
-    everybody = crowd(people, scenario.population.users, placed=True)
-    streams = drops.spawn(len(scenario.services))
-    crowds = {
-        s.name: everybody
-        if isinstance(s, AiService)
-        else crowd(stream, min(s.sources, most), placed=False)
-        for s, stream in zip(scenario.services, streams, strict=True)
-    }
+    crowds = {}
+    for service, stream in zip(scenario.services, drops.spawn(len(scenario.services)), strict=True):
+        crowds[service.name] = everybody
+        if isinstance(service, DataService):
+            rng, count = np.random.default_rng(stream), min(service.sources, most)
+            crowds[service.name] = crowd(
+                *_stand(scenario, sites, networks, rng, count, placed=False)
+            )
     follows = scenario.interference == "load"
-    return Radio(users=everybody, crowd_of=crowds, follows_load=follows)
+    return Radio(users=everybody, crowd_of=crowds, follows_load=follows), moving
 
 
 def _stand(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,9 @@ from tree6g.scenario.model import (
     Site,
 )
 from tree6g.traffic.messages import PeriodicSources, PoissonSources
+
+if TYPE_CHECKING:
+    from tree6g.engine.motion import Motion
 
 # Outcome of a request.
 RUNNING, SERVED, LOST = 0, 1, 2
@@ -285,6 +289,7 @@ class World:
     requests: Requests
     delay_budget_s: Mapping[str, float]
     traces: Mapping[str, str]
+    motion: Motion | None = None
     book: Book = dataclasses.field(default_factory=Book)
     next_request: int = 0
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)

@@ -79,6 +79,9 @@ def _alone(scenario: Scenario) -> Iterator[Problem]:
     if scenario.population.places:
         text = f"expected positions of sites for users at given places; got none. {advice}"
         yield Problem(place=("population", "file"), text=text)
+    if scenario.population.speed_m_per_s > 0.0:
+        text = f"expected positions of sites for users who move; got none. {advice}"
+        yield Problem(place=("population", "speed"), text=text)
     for i, site in enumerate(scenario.sites):
         if site.sectors > 1:
             text = f"expected a position for a site with sectors; got none. {advice}"

@@ -23,6 +23,9 @@ class Population(Described):
     """People served by each site, somewhere in its cell."""
     ai_requests_per_user_hour: Annotated[float, Field(ge=0, le=10_000)] = 5.0
     """AI requests of one user per hour, over all AI services; their `request_share` splits them."""
+    speed_m_per_s: Annotated[Quantity, Field(ge=0, le=150)] = 0.0
+    """Mean speed of users outdoors, who walk from point to point over the area of the sites (random
+    waypoint); 0: everybody stays. Only with positions."""
     file: str | None = None
     """Places of all users: CSV with columns x_m, y_m (or lon, lat), or GeoJSON points, relative to
     the scenario's file. Then `users` is not used, and the sources of data services stand where
