@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tree6g.errors import DataError
 from tree6g.radio.adaptation import rate_bps as mcs_rate_bps
 from tree6g.radio.interference import (
     coupled_load,
@@ -254,3 +255,21 @@ def test_uplink_terminals_without_a_cell_take_no_time():
     assert found.load_frac == pytest.approx(kept.load_frac)
     share = demand_bps[5:] / rate_bps(kept.sinr_db, BANDWIDTH_HZ, quality=UPLINK)
     assert np.bincount(serving[5:], share, minlength=7) == pytest.approx(kept.load_frac, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("find", "demand_bps"),
+    [(coupled_load, np.nan), (coupled_load, -1.0)]
+    + [(coupled_uplink_load, rate) for rate in (np.nan, -1.0, np.inf)],
+)
+def test_a_demand_that_is_no_rate_is_refused_instead_of_dropped(find, demand_bps):
+    gain_db, serving = np.full((2, 2), -100.0), np.array([0, 1])
+    with pytest.raises(DataError, match="terminal 1"):
+        find(gain_db, serving, np.ones(2), [1e5, demand_bps], 1e6, 1e-13)
+
+
+def test_a_full_buffer_fills_its_cell():
+    gain_db, serving = np.array([[-100.0, -110.0], [-112.0, -100.0]]), np.array([0, 1])
+    found = coupled_load(gain_db, serving, np.ones(2), [np.inf, 1e5], 1e6, 1e-13)
+    assert found.load_frac[0] == 1.0
+    assert found.overloaded.tolist() == [True, False]

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.errors import DataError
 from tree6g.radio.link import shannon
 from tree6g.radio.pathloss import FloatArray
 
@@ -122,7 +123,7 @@ def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
         gain_db: Coupling gain, all antennas included. [terminal, cell]
         serving: Index of the serving cell; negative for none. [terminal]
         power_w: Transmitted power at full load; 0 for a cell that is switched off. [cell]
-        demand_bps: Mean bit rate that each terminal asks for. [terminal]
+        demand_bps: Mean bit rate that each terminal asks for; inf fills its cell. [terminal]
         bandwidth_hz: Bandwidth of every cell, all of it reused.
         noise_w: Noise power over that bandwidth. Scalar or [terminal]
         rate: Rate over a bandwidth at a SINR in dB; nondecreasing. Default: `shannon.rate_bps` of
@@ -135,6 +136,9 @@ def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
     Returns:
         Loads with SINR, rates, overload and convergence. Overload is not an error: the load is
         capped at 1 and `wanted_frac` says what was asked for.
+
+    Raises:
+        DataError: A demand is negative or not a number.
     """
     received_w = _linear(gain_db) * _array(power_w)
     signal_w, noise = _take_serving(received_w, serving), _array(noise_w)
@@ -149,7 +153,7 @@ def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
     start = np.broadcast_to(_array(start_frac), cells)
     rate_at = _over(rate or _shannon_downlink, bandwidth_hz)
     point = _fixed_point(
-        sinr_db, reached, rate_at, _array(demand_bps), np.asarray(serving) >= 0,
+        sinr_db, reached, rate_at, _checked(demand_bps, most_bps=np.inf), np.asarray(serving) >= 0,
         start=start, rising=bool((start <= least_frac).all()), tolerance=tolerance,
     )  # fmt: skip
     return _coupled(point, point.state, _by_cell(point.share, serving, cells), tolerance)
@@ -209,6 +213,9 @@ def coupled_uplink_load(
         rate: Rate over a bandwidth at a SINR in dB; nondecreasing. Default: `shannon.rate_bps` of
             the uplink, all the time.
         tolerance: Largest change of a share that counts as none.
+
+    Raises:
+        DataError: A demand is negative or not finite.
     """
     received_w = _linear(gain_db) * _array(power_w)[:, None]
     signal_w, noise = _take_serving(received_w, serving), _array(noise_w)
@@ -223,8 +230,8 @@ def coupled_uplink_load(
 
     point = _fixed_point(
         sinr_db, reached, _over(rate or _shannon_uplink, bandwidth_hz),
-        _array(demand_bps), np.asarray(serving) >= 0, start=np.zeros(terminals), rising=True,
-        tolerance=tolerance,
+        _checked(demand_bps, most_bps=np.finfo(np.float64).max), np.asarray(serving) >= 0,
+        start=np.zeros(terminals), rising=True, tolerance=tolerance,
     )  # fmt: skip
     load = np.minimum(1.0, _by_cell(point.state, serving, cells))
     return _coupled(point, load, _by_cell(point.share, serving, cells), tolerance)
@@ -273,6 +280,17 @@ def _fixed_point(
         state=state, share=share, sinr_db=sinr, rate_bps=rate_bps,
         blocked=(demand_bps > 0.0) & ~(asks & received), iterations=iterations, residual=residual,
     )  # fmt: skip
+
+
+def _checked(demand_bps: npt.ArrayLike, *, most_bps: float) -> FloatArray:
+    demand = _array(demand_bps)
+    wrong = np.flatnonzero(~((demand >= 0.0) & (demand <= most_bps)))
+    if wrong.size:
+        raise DataError(
+            f"expected demands of 0 bit/s or more, finite in the uplink; got {demand[wrong[0]]:g} "
+            f"for terminal {wrong[0]}, {wrong.size} such in all. Give 0 to who asks for nothing."
+        )
+    return demand
 
 
 def _coupled(point: _Point, load: FloatArray, wanted: FloatArray, tolerance: float) -> CoupledLoad:

@@ -68,7 +68,8 @@ def at(
 
     Args:
         site_m: x, y and height of each site's antenna. [site, 3]
-        sectors: Cells of each site. [site] or one number
+        sectors: Cells of each site; where there is one, give it an antenna that radiates evenly
+            (`antenna.OMNI`), else it points one way. [site] or one number
         tilt_rad: Downtilt of each site's cells. [site] or one number
         bearing_rad: Bearing of the first cell of each site. [site] or one number
         wrap_m: Translations under which the layout repeats. [copy, 2]
