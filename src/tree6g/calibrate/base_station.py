@@ -306,7 +306,7 @@ def _clock_constants(model: StationModel) -> tuple[Constant, ...]:
     """The offsets in seconds: energy stamped t belongs to the load stamped t + offset."""
     return tuple(
         Constant(
-            name=f"clock offset of {b.first} to {b.last} (s; {b.agreeing} of {b.telling} stations)",
+            name=f"clock_offset_s, {b.first} to {b.last} ({b.agreeing} of {b.telling} agree)",
             value=float(b.offset_s),
         )
         for b in model.clock

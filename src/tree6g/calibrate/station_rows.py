@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tree6g.calibrate.clock import name_order
 from tree6g.calibrate.counter_files import Columns, CounterFiles
+from tree6g.errors import DataError
 from tree6g.radio import fitted_station
 
 FloatArray = NDArray[np.float64]
@@ -17,7 +18,7 @@ IntArray = NDArray[np.int64]
 
 LEVELS: Final = ("all", "mode", "radio unit", "layout", "configuration")
 _PLAUSIBLE_DBM: Final = (20.0, 70.0)  # transmit power of a cell, from a small one to an array
-_STEP_ERROR: Final = 1e-3
+_STEP_ERROR: Final = 0.01
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,7 +127,7 @@ def power_scale(files: CounterFiles) -> float | None:
     multiples = files.energy["Energy"] / step
     step = float(files.energy["Energy"].sum() / multiples.round().sum())
     multiples = files.energy["Energy"] / step
-    whole = np.abs(multiples - multiples.round()).max() < _STEP_ERROR * max(multiples.max(), 1)
+    whole = np.abs(multiples - multiples.round()).max() < _STEP_ERROR
     low, high = _PLAUSIBLE_DBM
     if low <= typical <= high:
         return 1.0
@@ -140,6 +141,9 @@ def counters(files: CounterFiles, *, scale: float | None, modes: tuple[str, ...]
         files: What was read.
         scale: What divides TXpower to make it dBm, None to leave transmit powers out.
         modes: Energy-saving modes of the model; a mode the file lacks was never active.
+
+    Raises:
+        DataError: No station has all three, or no load of a first cell is given.
     """
     problems = list(files.problems)
     known = {*files.info["BS"]} & {*files.load["BS"]} & {*files.energy["BS"]}
@@ -147,6 +151,11 @@ def counters(files: CounterFiles, *, scale: float | None, modes: tuple[str, ...]
         lacking = {*table["BS"]} - {*files.info["BS"]}
         if lacking:
             problems.append(f"{len(lacking):,} stations with {what} but without a row in bs_info")
+    if not known:
+        raise DataError(
+            "expected stations with configuration, load and energy; "
+            f"got none that all three tables name: {files.folder}."
+        )
     names = tuple(sorted((str(n) for n in known), key=name_order))
     index = {name: i for i, name in enumerate(names)}
     cells = {name: _cells(files.info, rows) for name, rows in _by_name(files.info, index).items()}
@@ -230,19 +239,26 @@ def _hours(
     order = np.argsort(load["time_s"], kind="stable")
     load = {name: values[order] for name, values in load.items()}
     rows_of = _by_name(load, {name: i for i, name in enumerate(stations.names)})
+    typical = _further_load(load, rows_of, cells)
     row, station, further, filled = [], [], [], 0
     for i, name in enumerate(stations.names):
         own = rows_of[name]
-        first, others, missing = _first_and_others(load, own, cells[name], scale)
+        first, others, missing = _first_and_others(load, own, cells[name], scale, typical)
         row.append(first)
         station.append(np.full(len(first), i, dtype=np.int64))
         further.append(others)
         filled += missing
     if filled:
         problems.append(
-            f"{filled:,} loads of further cells are absent: interpolated between their neighbours"
+            f"{filled:,} loads of further cells are absent: interpolated in time, "
+            "or the mean of all such cells"
         )
     rows, at = np.concatenate(row), np.concatenate(station)
+    if not len(rows):
+        raise DataError(
+            f"expected loads of the first cell of a station; got none in {files.folder}. "
+            "Name its cells in bs_load_hourly as in bs_info."
+        )
     none = np.zeros(len(rows))
     saving = [load[mode][rows] if mode in load else none for mode in modes]
     feature = fitted_station.features(
@@ -262,7 +278,7 @@ def _hours(
 
 
 def _first_and_others(
-    load: Columns, own: IntArray, cells: Columns, scale: float | None
+    load: Columns, own: IntArray, cells: Columns, scale: float | None, typical: float
 ) -> tuple[IntArray, FloatArray, int]:
     """Rows of the first cell, the scaled load of the others at their times, how many are absent."""
     first, *others = (own[load["CellName"][own] == name] for name in cells["CellName"])
@@ -271,6 +287,14 @@ def _first_and_others(
     for rows, weight in zip(others, _scales(cells, scale)[1][1:], strict=True):
         given_s = load["time_s"][rows]
         missing += len(asked_s) - int(np.isin(asked_s, given_s).sum())
-        if len(rows):
-            total += weight * np.interp(asked_s, given_s, load["load"][rows])
+        given = load["load"][rows]
+        total += weight * (np.interp(asked_s, given_s, given) if len(rows) else typical)
     return first, total, missing
+
+
+def _further_load(load: Columns, rows_of: dict[str, IntArray], cells: dict[str, Columns]) -> float:
+    """Mean load of all further cells, for those of which no load is given; 0 without any."""
+    several = [name for name in rows_of if len(cells[name]["CellName"]) > 1]
+    given = [rows_of[n][load["CellName"][rows_of[n]] != cells[n]["CellName"][0]] for n in several]
+    loads = load["load"][np.concatenate(given)] if given else np.empty(0)
+    return float(loads.mean()) if loads.size else 0.0

@@ -164,7 +164,9 @@ def fit_groups(
         own = np.sum([part[members[:, i]] for i, part in enumerate(shared)], axis=0)
         fitted = np.einsum("rf,rf->r", x, np.repeat(own, np.diff(edges), axis=0))
         weight = per_row / np.maximum(np.abs(1.0 - fitted), _FLOOR_FRAC)
-    return GroupConstants(deviation=tuple(part * unit for part in shared))
+    missing = level.max(axis=0) + 1 - [len(part) for part in shared]
+    padded = [np.pad(part, ((0, int(n)), (0, 0))) for part, n in zip(shared, missing, strict=True)]
+    return GroupConstants(deviation=tuple(part * unit for part in padded))
 
 
 def fit_stations(
