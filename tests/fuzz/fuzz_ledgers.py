@@ -31,6 +31,7 @@ from tree6g.ledger.interchange import from_csv, to_csv
 from tree6g.ledger.meta import Meta
 from tree6g.ledger.reading import open_ledger
 from tree6g.ledger.writer import LedgerWriter
+from tree6g.metric.kpi import kpis
 
 ODD_VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 1e308, 2**70, "", "x", "\ud800", [], [1], {}, {"a": 1}, [[]], {"n": None},
@@ -56,7 +57,21 @@ def sound_ledger(path: Path, rng: random.Random) -> None:
         writer.append(
             "work", {**base, **made, "service": "chat", "kind": "token_out", "amount": 5.0}
         )
-        writer.append("entity", {"node": "n", "tier": "edge", "boundaries": "operator full"})
+        for table, columns in _histograms(t0).items():
+            writer.append(table, columns)
+        writer.append("entity", {"node": "n", "tier": "edge", "boundaries": "ran operator full"})
+
+
+def _histograms(t0: list[float]) -> dict[str, dict[str, Any]]:
+    """What the radio counts, by table."""
+    span = {"t0_s": t0, "t1_s": [t + 1 for t in t0], "node": "n"}
+    of = span | {"service": "chat", "count": 3.0}
+    sums = {"volume_bit": 3e6, "time_s": 3.0}
+    return {
+        "latency": of | {"kind": "packet_dl", "le_s": 0.1, "sum_s": 0.25},
+        "throughput": of | {"kind": "dl", "le_bps": 1e6, **sums},
+        "prb": span | {"kind": "dl", "used_s": 0.5, "available_s": 0.75},
+    }
 
 
 def damage_header(path: Path, rng: random.Random) -> None:
@@ -146,6 +161,7 @@ def read_damaged(rng: random.Random, base: Path) -> Tree6gError | None:
             ledger.table(table)
         ledger.query("SELECT node, sum(energy_j) FROM energy GROUP BY node")
         check(ledger)
+        kpis(ledger).to_dict()
         LedgerWriter(path, ledger.meta).close()
     except Tree6gError as error:
         return error

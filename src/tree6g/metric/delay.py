@@ -12,7 +12,7 @@ import duckdb
 
 from tree6g.ledger.reading import Ledger, named_sql, sql_errors
 from tree6g.metric.coverage import Span
-from tree6g.metric.histogram import percentile, pooled
+from tree6g.metric.histogram import percentile, pooled, sound
 
 Bucket = tuple[float, float, float | None]  # upper edge, events, sum of their times
 # Both directions of a service together, as services of data are mostly one-way.
@@ -75,8 +75,8 @@ def read_delays(connection: duckdb.DuckDBPyConnection, span: Span) -> Delays:
     found: dict[tuple[str, str], Delay] = {}
     for key, buckets in _histograms(connection, span).items():
         found[key] = _of_buckets(buckets)
-    sql = named_sql("metric", "delay_requests")
-    for service, kind, count, mean_s, *points in connection.execute(sql, list(span)).fetchall():
+    rows = connection.execute(named_sql("metric", "delay_requests"), list(span)).fetchall()
+    for service, kind, count, mean_s, *points in sound(rows, "request"):
         p50_s, p95_s, p99_s = points
         found[service, kind] = Delay(
             count=float(count), mean_s=mean_s, p50_s=p50_s, p95_s=p95_s, p99_s=p99_s,
@@ -100,6 +100,7 @@ def _histograms(
     connection: duckdb.DuckDBPyConnection, span: Span
 ) -> dict[tuple[str, str], list[Bucket]]:
     rows = connection.execute(named_sql("metric", "delay_buckets"), list(span)).fetchall()
+    rows = sound(rows, "latency", optional=(4,))
     found: dict[tuple[str, str], list[Bucket]] = defaultdict(list)
     for service, kind, le_s, count, sum_s in rows:
         found[service, kind].append((le_s, count, sum_s))

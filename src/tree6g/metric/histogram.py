@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+from tree6g.errors import LedgerError
 
 Buckets = Sequence[tuple[float, float]]  # upper edge, events in this bucket alone; edges rise
 
@@ -51,3 +54,22 @@ def pooled(parts: Sequence[Buckets]) -> list[tuple[float, float]]:
         for edge, count in buckets:
             total[edge] = total.get(edge, 0.0) + count
     return sorted(total.items())
+
+
+def sound(
+    rows: Sequence[tuple[Any, ...]], table: str, *, optional: Sequence[int] = ()
+) -> list[tuple[Any, ...]]:
+    """Rows of sums as they are, all numbers finite and none missing but those at `optional`.
+
+    Raises:
+        LedgerError: A damaged ledger; `tree6g check` names its rows.
+    """
+    for row in rows:
+        for place, value in enumerate(row):
+            missing = value is None and place not in optional
+            if missing or (isinstance(value, float) and not math.isfinite(value)):
+                raise LedgerError(
+                    f"expected finite numbers and names in table '{table}'; got {value!r} in what "
+                    "its rows sum to. Run `tree6g check`."
+                )
+    return list(rows)

@@ -10,6 +10,7 @@ from typing import Final
 
 from tree6g.ledger.reading import named_sql
 from tree6g.metric.cells import Book
+from tree6g.metric.histogram import sound
 from tree6g.metric.part import ratio
 
 DELIVERED: Final = {"dl": "bit_dl", "ul": "bit_ul"}
@@ -79,9 +80,14 @@ def read_radio(book: Book, *, carried: bool = False) -> Radio:
         carried: Whether bits that a node carried belong to the volume, as in the core.
     """
     span = [book.t0_s, book.t1_s]
+    asked = (("energy", ()), ("work", (6,)), ("prb", ()))
     energy, work, prb = (
-        book.connection.execute(named_sql("metric", name), span).fetchall()
-        for name in ("kpi_energy", "kpi_work", "kpi_prb")
+        sound(
+            book.connection.execute(named_sql("metric", f"kpi_{table}"), span).fetchall(),
+            table,
+            optional=optional,
+        )
+        for table, optional in asked
     )
     counted = {*DELIVERED.values(), *(("bit_carried",) if carried else ())}
     node_bit: dict[tuple[str, str], float] = defaultdict(float)

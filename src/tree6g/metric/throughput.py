@@ -12,7 +12,7 @@ import duckdb
 
 from tree6g.ledger.reading import named_sql
 from tree6g.metric.coverage import Span
-from tree6g.metric.histogram import jain, percentile, pooled
+from tree6g.metric.histogram import jain, percentile, pooled, sound
 from tree6g.metric.part import ratio
 
 Bucket = tuple[float, float, float | None, float | None]  # upper edge, samples, bits, time
@@ -51,6 +51,7 @@ class Throughput:
 def read_throughputs(connection: duckdb.DuckDBPyConnection, span: Span) -> Throughputs:
     """Buckets of every service and direction in a window, prorated."""
     rows = connection.execute(named_sql("metric", "kpi_throughput"), list(span)).fetchall()
+    rows = sound(rows, "throughput", optional=(4, 5))
     found: dict[tuple[str, str], list[Bucket]] = defaultdict(list)
     for service, kind, *bucket in rows:
         edge_bps, count, volume_bit, time_s = bucket
