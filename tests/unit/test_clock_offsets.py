@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tree6g.calibrate.clock import blocks, evidence, name_order
+from tree6g.calibrate.clock import blocks, evidence, exceptions, name_order
 
 FOR_FIRST, FOR_SECOND = [0.0, -5.0], [-5.0, 0.0]
 
@@ -30,6 +30,11 @@ def test_evidence_of_a_station_is_bounded_and_absent_without_rows():
     assert found[0].tolist() == FOR_FIRST
     assert found[1].tolist() == [0.0, 0.0]
     assert -1.0 < found[2, 0] < 0.0 == found[2, 1]
+
+
+def test_single_station_leaves_its_block_only_if_its_clock_is_clearly_off():
+    misfit = np.array([[0.01, 0.1], [0.1, 0.01], [0.012, 0.01], [np.nan, 0.01]])
+    assert exceptions(misfit, np.zeros(4, dtype=np.int64)).tolist() == [0, 1, 0, 0]
 
 
 def test_names_sort_by_their_numbers():

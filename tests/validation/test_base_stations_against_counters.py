@@ -40,6 +40,7 @@ def test_clock_offset_and_the_station_where_it_changes_are_found(validation):
     assert found == [
         ("clock_offset_s, B_0 to B_820", 3600.0),
         ("clock_offset_s, B_821 to B_1018", 0.0),
+        ("clock_offset_s, B_529 alone", 0.0),
     ]
 
 

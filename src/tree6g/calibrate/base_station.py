@@ -203,7 +203,7 @@ def _judged(
         name: station_model.with_features(model, known.stations, fitted, width)
         for name, width in (("constant", 1), ("affine in load", 3))
     }
-    shared = model.shared_constants + len(model.clock)
+    shared = model.shared_constants + len(model.clock) + len(model.alone)
     return Judged(
         group=group,
         stations=tested.stations.names,
@@ -234,7 +234,7 @@ def _validation(
     return Validation(
         kind="base-station",
         rows=sum(len(j.rows) for j in judged),
-        fitted_constants=model.shared_constants + len(model.clock),
+        fitted_constants=model.shared_constants + len(model.clock) + len(model.alone),
         figures=percentage_figures(*_joined(tested)),
         groups=tuple(groups),
         baselines=tuple(b for name, own in parts.items() for b in _baselines(name, own)),
@@ -304,13 +304,13 @@ def _misses(judged: Sequence[Judged]) -> list[dict[str, Any]]:
 
 def _clock_constants(model: StationModel) -> tuple[Constant, ...]:
     """The offsets in seconds: energy stamped t belongs to the load stamped t + offset."""
-    return tuple(
-        Constant(
-            name=f"clock_offset_s, {b.first} to {b.last} ({b.agreeing} of {b.telling} agree)",
-            value=float(b.offset_s),
-        )
+    blocks = {
+        f"{b.first} to {b.last} ({b.agreeing} of {b.telling} agree)": b.offset_s
         for b in model.clock
-    )
+    }
+    alone = {f"{name} alone": offset_s for name, offset_s in model.alone.items()}
+    found = {**blocks, **alone}
+    return tuple(Constant(name=f"clock_offset_s, {n}", value=float(v)) for n, v in found.items())
 
 
 def _configuration_constants(

@@ -3,7 +3,7 @@
 A meter that stamps the start of an hour and a counter that stamps its end disagree by one hour.
 Each station's own fit says at which offset its energy follows its load best; since clocks are set
 for whole blocks of stations, stations next to each other in the order of their names share one
-offset unless many agree that it changes.
+offset unless many agree that it changes. A single clock that is clearly off is an exception.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ IntArray = NDArray[np.int64]
 # takes at least four stations in a row that would otherwise all be wrong.
 CERTAINTY: Final = 5.0
 CHANGE: Final = 8.0
+CLEARLY: Final = 2.0  # times the smallest error at which a station leaves its block's offset
 
 
 def evidence(misfit: FloatArray, rows: IntArray) -> FloatArray:
@@ -63,6 +64,20 @@ def blocks(score: FloatArray) -> IntArray:
     for s in range(stations - 1, 0, -1):
         path[s - 1] = came_from[s, path[s]]
     return path
+
+
+def exceptions(misfit: FloatArray, path: IntArray) -> IntArray:
+    """Offsets `[station]` with those of single stations whose error at another is under half.
+
+    Args:
+        misfit: Mean absolute relative error `[station, offset]`, NaN where it is not known.
+        path: Offset of each station's block, as an index `[station]`.
+    """
+    known = np.isfinite(misfit).all(axis=1)
+    best = np.argmin(np.where(np.isfinite(misfit), misfit, np.inf), axis=1)
+    at = np.arange(len(path))
+    clearly = known & (misfit[at, path] > CLEARLY * misfit[at, best])
+    return np.where(clearly, best, path)
 
 
 def name_order(name: str) -> tuple[tuple[str, int], ...]:

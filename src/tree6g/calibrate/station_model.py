@@ -64,6 +64,7 @@ class StationModel:
         fitted: Names of the fitted stations.
         radio_units: Kinds of radio unit that were fitted.
         clock: Clock offsets found, in the order of the names.
+        alone: Offsets of single stations that clearly differ from their block's, by name.
         rows: How many rows were fitted.
         shared_constants: Constants of the configurations that rows speak for.
         station_constants: The same of the stations.
@@ -75,18 +76,19 @@ class StationModel:
     fitted: frozenset[str]
     radio_units: frozenset[str]
     clock: tuple[ClockBlock, ...]
+    alone: dict[str, int]
     rows: int
     shared_constants: int
     station_constants: int
 
     def offsets_s(self, stations: Stations) -> IntArray:
-        """Clock offset of each station, fitted or not: that of the block its name falls in."""
+        """Clock offset of each station: its own, else that of the block its name falls in."""
         ends = [clock.name_order(block.last) for block in self.clock]
         found = []
         for name in stations.names:
             key = clock.name_order(name)
             at = next((i for i, end in enumerate(ends) if key <= end), len(ends) - 1)
-            found.append(self.clock[at].offset_s)
+            found.append(self.alone.get(name, self.clock[at].offset_s))
         return np.array(found, dtype=np.int64)
 
     def constants(self, stations: Stations, *, own: bool = True) -> FloatArray:
@@ -119,7 +121,7 @@ def fit(
     """
     stations = counters.stations
     chosen = np.ones(len(stations.names), dtype=bool) if wanted is None else wanted
-    offset_s, blocks = clock_offsets(stations, clocks, chosen)
+    offset_s, blocks, alone = clock_offsets(stations, clocks, chosen)
     rows = counters.paired(offset_s)
     rows = rows.where(chosen[rows.station] & (rows.time_s < clocks.until_s))
     if not len(rows):
@@ -134,6 +136,7 @@ def fit(
         fitted=frozenset(stations.names[s] for s in seen),
         radio_units=frozenset(stations.radio_unit[s] for s in seen),
         clock=blocks,
+        alone=alone,
         rows=len(rows),
         shared_constants=_active(rows, level[:, -1][rows.station]),
         station_constants=_active(rows, rows.station),
@@ -205,8 +208,8 @@ def read_clocks(counters: Counters, until_s: int | None = None) -> Clocks:
 
 def clock_offsets(
     stations: Stations, clocks: Clocks, chosen: Mask
-) -> tuple[IntArray, tuple[ClockBlock, ...]]:
-    """Offset of each station's energy stamps, and the blocks that share one.
+) -> tuple[IntArray, tuple[ClockBlock, ...], dict[str, int]]:
+    """Offset of each station's energy stamps, the blocks that share one, and the exceptions.
 
     Stations that are not chosen say nothing; they get the offset of their neighbours.
     """
@@ -215,7 +218,11 @@ def clock_offsets(
     score = clock.evidence(told, clocks.rows)
     score[0, np.array(OFFSETS) != 0] -= _SURPRISE
     path = clock.blocks(score)
-    return np.array(OFFSETS)[path] * clocks.step_s, _blocks(stations, told, path, clocks.step_s)
+    blocks = _blocks(stations, told, path, clocks.step_s)
+    own = clock.exceptions(told, path)
+    offset_s = np.array(OFFSETS)[own] * clocks.step_s
+    alone = {stations.names[s]: int(offset_s[s]) for s in np.flatnonzero(own != path)}
+    return offset_s, blocks, alone
 
 
 def _misfit(rows: Rows, stations: int) -> tuple[FloatArray, IntArray]:

@@ -14,8 +14,7 @@ be small is the mean absolute percentage error. Energies are in any one unit, pe
 
 Measured deviation on 739 stations of 11 kinds over four days (ITU 5G energy challenge 2023, see
 `tests/validation/test_base_stations_against_counters.py`): 1.2 % on later hours of fitted
-stations, 7.1 % on stations that were not fitted (mean over five draws), about 28 % on kinds of
-radio unit that were not fitted.
+stations, 7.4 % on stations that were not fitted, 21 % on kinds of radio unit that were not fitted.
 """
 
 from __future__ import annotations
