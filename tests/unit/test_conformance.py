@@ -13,6 +13,7 @@ from tree6g.errors import LedgerError
 from tree6g.ledger.interchange import from_csv
 from tree6g.ledger.reading import Ledger
 from tree6g.metric.figure import Query
+from tree6g.metric.kpi import kpis
 from tree6g.metric.on_time import late
 from tree6g.metric.tree import figure, series
 
@@ -51,6 +52,8 @@ def test_a_case_gives_what_it_expects(name: str, tmp_path: Path) -> None:
     for asked in expected["asks"]:
         query = Query(**asked["query"])
         _compare_figure(ledger, query, asked)
+        if "kpi" in asked:
+            _compare_kpi(kpis(ledger, query).to_dict(), asked["kpi"])
         for grouping in asked.get("series", ()):
             _compare_series(ledger, query, grouping)
 
@@ -112,6 +115,19 @@ def _compare_figure(ledger: Ledger, query: Query, asked: dict[str, Any]) -> None
         assert any(words in reasons[field] for words in REASONS[category].split("|")), reasons
     for one, other in asked.get("equal", ()):
         assert getattr(got, one) == getattr(got, other), "equal to the last bit"
+
+
+def _compare_kpi(got: dict[str, Any], expected: dict[str, Any], where: str = "kpi") -> None:
+    """Fields that are listed; records of a list are found by their name."""
+    for field, value in expected.items():
+        if isinstance(value, dict):
+            inner = got[field]
+            if isinstance(inner, list | tuple):
+                inner = {str(row.get("name") or row.get("node")): row for row in inner}
+            _compare_kpi(inner, value, f"{where}.{field}")
+        else:
+            _same(got[field], value, f"{where}.{field}")
+            assert value is not None or got["reasons"][field], f"{where}.{field} has no reason"
 
 
 def _compare_series(ledger: Ledger, query: Query, grouping: dict[str, Any]) -> None:
