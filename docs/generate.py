@@ -39,7 +39,12 @@ COLUMN_MEANING = {
     "profile": "utility profile", "profile_hash": "its hash", "boundaries": "boundaries it is in",
     "site": "place", "what": "what it is", "record": "row of a packaged table",
     "quantity": "energy or work", "status": "ok or gap", "reason": "why there is a gap",
-    "le_s": "upper edge of the bucket", "count": "cumulative count", "low": "lower bound",
+    "le_s": "upper edge of the bucket", "le_bps": "upper edge of the bucket",
+    "count": "events in this bucket alone; a bucket without a row is empty",
+    "sum_s": "sum of the times of these events", "volume_bit": "bits behind these samples",
+    "time_s": "time in which their users had something to send",
+    "used_s": "time of the whole carrier that was used, of this direction",
+    "available_s": "time of the whole carrier that there was", "low": "lower bound",
     "high": "upper bound",
 }  # fmt: skip
 
@@ -91,6 +96,11 @@ def ledger() -> str:
         "`token_late` is part of `token_out`, `token_in_late` of `token_in`, `bit_late` of",
         "`bit_ul` and `bit_dl`. `token_lost`, `token_in_lost` and `bit_lost` were offered and",
         "never delivered.",
+        "",
+        "A row of `latency` or `throughput` is one bucket of a histogram, counted when packets",
+        "arrived or requests were answered. A sample of `throughput` is one user in one interval.",
+        "The simulator's buckets grow by 10^(1/80). `packet_dl` and `packet_ul` run from the",
+        "sender's buffer to the receiver over the radio access.",
         "",
     ]
     return "\n".join(parts)
