@@ -15,7 +15,9 @@ from tree6g.metric.robustness import break_even, win_shares
 from tree6g.report.cases import ai_cases, statements, takeaway
 from tree6g.report.comparison import (
     design_table,
+    energy_sentences,
     served_table,
+    share_sentences,
     weight_sentences,
     write_comparison,
 )
@@ -72,6 +74,28 @@ def test_the_break_even_and_the_opposite_range_are_told() -> None:
             "is worth more than 4,300 bit."
         ),
     ]
+
+
+def test_joules_are_told_against_the_first_design() -> None:
+    told = energy_sentences(comparison())
+    assert told == ["compute takes 50\N{NO-BREAK SPACE}J (5.6%) more than spectrum."]
+
+
+def test_what_holds_whatever_a_token_is_worth_is_told_once_per_pair() -> None:
+    always = dataclasses.replace(comparison().break_even[0], alpha_bit_per_tok=None)
+    other = dataclasses.replace(always, service="vision")
+    told = weight_sentences(comparison(break_even=(always, other), opposite=()))
+    winner = always.winner_above
+    assert told == [
+        f"Of spectrum and compute, {winner} has the higher TREE whatever a token is worth."
+    ]
+
+
+def test_a_design_that_never_wins_is_not_said_to_win() -> None:
+    shares = comparison().weight_share
+    none = tuple(dataclasses.replace(w, frac=0.0) for w in shares)
+    assert len(share_sentences(comparison())) == len(shares)
+    assert share_sentences(comparison(weight_share=none)) == []
 
 
 def test_designs_that_are_ranked_apart_also_look_apart() -> None:

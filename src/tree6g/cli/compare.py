@@ -90,18 +90,13 @@ def compare(  # noqa: PLR0913  # the options of a command are its arguments
 
 
 def _print(compared: Comparison) -> None:
-    from tree6g.report.comparison import design_table, takeaway, wait_table, weight_sentences
+    from tree6g.report import comparison as words
     from tree6g.report.plaintext import to_text
 
-    typer.echo(takeaway(compared))
-    for line in compared.reasons:
+    typer.echo(words.takeaway(compared))
+    for line in (*compared.reasons, *words.energy_sentences(compared)):
         typer.echo(line)
-    typer.echo(f"\n{to_text(design_table(compared))}\n")
-    typer.echo(f"{to_text(wait_table(compared))}\n")
-    for line in weight_sentences(compared):
+    typer.echo(f"\n{to_text(words.design_table(compared))}\n")
+    typer.echo(f"{to_text(words.wait_table(compared))}\n")
+    for line in (*words.weight_sentences(compared), *words.share_sentences(compared)):
         typer.echo(line)
-    for share in compared.weight_share:
-        typer.echo(
-            f"{share.design} wins on {share.frac:.1%} of {share.low_bit_per_tok:g} to "
-            f"{share.high_bit_per_tok:g} bit/token for {share.service} ({share.measure})."
-        )

@@ -80,7 +80,9 @@ def weight_sentences(comparison: Comparison) -> list[str]:
         pair = f"{b.a} and {b.b}"
         if b.alpha_bit_per_tok is None:
             winner = b.winner_above or "neither"
-            said.append(f"Of {pair}, {winner} has the higher TREE whatever a token is worth.")
+            always = f"Of {pair}, {winner} has the higher TREE whatever a token is worth."
+            if always not in said:  # once per pair, not once per service
+                said.append(always)
         else:
             said.append(
                 f"Of {pair}, {b.winner_above} has the higher TREE if a token of {b.service} is "
@@ -100,6 +102,29 @@ def weight_sentences(comparison: Comparison) -> list[str]:
             f"TREE and EE rank {a} and {b_} in opposite order whatever a token is worth."
         )  # fmt: skip
     return said
+
+
+def energy_sentences(comparison: Comparison) -> list[str]:
+    """What each design takes against the first one, in joules."""
+    (first, base), *others = comparison.figures.items()
+    said = []
+    for name, other in others:
+        saved_j = base.energy_j - other.energy_j
+        amount = numerals.quantity(abs(saved_j), "j")
+        more = "less" if saved_j >= 0.0 else "more"
+        share = f" ({abs(saved_j) / base.energy_j:.1%})" if base.energy_j else ""
+        said.append(f"{name} takes {amount}{share} {more} than {first}.")
+    return said
+
+
+def share_sentences(comparison: Comparison) -> list[str]:
+    """On how many of the weights each design wins; a design that never does is left out."""
+    return [
+        f"{share.design} wins on {share.frac:.1%} of {share.low_bit_per_tok:g} to "
+        f"{share.high_bit_per_tok:g} bit/token for {share.service} ({share.measure})."
+        for share in comparison.weight_share
+        if share.frac > 0.0
+    ]
 
 
 def design_table(comparison: Comparison) -> Table:
@@ -265,6 +290,7 @@ def _header(ledgers: Mapping[str, Ledger], comparison: Comparison) -> list[objec
         tag("h1", numerals.listing(list(comparison.figures))),
         tag("p", takeaway(comparison), class_="takeaway"),
         tag("p", "Best first " + "; ".join(ranked) + ".", class_="lead") if ranked else "",
+        tag("p", " ".join(energy_sentences(comparison)), class_="lead"),
         aside,
     ]
 
