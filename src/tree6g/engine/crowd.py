@@ -88,7 +88,8 @@ class Radio:
         follows_load: Whether interference follows what the cells send.
         load_frac: By direction, share of its resources that each cell needs in the step. [cell]
         solved: Convergence so far.
-        covering: What `engine.coverage.covering` found last, and for which state of the cells.
+        covering: What `engine.coverage.covering` found last, and for which state of the cells;
+            whoever changes gains sets it to None.
     """
 
     users: Crowd

@@ -11,6 +11,7 @@ frequencies do not disturb one another.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -210,10 +211,11 @@ def _settle_band(
 
     bandwidth_hz = cells[0].spec.bandwidth_hz
     if kind == DOWN:
+        gain_db[np.arange(len(serving)), serving] += np.array([focus_db(c) for c in cells])[serving]
         solved = coupled_load(
             gain_db,
             serving,
-            [_radiated_w(cell) for cell in cells],
+            [radiated_w(cell) for cell in cells],
             demand_bps,
             bandwidth_hz,
             noise_w(cells[0].spec, DOWN),
@@ -279,10 +281,18 @@ def _rates_by_cell(
     return rates
 
 
-def _radiated_w(cell: Cell) -> float:
-    """What the cell sends at full load; nothing while it is off."""
-    on = float(cell.on)
-    return on * cell.station.transmit_power_w * 10.0 ** (cell.downlink_db / 10.0)
+def radiated_w(cell: Cell) -> float:
+    """What the cell sends at full load; nothing while it is off.
+
+    With some antennas muted others hear it by its power: the array gain that its own terminals lose
+    besides is `focus_db`.
+    """
+    return float(cell.on) * cell.station.transmit_power_w * cell.rest.order.antenna_frac
+
+
+def focus_db(cell: Cell) -> float:
+    """Change of the array gain towards the cell's own terminals by muted antennas, at most 0."""
+    return cell.downlink_db - 10.0 * math.log10(cell.rest.order.antenna_frac)
 
 
 def _least_frac(cells: Sequence[Cell]) -> float:

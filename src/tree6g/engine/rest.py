@@ -117,10 +117,14 @@ class Rest:
         self.station = station if order.sleeps else station.allowing("none")
 
     def switch_on(self, t_s: float) -> None:
-        """Wake a cell that is off: half of the transition, after all of it since it went off."""
+        """Wake a cell that is off: half of the transition, after all of it since it went off.
+
+        It comes up as though from traffic: its timer runs before it sleeps again.
+        """
         if self.off_from_s is not None and not np.isfinite(self.up_from_s):
             off = self.whole.off
             self.up_from_s = max(t_s + off.wake_s, self.off_from_s + off.transition_s)
+            self.traffic_end_s = max(self.traffic_end_s, self.up_from_s)
 
     def switch_off(self, t_s: float) -> None:
         """Send a cell to sleep for good."""

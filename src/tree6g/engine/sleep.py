@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -17,13 +18,15 @@ from tree6g.engine import coverage, radio
 from tree6g.engine.airtime import Messages
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.policies.sleep import CellReport, Order
-from tree6g.engine.rest import Waits
+from tree6g.engine.rest import Rest, Waits
 from tree6g.engine.world import Cell, Tick, World
 from tree6g.errors import ScenarioError
 from tree6g.radio.airtime import speed_frac
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.sleep import Intervals, union
 from tree6g.radio.wake import Arrivals, open_s
+
+TOLD_CELLS: Final = 5  # that the notes tell one by one; more are summed up
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,10 +43,12 @@ def decide(world: World, tick: Tick) -> None:
     period_s = world.scenario.sleep_period_s
     if tick.t0_s == 0.0 or tick.t0_s - world.cells[0].rest.asked_s >= period_s * (1.0 - 1e-9):
         _ask(world, tick.t0_s)
+    # Who goes off waits for those on their way up: they may be the ones that take its terminals.
+    coming = any(c.rest.order.on and c.rest.off_from_s is not None for c in world.cells)
     moved = False
     for cell in world.cells:
         rest = cell.rest
-        serves = rest.order.on and rest.off_from_s is None
+        serves = rest.off_from_s is None and (rest.order.on or (coming and cell.on))
         moved = moved or serves != cell.on
         cell.on = serves
     if moved:
@@ -100,24 +105,46 @@ def traffic(cell: Cell) -> Intervals:
 
 def notes(world: World) -> list[str]:
     """What sleep did, for the header: time asleep, and the latency that traffic paid for it."""
+    rests = {c.node: c.rest for c in world.cells if c.rest.asleep_s > 0.0}
+    if len(rests) <= TOLD_CELLS:
+        return [
+            f"{node} slept {_asleep_frac(rest):.0%} of the time; {_waits([rest])}."
+            for node, rest in rests.items()
+        ]
+    shares = [_asleep_frac(rest) for rest in rests.values()]
+    mean = math.fsum(shares) / len(shares)
+    told = f"{len(rests)} cells slept {mean:.0%} of the time "
+    told += f"({min(shares):.0%} to {max(shares):.0%}); {_waits(list(rests.values()))}."
+    return [told]
+
+
+def _asleep_frac(rest: Rest) -> float:
+    return rest.asleep_s / max(rest.lasted_s, 1e-9)
+
+
+def _waits(rests: Sequence[Rest]) -> str:
+    """What the messages of some cells waited, by direction."""
+    found = "it" if len(rests) == 1 else "their cell"
     told = []
-    for cell in world.cells:
-        asleep = cell.rest.asleep_s / max(cell.rest.lasted_s, 1e-9)
-        if asleep > 0.0:
-            met = [(kind, waits) for kind, waits in cell.rest.waits.items() if waits.messages]
-            waited = (
-                ", ".join(_waited(kind, waits) for kind, waits in met) or "nobody waited for it"
-            )
-            told.append(f"{cell.node} slept {asleep:.0%} of the time; {waited}.")
-    return told
+    for kind in (DOWN, UP):
+        parts = [rest.waits[kind] for rest in rests]
+        waits = Waits(
+            messages=sum(part.messages for part in parts),
+            woken=sum(part.woken for part in parts),
+            wait_s=math.fsum(part.wait_s for part in parts),
+            longest_s=max(part.longest_s for part in parts),
+        )
+        if waits.messages:
+            told.append(_waited("downlink" if kind == DOWN else "uplink", waits, found))
+    return ", ".join(told) or "nobody waited"
 
 
-def _waited(kind: str, waits: Waits) -> str:
-    direction = "downlink" if kind == DOWN else "uplink"
+def _waited(direction: str, waits: Waits, found: str) -> str:
     if not waits.woken:
-        return f"no {direction} message waited for it"
+        return f"no {direction} message waited"
+    share = waits.woken / waits.messages
     return (
-        f"{waits.woken / waits.messages:.0%} of {direction} messages found it asleep and waited "
+        f"{share:.0%} of {direction} messages found {found} asleep and waited "
         f"{1e3 * waits.wait_s / waits.woken:.1f} ms on average, {1e3 * waits.longest_s:.1f} ms at "
         "most"
     )
@@ -207,6 +234,7 @@ def _report(world: World, cell: Cell, covers: frozenset[frozenset[int]], t_s: fl
         downlink_frac=used.get(DOWN, 0.0),
         uplink_frac=used.get(UP, 0.0),
         waiting_bit=float(sum(queue["left_bit"].sum() for queue in _held(cell))),
+        bandwidth_hz=cell.band_frac * cell.spec.bandwidth_hz,
         carriers=rest.whole.carriers,
         carriers_on=rest.station.carriers,
         antenna_frac=rest.order.antenna_frac,

@@ -33,6 +33,7 @@ class CellReport:
         downlink_frac: Share used of its downlink, as it was, since the policy was last asked.
         uplink_frac: The same of its uplink.
         waiting_bit: What waits for its air, both directions.
+        bandwidth_hz: Bandwidth of the carriers that are on.
         carriers: Contiguous carriers that it has.
         carriers_on: Those that are on.
         antenna_frac: Share of its transceivers that is on.
@@ -48,6 +49,7 @@ class CellReport:
     downlink_frac: float = 0.0
     uplink_frac: float = 0.0
     waiting_bit: float = 0.0
+    bandwidth_hz: float = 1.0
     carriers: int = 1
     carriers_on: int = 1
     antenna_frac: float = 1.0
@@ -65,7 +67,8 @@ class Order:
     """What a cell is to do until the policy is asked again.
 
     Attributes:
-        on: Whether it is on; a cell that is to go off serves what waits for it first.
+        on: Whether it is on. A cell that is to go off waits until all that are to be on are up;
+            then its terminals go to them with what waits for it.
         timer_s: Time without traffic before it sleeps between bursts.
         sleeps: Whether it may sleep between bursts at all, as deep as the scenario allows.
         carriers: Contiguous carriers that are on; None: all.
