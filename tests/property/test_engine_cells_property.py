@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine_worlds import hexagon
-from tree6g.engine import radio
 from tree6g.engine.airtime import messages
 from tree6g.engine.build import build
 from tree6g.engine.crowd import DOWN, UP
+from tree6g.engine.load import settle
 from tree6g.engine.policies.sleep import Order
 from tree6g.engine.rates import noise_w, rate_bps
 from tree6g.engine.run import run
@@ -82,7 +82,7 @@ def test_rates_at_full_load_are_those_of_the_geometry(seed):
             cell.push(kind, "chat", messages(np.zeros(1), 1e15, terminal, ref=0))
     spec, tick = cells[0].spec, Tick(t0_s=0.0, t1_s=1.0)
     for kind in (UP, DOWN):
-        radio.settle(world, kind, tick)
+        settle(world, kind, tick)
     gain_db, serving = users.gain_db[chosen], users.serving[chosen]
     broadcast = cells[0].station.signals.sending_frac
     power_w = cells[0].station.transmit_power_w * np.where(on, 1.0, broadcast)

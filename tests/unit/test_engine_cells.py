@@ -12,6 +12,7 @@ from tree6g.engine import radio
 from tree6g.engine.airtime import messages
 from tree6g.engine.build import build
 from tree6g.engine.crowd import DOWN, UP
+from tree6g.engine.load import settle
 from tree6g.engine.run import advance, run
 from tree6g.engine.world import Tick
 from tree6g.errors import ScenarioError
@@ -97,7 +98,7 @@ def test_other_cells_disturb_only_when_they_send():
                 pool.queues.clear()
             if bit:
                 cell.push(DOWN, "chat", messages(np.zeros(1), bit, terminal, ref=0))
-        radio.settle(world, DOWN, tick)
+        settle(world, DOWN, tick)
         return world.radio.rate_bps[DOWN]["chat"][own]
 
     alone, beside, busy = rate_of_own((1e6, 0.0)), rate_of_own((1e6, 2e7)), rate_of_own((1e6, 1e9))
@@ -123,7 +124,7 @@ def test_a_cell_on_another_frequency_does_not_disturb():
     both.radio.users.gain_db[: len(gains), :3] = gains
     rates = []
     for world in (both, alone):
-        radio.settle(world, DOWN, Tick(t0_s=0.0, t1_s=1.0))
+        settle(world, DOWN, Tick(t0_s=0.0, t1_s=1.0))
         rates.append(world.radio.rate_bps[DOWN]["chat"][0])
     assert rates[0] == rates[1]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from engine_worlds import hexagon, small
-from tree6g.engine import radio, sleep
+from tree6g.engine import sleep
 from tree6g.engine.build import build
+from tree6g.engine.load import focus_db, radiated_w
 from tree6g.engine.policies.sleep import CellReport, Order, sleep_policy
 from tree6g.engine.run import run
 from tree6g.engine.world import Tick
@@ -116,11 +117,11 @@ def test_muted_antennas_disturb_others_by_their_power_alone():
     """Half of the transceivers: users lose 6 dB of power and array gain, neighbours' noise 3 dB."""
     world = build(load(hexagon(), ()), {}, None, None)
     cell = world.cells[0]
-    before_w = radio.radiated_w(cell)
+    before_w = radiated_w(cell)
     cell.downlink_db = 20.0 * np.log10(0.5)
     cell.rest.follow(Order(antenna_frac=0.5))
-    assert radio.radiated_w(cell) == pytest.approx(0.5 * before_w)
-    assert radio.focus_db(cell) == pytest.approx(10.0 * np.log10(0.5))
+    assert radiated_w(cell) == pytest.approx(0.5 * before_w)
+    assert focus_db(cell) == pytest.approx(10.0 * np.log10(0.5))
 
 
 def test_the_sleep_of_many_cells_is_summed_up():

@@ -7,7 +7,7 @@ import numpy as np
 from tree6g.engine.airtime import Messages
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import deliver_data, deliver_tokens
-from tree6g.engine.radio import settle
+from tree6g.engine.load import settle
 from tree6g.engine.sleep import open_downlink
 from tree6g.engine.world import Tick, World
 from tree6g.radio.pathloss import FloatArray

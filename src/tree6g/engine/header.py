@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import motion, power, radio, sleep
+from tree6g.engine import load, motion, power, sleep
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.world import (
     LOST,
@@ -283,7 +283,7 @@ def _notes(world: World, rate: float) -> list[str]:
         for to, load in world.link_peak_frac.items()
         if load > LINK_BUSY_FRAC
     ]
-    notes += [*radio.notes(world), *motion.notes(world)]
+    notes += [*load.notes(world), *motion.notes(world)]
     notes += sleep.notes(world)
     edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])
     if len(edge) > 1:

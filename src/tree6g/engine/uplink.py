@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import deliver_data
-from tree6g.engine.radio import settle
+from tree6g.engine.load import settle
 from tree6g.engine.sleep import open_uplink
 from tree6g.engine.world import Tick, World
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.radio.broadcast import Broadcast
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power import SleepState, StationPower
 
@@ -82,10 +84,41 @@ def union(start_s: FloatArray, end_s: FloatArray) -> Intervals:
     """Intervals that may overlap, as disjoint ones in order."""
     order = np.argsort(start_s, kind="stable")
     start, end = start_s[order], np.maximum.accumulate(end_s[order])
-    opens = np.ones(len(start), dtype=bool)
-    opens[1:] = start[1:] > end[:-1]
-    closes = np.concatenate([opens[1:], opens[:1]])
-    return Intervals(start[opens], end[closes])
+    opens = np.empty(len(start) + 1, dtype=bool)  # one more than there is: the last one closes
+    opens[0] = opens[-1] = True
+    np.greater(start[1:], end[:-1], out=opens[1:-1])
+    return Intervals(start[opens[:-1]], end[opens[1:]])
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Signals:
+    """Bursts that matter between t0 and t1, and what falls inside. Cells alike share it.
+
+    Attributes:
+        start_s: Start of each burst, those before t0 included that may last. [burst]
+        end_s: Its end. [burst]
+        send_s: Time of SSB and SIB1 between t0 and t1.
+        listen_s: Time of RACH occasions between t0 and t1.
+    """
+
+    start_s: FloatArray
+    end_s: FloatArray
+    send_s: float
+    listen_s: float
+
+
+@lru_cache(maxsize=64)
+def signals_between(signals: Broadcast, t0_s: float, t1_s: float) -> Signals:
+    """The common signals between two times, kept because every cell of a step asks for them."""
+    longest_s = signals.ssb_s + signals.sib1_s + signals.rach_s
+    bursts = signals.bursts(t0_s - longest_s - 2.0 * signals.period_s, t1_s)
+    sent_s, end_s = bursts.start_s + bursts.send_s, bursts.end_s
+    return Signals(
+        start_s=bursts.start_s,
+        end_s=end_s,
+        send_s=_overlap_s(bursts.start_s, sent_s, t0_s, t1_s),
+        listen_s=_overlap_s(sent_s, end_s, t0_s, t1_s),
+    )
 
 
 def resting(station: StationPower, planned_s: FloatArray) -> IntArray:
@@ -136,13 +169,11 @@ def duty(
         timer_s: Time without traffic before the cell sleeps; bursts do not reset it.
         traffic_end_s: End of the last traffic before t0.
     """
-    start, end = (np.clip(edge, t0_s, t1_s) for edge in busy)
-    bursts = station.signals.bursts(_before(station, t0_s), t1_s)
-    burst_end = bursts.end_s
-    taken = union(np.concatenate([start, bursts.start_s]), np.concatenate([end, burst_end]))
-    gap_start = np.concatenate([[-np.inf], taken.end_s])
-    gap_end = np.concatenate([taken.start_s, [np.inf]])
-    inside = (gap_end > t0_s) & (gap_start < t1_s) & np.isfinite(gap_start)
+    start, end = (np.minimum(np.maximum(edge, t0_s), t1_s) for edge in busy)
+    common = signals_between(station.signals, t0_s, t1_s)
+    taken = union(np.concatenate([start, common.start_s]), np.concatenate([end, common.end_s]))
+    gap_start, gap_end = taken.end_s, np.append(taken.start_s[1:], np.inf)
+    inside = (gap_end > t0_s) & (gap_start < t1_s)
     gap_start, gap_end = gap_start[inside], np.minimum(gap_end[inside], t1_s)
     last = np.concatenate([[traffic_end_s], end])[np.searchsorted(start, gap_start, side="right")]
     entry = np.maximum(np.maximum(gap_start, traffic_end_s), last + timer_s)
@@ -154,8 +185,8 @@ def duty(
         duration_s=t1_s - t0_s,
         asleep_s=np.array([slept[chosen == n].sum() for n in states]),
         entries=np.array([np.count_nonzero(entered & (chosen == n)) for n in states], dtype=int),
-        send_s=_overlap_s(bursts.start_s, bursts.start_s + bursts.send_s, t0_s, t1_s),
-        listen_s=_overlap_s(bursts.start_s + bursts.send_s, burst_end, t0_s, t1_s),
+        send_s=common.send_s,
+        listen_s=common.listen_s,
         traffic_end_s=max(traffic_end_s, float(end[-1])) if len(end) else traffic_end_s,
     )
 
@@ -233,13 +264,6 @@ def wake_delay_s(state: SleepState, asleep_s: float) -> float:
         asleep_s: Time since it began to go there.
     """
     return state.wake_s + max(0.0, state.wake_s - asleep_s)
-
-
-def _before(station: StationPower, t0_s: float) -> float:
-    """A time before t0 from which on every burst that still lasts at t0 begins."""
-    signals = station.signals
-    longest_s = signals.ssb_s + signals.sib1_s + signals.rach_s
-    return t0_s - longest_s - 2.0 * signals.period_s
 
 
 def _overlap_s(start_s: FloatArray, end_s: FloatArray, t0_s: float, t1_s: float) -> float:

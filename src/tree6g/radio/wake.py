@@ -9,12 +9,13 @@ that. What comes while the cell gets up for somebody else goes along with it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.radio.broadcast import Broadcast
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power import StationPower
 from tree6g.radio.sleep import Intervals, resting_state, union, wake_delay_s
@@ -45,17 +46,15 @@ class Arrivals:
 class _Traffic:
     """What the messages so far keep the cell up for, and the end of what was before it."""
 
-    clear_s: list[float]
     from_s: float
     until_s: float
     before_s: float
 
-    def add(self, queue: int, open_s: float, service_s: float) -> None:
-        end_s = max(open_s, self.clear_s[queue]) + service_s
-        self.clear_s[queue] = end_s
+    def add(self, open_s: float, end_s: float) -> None:
         if open_s > self.until_s:
             self.from_s, self.before_s = open_s, self.until_s
-        self.from_s = min(self.from_s, open_s)
+        elif open_s < self.from_s:
+            self.from_s = open_s
         self.until_s = max(self.until_s, end_s)
 
     def end_before(self, t_s: float) -> float:
@@ -64,7 +63,7 @@ class _Traffic:
 
 
 class _Around(NamedTuple):
-    """What is around a message.
+    """What is around messages, by message.
 
     Attributes:
         awake: It comes within a burst or other traffic.
@@ -75,12 +74,12 @@ class _Around(NamedTuple):
         busy_s: Start of the other traffic after it.
     """
 
-    awake: bool
-    since_s: float
-    traffic_s: float
-    burst_s: float
-    heard_s: float
-    busy_s: float
+    awake: list[bool]
+    since_s: list[float]
+    traffic_s: list[float]
+    burst_s: list[float]
+    heard_s: list[float]
+    busy_s: list[float]
 
 
 def open_s(
@@ -108,28 +107,32 @@ def open_s(
     """
     if not any(s.transition_s for s in station.sleep) or not len(arrivals.ready_s):
         return arrivals.open_s
-    queues = int(arrivals.queue.max()) + 1
-    traffic = _Traffic([t0_s] * queues, np.inf, traffic_end_s, traffic_end_s)
-    opened = arrivals.open_s.copy()
-    columns = (arrivals.ready_s, arrivals.service_s, arrivals.queue, arrivals.uplink)
-    messages = zip(*(column.tolist() for column in columns), strict=True)
-    around = _around(station, t0_s, t1_s, arrivals.ready_s, other, traffic_end_s)
-    for i, ((ready_s, service_s, queue, uplink), near) in enumerate(
-        zip(messages, around, strict=True)
-    ):
+    clear_s = [t0_s] * (int(arrivals.queue.max()) + 1)
+    traffic = _Traffic(np.inf, traffic_end_s, traffic_end_s)
+    near = _around(station, t0_s, t1_s, arrivals.ready_s, other, traffic_end_s)
+    columns = (
+        arrivals.ready_s, arrivals.open_s, arrivals.service_s, arrivals.queue, arrivals.uplink
+    )  # fmt: skip
+    messages = zip(*(column.tolist() for column in columns), near.awake, strict=True)
+    opened = []
+    for i, (ready_s, begin_s, service_s, queue, uplink, awake) in enumerate(messages):
+        start_s = begin_s
         if ready_s < t0_s:
-            opened[i] = max(opened[i], t0_s)
-        elif not near.awake and not traffic.from_s <= ready_s <= traffic.until_s:
+            start_s = max(begin_s, t0_s)
+        elif not awake and not traffic.from_s <= ready_s <= traffic.until_s:
             deaf = uplink and uplink_wake == "occasion"
-            opened[i] = _start_s(station, ready_s, near, traffic, timer_s, deaf=deaf)
-        traffic.add(queue, float(opened[i]), service_s)
-    return opened
+            start_s = _start_s(station, ready_s, near, i, traffic, timer_s, deaf=deaf)
+        opened.append(start_s)
+        clear_s[queue] = max(start_s, clear_s[queue]) + service_s
+        traffic.add(start_s, clear_s[queue])
+    return np.array(opened)
 
 
 def _start_s(
     station: StationPower,
     ready_s: float,
     near: _Around,
+    message: int,
     traffic: _Traffic,
     timer_s: float,
     *,
@@ -137,16 +140,34 @@ def _start_s(
 ) -> float:
     """From when a message that finds no traffic may be sent."""
     past_s = traffic.end_before(ready_s)
-    entry_s = max(near.since_s, max(near.traffic_s, past_s) + timer_s)
+    entry_s = max(near.since_s[message], max(near.traffic_s[message], past_s) + timer_s)
     if entry_s >= ready_s:
         return ready_s
-    state = resting_state(station, near.burst_s - entry_s)
+    burst_s = near.burst_s[message]
+    state = resting_state(station, burst_s - entry_s)
     if state is None:
         return ready_s
     woken_s = ready_s + wake_delay_s(state, ready_s - entry_s)
-    start_s = near.heard_s if deaf else min(woken_s, near.burst_s)
+    start_s = near.heard_s[message] if deaf else min(woken_s, burst_s)
     pending_s = traffic.from_s if traffic.from_s > ready_s else np.inf
-    return min(start_s, near.busy_s, pending_s)
+    return min(start_s, near.busy_s[message], pending_s)
+
+
+class _Calendar(NamedTuple):
+    """When a cell is up for its bursts, and the ends of its RACH occasions. [occasion]."""
+
+    taken: Intervals
+    heard_s: FloatArray
+
+
+@lru_cache(maxsize=64)
+def _calendar(signals: Broadcast, t0_s: float, t1_s: float) -> _Calendar:
+    """The calendar around a step, kept because every cell of the step asks for it."""
+    longest_s = signals.ssb_s + signals.sib1_s + signals.rach_s
+    ahead_s = max(signals.rach_period_s, signals.period_s) + longest_s
+    bursts = signals.bursts(t0_s - ahead_s - signals.period_s, t1_s + 2.0 * ahead_s)
+    taken = union(bursts.start_s, bursts.end_s)
+    return _Calendar(taken, bursts.end_s[bursts.listen_s > 0.0])
 
 
 def _around(
@@ -156,19 +177,14 @@ def _around(
     ready_s: FloatArray,
     other: Intervals,
     traffic_end_s: float,
-) -> Iterator[_Around]:
-    signals = station.signals
-    longest_s = signals.ssb_s + signals.sib1_s + signals.rach_s
-    ahead_s = max(signals.rach_period_s, signals.period_s) + longest_s
-    bursts = signals.bursts(t0_s - ahead_s - signals.period_s, t1_s + 2.0 * ahead_s)
-    taken = union(bursts.start_s, bursts.end_s)
-    beside = np.searchsorted(other.start_s, ready_s, side="right")
-    since_s = taken.end_s[np.searchsorted(taken.start_s, ready_s, side="right") - 1]
+) -> _Around:
+    taken, heard_s = _calendar(station.signals, t0_s, t1_s)
+    beside = other.start_s.searchsorted(ready_s, side="right")
+    since_s = taken.end_s[taken.start_s.searchsorted(ready_s, side="right") - 1]
     before_s = np.concatenate([[traffic_end_s], other.end_s])[beside]
-    burst_s = signals.next_s(ready_s)
-    heard_s = bursts.end_s[bursts.listen_s > 0.0]
-    hears_s = heard_s[np.searchsorted(heard_s, ready_s)] if len(heard_s) else burst_s
+    burst_s = station.signals.next_s(ready_s)
+    hears_s = heard_s[heard_s.searchsorted(ready_s)] if len(heard_s) else burst_s
     busy_s = np.concatenate([other.start_s, [np.inf]])[beside]
     awake = (since_s > ready_s) | (before_s > ready_s)
-    columns = (awake, since_s, before_s, burst_s, hears_s, busy_s)
-    return map(_Around._make, zip(*(c.tolist() for c in columns), strict=True))
+    columns = (since_s, before_s, burst_s, hears_s, busy_s)
+    return _Around(awake.tolist(), *(column.tolist() for column in columns))

@@ -1,0 +1,269 @@
+"""Load and interference of a step: what the cells of a network do to one another.
+
+Each step solves, for all terminals with bits waiting, the fixed point of load and interference
+(`radio.interference`): the load is the airtime that these bits need within the step, at most all of
+it, and other cells disturb by that share of their power, averaged over the step. Broadcast counts
+as load of a cell without traffic.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tree6g.engine.crowd import DOWN, UP, IntArray
+from tree6g.engine.radio import band_frac, grant_frac, terminal_power_w
+from tree6g.engine.rates import floor_sinr_db, least_sinr_db, noise_w, rate_bps
+from tree6g.engine.world import Cell, Tick, World
+from tree6g.radio.interference import CoupledLoad, coupled_load, coupled_uplink_load
+from tree6g.radio.pathloss import FloatArray
+
+TOLERANCE: Final = 1e-4  # of a load, far below what a mean-field interference can tell
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Waiting:
+    """Terminals with bits at cells of one frequency, by cell and service. Arrays are [terminal].
+
+    Attributes:
+        cells: The cells.
+        serving: Number of each terminal's cell among them.
+        services: Services with bits, and which terminals each one has.
+        terminal: Number among those of its service.
+        bit: Bits that wait.
+        pool_frac: Share of the bandwidth that is their pool's.
+        gain_db: Coupling gains. [terminal, cell]
+    """
+
+    cells: Sequence[Cell]
+    serving: npt.NDArray[np.intp]
+    services: Sequence[tuple[str, IntArray]]
+    terminal: IntArray
+    bit: FloatArray
+    pool_frac: FloatArray
+    gain_db: FloatArray
+
+    @property
+    def own_db(self) -> FloatArray:
+        """Gain at the serving cell. [terminal]."""
+        return np.asarray(self.gain_db[np.arange(len(self.serving)), self.serving])
+
+    def by_spec(self) -> Iterator[tuple[Cell, IntArray | slice]]:
+        """Terminals of cells that are alike, with one of these cells."""
+        if all(cell.spec is self.cells[0].spec for cell in self.cells):
+            yield self.cells[0], slice(None)
+            return
+        for n in np.unique(self.serving).tolist():
+            yield self.cells[n], np.flatnonzero(self.serving == n)
+
+
+def settle(world: World, kind: str, tick: Tick) -> None:
+    """Rates of the terminals that send in this step, under the interference that they make."""
+    radio = world.radio
+    if not radio.follows_load:
+        return
+    load_frac = np.zeros(len(world.cells))
+    bands: dict[float, list[Cell]] = {}
+    for cell in world.cells:
+        bands.setdefault(cell.spec.frequency_hz, []).append(cell)
+    for cells in bands.values():
+        index = np.array([cell.index for cell in cells])
+        waiting = _waiting(world, cells, kind, tick.t1_s)
+        if waiting is not None:
+            load_frac[index] = _settle_band(world, kind, waiting, tick.step_s)
+        elif kind == DOWN:
+            load_frac[index] = _least_frac(cells)
+    radio.load_frac[kind] = load_frac
+
+
+def _waiting(world: World, cells: Sequence[Cell], kind: str, until_s: float) -> _Waiting | None:
+    """What waits at some cells for this step; None: nothing."""
+    queues = [
+        (number, service, queue)
+        for number, cell in enumerate(cells)
+        for pool in cell.carrier(kind).pools
+        for service, queue in pool.queues.items()
+    ]
+    if not queues:
+        return None
+    numbers, names, _ = zip(*queues, strict=True)
+    opened, terminal, left_bit = (
+        np.concatenate([queue[field] for _, _, queue in queues])
+        for field in ("open_s", "terminal", "left_bit")
+    )
+    due = opened < until_s
+    if not due.any():
+        return None
+    # One entry for each queue and terminal with something due, in this order.
+    queue_of = np.repeat(np.arange(len(queues)), [len(queue) for _, _, queue in queues])[due]
+    span = int(terminal.max()) + 1
+    key, which = np.unique(queue_of * span + terminal[due], return_inverse=True)
+    queue_of, terminal = np.divmod(key, span)
+    pools = [band_frac(cells[n], kind, name) for n, name, _ in queues]
+    services = [
+        (name, np.flatnonzero(np.array([name == other for other in names])[queue_of]))
+        for name in dict.fromkeys(names)
+    ]
+    return _Waiting(
+        cells=cells,
+        serving=np.array(numbers)[queue_of],
+        services=services,
+        terminal=terminal,
+        bit=np.bincount(which, weights=left_bit[due]).astype(np.float64),
+        pool_frac=np.array(pools)[queue_of],
+        gain_db=_gains_db(world, cells, services, terminal),
+    )
+
+
+def _gains_db(
+    world: World,
+    cells: Sequence[Cell],
+    services: Sequence[tuple[str, IntArray]],
+    terminal: IntArray,
+) -> FloatArray:
+    """Coupling gains of terminals of several services. [terminal, cell]."""
+    index = np.array([cell.index for cell in cells])
+    gain_db = np.empty((len(terminal), len(index)))
+    for name, mine in services:
+        gains_db = world.radio.crowd_of[name].gain_db[terminal[mine]]
+        gain_db[mine] = gains_db if len(index) == len(world.cells) else gains_db[:, index]
+    return gain_db
+
+
+def _settle_band(world: World, kind: str, waiting: _Waiting, step_s: float) -> FloatArray:
+    """Solve the cells of one frequency, and note the rates. Returns their load. [cell].
+
+    Loads and powers are those of the whole bandwidth, so that reserved and muted parts add up.
+    """
+    cells, serving = waiting.cells, waiting.serving
+    own_db, gain_db = waiting.own_db, waiting.gain_db
+    sent_frac = _sent_frac(kind, waiting, own_db)
+    demand_bps = _demand_bps(world, kind, waiting, sent_frac, step_s)
+
+    def rates(sinr_db: FloatArray, _: float) -> FloatArray:
+        found = np.empty(len(sinr_db))
+        for cell, rows in waiting.by_spec():
+            found[rows] = rate_bps(cell.spec, kind, sinr_db[rows])
+        return found
+
+    bandwidth_hz = cells[0].spec.bandwidth_hz
+    if kind == DOWN:
+        gain_db[np.arange(len(serving)), serving] += np.array([focus_db(c) for c in cells])[serving]
+        solved = coupled_load(
+            gain_db,
+            serving,
+            [radiated_w(cell) for cell in cells],
+            demand_bps,
+            bandwidth_hz,
+            noise_w(cells[0].spec, DOWN),
+            rate=rates,
+            least_frac=_least_frac(cells),
+            start_frac=world.radio.load_frac[DOWN][[cell.index for cell in cells]],
+            tolerance=TOLERANCE,
+        )
+    else:
+        solved = coupled_uplink_load(
+            gain_db,
+            serving,
+            _terminal_w(waiting, own_db, sent_frac),
+            demand_bps,
+            bandwidth_hz,
+            noise_w(cells[0].spec, UP),
+            rate=rates,
+            tolerance=TOLERANCE,
+        )
+    _note(world, kind, waiting, solved)
+    return solved.load_frac
+
+
+def _sent_frac(kind: str, waiting: _Waiting, own_db: FloatArray) -> FloatArray:
+    """Share of the bandwidth that each terminal fills while it sends. [terminal]."""
+    sent_frac = np.empty(len(own_db))
+    uplink_db = np.array([cell.uplink_db for cell in waiting.cells])[waiting.serving]
+    for cell, rows in waiting.by_spec():
+        sent_frac[rows] = grant_frac(
+            cell.spec, kind, own_db[rows], waiting.pool_frac[rows], uplink_db[rows]
+        )
+    return sent_frac
+
+
+def _terminal_w(waiting: _Waiting, own_db: FloatArray, sent_frac: FloatArray) -> FloatArray:
+    """Power of the terminals, see `engine.radio.power_w`. [terminal]."""
+    watts = np.empty(len(own_db))
+    muted = np.array([10.0 ** (cell.uplink_db / 10.0) for cell in waiting.cells])[waiting.serving]
+    for cell, rows in waiting.by_spec():
+        watts[rows] = terminal_power_w(cell.spec, own_db[rows], sent_frac[rows], muted[rows])
+    return watts
+
+
+def _demand_bps(
+    world: World, kind: str, waiting: _Waiting, sent_frac: FloatArray, step_s: float
+) -> FloatArray:
+    """What each terminal can send at most in the step, its part of the pool at its last rate."""
+    last_bps = np.empty(len(sent_frac))
+    for name, mine in waiting.services:
+        last_bps[mine] = world.radio.rate_bps[kind][name][waiting.terminal[mine]]
+    demand_bps = waiting.bit / step_s
+    in_turn = [cell.spec.scheduler != "first-come" for cell in waiting.cells]
+    most_bps = last_bps * sent_frac / waiting.pool_frac
+    most_bps[~np.array(in_turn)[waiting.serving]] = np.inf
+    return np.minimum(demand_bps, most_bps)
+
+
+def _note(world: World, kind: str, waiting: _Waiting, solved: CoupledLoad) -> None:
+    """Write the rates down for the queues, and how well the fixed point was met."""
+    rate = waiting.pool_frac * solved.rate_bps
+    for name, mine in waiting.services:
+        world.radio.rate_bps[kind][name][waiting.terminal[mine]] = rate[mine]
+    sums = world.radio.solved
+    sums.steps += 1
+    sums.iterations += solved.iterations
+    sums.residual_frac = max(sums.residual_frac, solved.residual)
+    sums.unconverged += not solved.converged
+    sums.rows += len(solved.sinr_db)
+    sums.slow += int(np.count_nonzero(solved.sinr_db < least_sinr_db(kind)))
+    sums.faint += int(np.count_nonzero(solved.sinr_db < floor_sinr_db(kind)))
+
+
+def radiated_w(cell: Cell) -> float:
+    """What the cell sends at full load; nothing while it is off.
+
+    With some antennas muted others hear it by its power: the array gain that its own terminals lose
+    besides is `focus_db`.
+    """
+    return float(cell.on) * cell.station.transmit_power_w * cell.rest.order.antenna_frac
+
+
+def focus_db(cell: Cell) -> float:
+    """Change of the array gain towards the cell's own terminals by muted antennas, at most 0."""
+    return cell.downlink_db - 10.0 * math.log10(cell.rest.order.antenna_frac)
+
+
+def _least_frac(cells: Sequence[Cell]) -> float:
+    """Share of time of broadcast: the interference of cells without traffic."""
+    return float(np.mean([cell.station.signals.sending_frac for cell in cells]))
+
+
+def notes(world: World) -> list[str]:
+    """How the fixed points of load and interference were met, for the header."""
+    sums = world.radio.solved
+    if not sums.steps:
+        return []
+    told = (
+        f"Load and interference were solved {sums.steps:,} times with "
+        f"{sums.iterations / sums.steps:.1f} iterations on average; the loads then changed by at "
+        f"most {sums.residual_frac:.1e}"
+    )
+    if sums.unconverged:
+        told += f", and {sums.unconverged:,} times by more than {TOLERANCE:g}: not converged"
+    rows = max(sums.rows, 1)
+    told += f". {sums.slow / rows:.1%} of the terminals with traffic were below the least SINR and "
+    told += "repeated or used a part of the band"
+    if sums.faint:
+        told += f"; {sums.faint / rows:.1%} were out of coverage and taken to be at its edge"
+    return [f"{told}."]
