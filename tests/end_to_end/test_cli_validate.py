@@ -38,9 +38,13 @@ def _json(*words):
 def test_validation_prints_errors_baselines_and_the_clock_offset(counters):
     done = _run("validate", "base-station", counters)
     assert done.exit_code == 0, done.output
-    for words in ("same", "unseen", "Errors of simpler models", "mean error"):
+    assert done.stdout.startswith("Base stations, mean error: later hours of the same stations ")
+    for words in ("stations never seen", "Errors of simpler models", "mean error", "95 % interval"):
         assert words in done.stdout
-    assert "clock_offset_s, S_0 to S_11 (12 of 12 agree): 3600" in done.stdout
+    assert (
+        "Clock: stamps of energy lag those of load by 1 h for S_0 to S_11 (12 of 12 stations agree)"
+        in done.stdout
+    )
 
 
 def test_validation_as_json_has_the_promised_keys(counters):
@@ -51,6 +55,16 @@ def test_validation_as_json_has_the_promised_keys(counters):
     same = next(g for g in found["groups"] if g["name"] == "same")
     assert same["mape_frac"] < 0.01
     assert [c["value"] for c in found["constants"]] == [3600.0, 0.0]
+
+
+def test_figures_at_the_top_are_of_one_group_and_rows_are_counted_once(counters, columns):
+    found = _json("validate", "base-station", counters)
+    same = next(g for g in found["groups"] if g["name"] == "same")
+    assert found["figures_of"] == "same"
+    for name in ("mape_frac", "median_ape_frac", "max_abs_error", "fitted_constants"):
+        assert found[name] == same[name]
+    assert found["rows"] <= len(columns["bs_energy_hourly"]["BS"])
+    assert found["rows"] >= max(g["rows"] for g in found["groups"])
 
 
 def test_fit_on_another_folder_tells_fitted_stations_from_the_rest(columns, tmp_path):
@@ -80,9 +94,13 @@ def test_report_of_a_validation_has_page_figures_and_tables(counters, tmp_path):
     assert done.exit_code == 0, done.output
     page = (tmp_path / "validation.html").read_text("utf-8")
     assert "Errors by group" in page
-    assert page.count("<svg") == len(list((tmp_path / "figures").glob("*.svg"))) == 4
+    assert "What was compared" in page
+    assert "Fitted: " in page
+    names = sorted(path.stem for path in (tmp_path / "figures").glob("*.svg"))
+    assert names == ["predicted-over-measured", "share-of-rows-by-error"]
+    assert page.count("<svg") == 2
     assert (tmp_path / "tables" / "baselines.csv").read_text("utf-8").startswith("group,rows,")
-    assert (tmp_path / "figures" / "validation-01.png").stat().st_size > 5_000
+    assert (tmp_path / "figures" / "share-of-rows-by-error.png").stat().st_size > 5_000
 
 
 def test_fit_finds_the_constants_that_made_the_counters(counters):
@@ -96,7 +114,29 @@ def test_fit_finds_the_constants_that_made_the_counters(counters):
         assert idle["low"] < idle["value"] < idle["high"]
         assert full["value"] == pytest.approx(DYNAMIC[unit], rel=0.2)
         assert constants[start + "ESMode1 adds"]["value"] == pytest.approx(-60.0, rel=0.25)
-    assert "clock_offset_s, S_0 to S_11" in _run("fit", "base-station", counters).stdout
+    printed = _run("fit", "base-station", counters).stdout
+    assert "Clock: stamps of energy lag those of load by 1 h for S_0 to S_11" in printed
+    assert "M RU-A, 20 MHz x 2, 46.0 dBm, band 3500\n  at no load" in printed
+
+
+def test_rows_that_were_fitted_and_tested_are_told(columns, tmp_path):
+    early = write(tmp_path / "early", where(columns, lambda _, t: t < MIDDLE))
+    everything = write(tmp_path / "all", columns)
+    found = _json("validate", "base-station", everything, "--fit", early)
+    assert any("tested energies were fitted as well" in problem for problem in found["problems"])
+    late = write(tmp_path / "late", where(columns, lambda _, t: t >= MIDDLE))
+    found = _json("validate", "base-station", late, "--fit", early)
+    assert not any("fitted as well" in problem for problem in found["problems"])
+
+
+def test_stations_without_load_are_left_out_and_named(columns, tmp_path):
+    load = columns["bs_load_hourly"]
+    kept = [i for i, name in enumerate(load["BS"]) if name != "S_7"]
+    less = {name: [values[i] for i in kept] for name, values in load.items()}
+    found = _json("validate", "base-station", write(tmp_path, {**columns, "bs_load_hourly": less}))
+    (problem,) = [p for p in found["problems"] if "left out" in p]
+    assert "1 station" in problem
+    assert "S_7" in problem
 
 
 @pytest.mark.parametrize(

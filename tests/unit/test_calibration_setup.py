@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tree6g.calibrate import calibration, pathloss
+from tree6g.calibrate import calibration, kinds, pathloss
 from tree6g.calibrate.setup import percentiles_db, release_of, setup
 from tree6g.errors import DataError
 
@@ -139,6 +139,28 @@ def test_all_faults_of_a_pathloss_file_are_told_at_once(tmp_path):
     )
     with pytest.raises(DataError, match=r"(?s)3 faults.*line 2.*line 3.*line 4"):
         pathloss.validate([file])
+
+
+def test_faults_of_words_and_numbers_and_of_several_files_are_told_at_once(tmp_path):
+    header = "scenario,los,fc_GHz,h_BS_m,h_UT_m,d2D_m,pathloss_dB"
+    first = write(tmp_path, "p.csv", header, "UMx,LOS,1,25,1.5,100,80", "UMa,LOS,1,25,1.5,100,high")
+    second = write(tmp_path, "q.csv", "a,b", "1,2")
+    with pytest.raises(DataError, match=r"(?s)2 faults.*number.*UMx.*q.csv lacks.*none.csv"):
+        pathloss.validate([first, second, tmp_path / "none.csv"])
+
+
+def test_mean_of_the_companies_lies_between_least_and_greatest(tmp_path):
+    file = write(tmp_path, "c.csv", HEADER, "UMi-6GHz,50,-100,-90,-110" + ",1" * 6)
+    with pytest.raises(DataError, match=r"1 fault; correct it:\n- line 2: .*min <= mean <= max"):
+        calibration.validate([file])
+
+
+def test_file_named_twice_counts_once(tmp_path):
+    header = "scenario,los,fc_GHz,h_BS_m,h_UT_m,d2D_m,pathloss_dB"
+    file = write(tmp_path, "p.csv", header, "UMi,LOS,15,10,1.5,100,120.0")
+    result = kinds.validate("pathloss", [file, tmp_path / "." / "p.csv"])
+    assert result.rows == 1
+    assert any("named twice" in problem for problem in result.problems)
 
 
 @pytest.mark.parametrize(

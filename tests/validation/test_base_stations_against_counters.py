@@ -51,6 +51,8 @@ def test_simpler_models_are_worse_on_the_same_rows(validation, groups):
         assert baseline.figures["mape_frac"] > group.figures["mape_frac"]
 
 
-def test_shared_constants_are_few(validation):
-    assert validation.fitted_constants < 5 * 60
+def test_shared_constants_are_few_and_the_top_tells_those_of_its_figures(validation, groups):
+    assert groups["unseen"].figures["fitted_constants"] < 5 * 60
+    assert validation.fitted_constants == groups["same"].figures["fitted_constants"]
+    assert groups["unseen"].rows <= validation.rows < groups["same"].rows + groups["unseen"].rows
     assert not any("expected at most" in problem for problem in validation.problems)

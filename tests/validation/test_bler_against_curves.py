@@ -85,7 +85,8 @@ def test_faults_of_a_file_are_told_together(tmp_path):
 
 
 def test_what_is_drawn_is_what_was_compared(curves):
-    assert len(curves.curves) == 5
-    for curve in curves.curves:
+    (plot,) = curves.plots
+    assert len(plot.curves) == 5
+    for curve in plot.curves:
         assert np.isfinite(curve.y).all()
         assert curve.x.size == curve.y.size > 50

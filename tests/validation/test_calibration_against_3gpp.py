@@ -24,6 +24,9 @@ def test_every_percentile_of_every_seed_is_inside_the_companies_range(result):
         assert seed.figures["mean_abs_error"] <= 0.5
     assert result.figures["inside_range_frac"] == 1.0, result.misses
     assert result.problems == ()
+    assert result.headline.startswith(
+        "Calibration: 513 of 513 percentiles inside the companies' range for each of 5 seeds; "
+    )
 
 
 @pytest.mark.slow
@@ -36,8 +39,10 @@ def test_ratios_to_interference_are_within_a_quarter_decibel_of_the_companies_me
 
 @pytest.mark.slow
 def test_curves_carry_the_band_they_are_drawn_on(result):
-    assert len(result.curves) == 27
-    for curve in result.curves:
+    curves, deviations = result.plots
+    assert (curves.name, deviations.name) == ("calibration-curves", "calibration-deviations")
+    assert len(curves.curves) == len(deviations.curves) == 27
+    for curve in (*curves.curves, *deviations.curves):
         assert (curve.low <= curve.y).all()
         assert (curve.y <= curve.high).all()
         assert curve.reference.shape == curve.y.shape == (19,)

@@ -10,14 +10,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tree6g.calibrate import station_model
+from tree6g.calibrate import station_constants, station_model, station_words
+from tree6g.calibrate.columns import read_all
 from tree6g.calibrate.counter_files import read_counters
 from tree6g.calibrate.result import (
-    Constant,
     Curve,
     Fit,
     Group,
+    Plot,
     Validation,
+    percent,
     percentage_figures,
 )
 from tree6g.calibrate.station_model import Clocks, StationModel
@@ -36,7 +38,6 @@ DRAWS: Final = 5  # each leaves out a fifth of the stations, each station once
 BARS: Final[Mapping[str, float]] = {SAME: 0.03, UNSEEN: 0.09}  # mean error to stay below
 _MISS_FRAC: Final = 0.25  # a station whose mean error is larger is printed
 _RESAMPLES: Final = 1000
-_RESAMPLED_FITS: Final = 40
 _DRAWN_POINTS: Final = 600
 _SEED: Final = 6
 
@@ -85,10 +86,11 @@ def validate(files: Sequence[Path], *, fit: Path | None = None) -> Validation:
     """
     if len(files) != 1:
         raise DataError(f"expected one folder of counters; got {len(files)} paths.")
-    read = read_counters(Path(files[0]))
-    fitted_on = read if fit is None else read_counters(Path(fit))
+    folders = read_all([*files, *(() if fit is None else (fit,))], read_counters)
+    read, fitted_on = folders[0], folders[-1]
     scale, modes = power_scale(fitted_on), fitted_on.active_modes()
     tested = counters(read, scale=scale, modes=modes)
+    problems = tested.problems
     if fit is None:
         clocks = station_model.read_clocks(tested)
         model = station_model.fit(tested, clocks)
@@ -97,7 +99,9 @@ def validate(files: Sequence[Path], *, fit: Path | None = None) -> Validation:
         known = counters(fitted_on, scale=scale, modes=modes)
         model = station_model.fit(known, station_model.read_clocks(known))
         judged = [*_other_folder(known, tested, model)]
-    return _validation(judged, model, tested.problems)
+        problems += tuple(f"{fit}: {problem}" for problem in known.problems)
+        problems += _overlap(known, tested)
+    return _validation(judged, model, problems, other_folder=fit is not None)
 
 
 def fit(folder: Path) -> Fit:
@@ -118,12 +122,22 @@ def fit(folder: Path) -> Fit:
     rows = known.paired(model.offsets_s(known.stations))
     predicted = _predicted(model, known, rows, own=False)
     error = percentage_figures(rows.energy, predicted)["mape_frac"]
-    constants = (*_clock_constants(model), *_configuration_constants(model, known, rows))
+    constants = (
+        *station_constants.clocks(model),
+        *station_constants.configurations(model, known, rows),
+    )
     problems = known.problems
     if scale is None:
         problems += ("TXpower is no dBm in any reading: configurations are not scaled by it",)
     return Fit(
-        kind="base-station", rows=len(rows), error=error, constants=constants, problems=problems
+        kind="base-station",
+        rows=len(rows),
+        error=error,
+        constants=constants,
+        headline=f"Base stations: {model.shared_constants:,} constants of {len(model.index[-1]):,} "
+        f"configurations fitted to {len(rows):,} hours of {len(model.fitted):,} stations; mean "
+        f"error on the same hours {percent(error)}, with no constants of single stations.",
+        problems=problems,
     )
 
 
@@ -185,6 +199,26 @@ def _other_folder(known: Counters, tested: Counters, model: StationModel) -> Ite
             yield _judged(group, model, tested, own, known, fitted)
 
 
+def _overlap(known: Counters, tested: Counters) -> tuple[str, ...]:
+    """Tested rows that were fitted as well, in a line that says so."""
+
+    def rows(of: Counters) -> set[tuple[str, int]]:
+        names = of.stations.names
+        pairs = zip(of.energy_station.tolist(), of.energy_time_s.tolist(), strict=True)
+        return {(names[station], time_s) for station, time_s in pairs}
+
+    own = rows(tested)
+    both = len(own & rows(known))
+    if not both:
+        return ()
+    return (
+        (
+            f"{both:,} of {len(own):,} tested energies were fitted as well: their errors are "
+            "those of a fit, not of a prediction"
+        ),
+    )
+
+
 def _known_unit(model: StationModel, tested: Counters) -> Mask:
     return np.array([unit in model.radio_units for unit in tested.stations.radio_unit])
 
@@ -216,33 +250,57 @@ def _judged(
 
 
 def _validation(
-    judged: Sequence[Judged], model: StationModel, problems: tuple[str, ...]
+    judged: Sequence[Judged],
+    model: StationModel,
+    problems: tuple[str, ...],
+    *,
+    other_folder: bool,
 ) -> Validation:
     if not judged:
         raise DataError("expected energies with a load of the same hour to predict; got none.")
     names = list(dict.fromkeys(j.group for j in judged))
     parts = {name: [j for j in judged if j.group == name] for name in names}
     draws = [j for j in judged if j.draw is not None]
-    groups = [_group(name, own) for name, own in parts.items()]
-    groups += [_group(f"{j.group}, draw {j.draw}", [j], interval=False) for j in draws]
-    tested = [j for j in judged if j.group != UNSEEN_UNIT] or list(judged)
+    said = station_words.groups(other_folder=other_folder)
+    groups = [_group(name, own, words=said[name]) for name, own in parts.items()]
+    groups += [
+        _group(f"{j.group}, draw {j.draw}", [j], words=f"{said[j.group]}, draw {n}", interval=False)
+        for n, j in enumerate(draws, start=1)
+    ]
     missed = [
         f"{g.name}: mean error {g.figures['mape_frac']:.2%}, expected at most {BARS[g.name]:.0%}"
         for g in groups
         if g.figures["mape_frac"] > BARS.get(g.name, np.inf)
     ]
+    first = groups[0]  # no mixture of groups: the figures of the first one that there is
     return Validation(
         kind="base-station",
-        rows=sum(len(j.rows) for j in judged),
-        fitted_constants=model.shared_constants + len(model.clock) + len(model.alone),
-        figures=percentage_figures(*_joined(tested)),
+        rows=_distinct(judged),
+        title="Base stations",
+        headline=station_words.headline(groups[: len(parts)], model.clock),
+        about=station_words.about(BARS, groups[: len(parts)], other_folder=other_folder),
+        fitted_constants=int(first.figures["fitted_constants"]),
+        figures_of=first.name,
+        figures={
+            k: v for k, v in first.figures.items() if k not in ("fitted_constants", "stations")
+        },
         groups=tuple(groups),
-        baselines=tuple(b for name, own in parts.items() for b in _baselines(name, own)),
+        baselines=tuple(
+            b for name, own in parts.items() for b in _baselines(name, own, said[name])
+        ),
         misses=tuple(_misses(judged)),
-        constants=_clock_constants(model),
+        misses_are=f"Stations with a mean error above {percent(_MISS_FRAC)}",
+        constants=station_constants.clocks(model),
         problems=(*problems, *missed),
-        curves=tuple(curve for name, own in parts.items() for curve in _curves(name, own)),
+        plots=_plots({said[name]: own for name, own in parts.items()}),
     )
+
+
+def _distinct(judged: Sequence[Judged]) -> int:
+    """Measured rows that were predicted, each counted once however often that was."""
+    station = np.concatenate([j.rows.station for j in judged])
+    time_s = np.concatenate([j.rows.time_s for j in judged])
+    return len(np.unique(np.stack([station, time_s]), axis=1).T)
 
 
 def _joined(judged: Sequence[Judged]) -> tuple[FloatArray, FloatArray]:
@@ -251,14 +309,14 @@ def _joined(judged: Sequence[Judged]) -> tuple[FloatArray, FloatArray]:
     return measured, np.concatenate([j.predicted for j in judged])
 
 
-def _group(name: str, judged: Sequence[Judged], *, interval: bool = True) -> Group:
+def _group(name: str, judged: Sequence[Judged], *, words: str = "", interval: bool = True) -> Group:
     measured, predicted = _joined(judged)
     figures = percentage_figures(measured, predicted)
     figures["fitted_constants"] = max(j.constants for j in judged)
     figures["stations"] = len({j.stations[s] for j in judged for s in np.unique(j.rows.station)})
     if interval:
         figures["mape_frac_low"], figures["mape_frac_high"] = _interval(judged)
-    return Group(name=name, rows=len(measured), figures=figures)
+    return Group(name=name, rows=len(measured), figures=figures, words=words)
 
 
 def _interval(judged: Sequence[Judged]) -> tuple[float, float]:
@@ -274,12 +332,17 @@ def _interval(judged: Sequence[Judged]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _baselines(name: str, judged: Sequence[Judged]) -> Iterator[Group]:
+def _baselines(name: str, judged: Sequence[Judged], words: str) -> Iterator[Group]:
     measured, _ = _joined(judged)
     for baseline in judged[0].baselines:
         predicted = np.concatenate([j.baselines[baseline] for j in judged])
         figures = percentage_figures(measured, predicted)
-        yield Group(name=f"{name}: {baseline}", rows=len(measured), figures=figures)
+        yield Group(
+            name=f"{name}: {baseline}",
+            rows=len(measured),
+            figures=figures,
+            words=f"{words}: {baseline}",
+        )
 
 
 def _misses(judged: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -302,75 +365,29 @@ def _misses(judged: Sequence[Judged]) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda m: (order[m["group"]], -float(m["mape_frac"])))
 
 
-def _clock_constants(model: StationModel) -> tuple[Constant, ...]:
-    """The offsets in seconds: energy stamped t belongs to the load stamped t + offset."""
-    blocks = {
-        f"{b.first} to {b.last} ({b.agreeing} of {b.telling} agree)": b.offset_s
-        for b in model.clock
-    }
-    alone = {f"{name} alone": offset_s for name, offset_s in model.alone.items()}
-    found = {**blocks, **alone}
-    return tuple(Constant(name=f"clock_offset_s, {n}", value=float(v)) for n, v in found.items())
+def _plots(parts: Mapping[str, Sequence[Judged]]) -> tuple[Plot, ...]:
+    joined = {name: _joined(own) for name, own in parts.items()}
+    cloud = [_cloud(name, *values) for name, values in joined.items()]
+    share = [_share(name, *values) for name, values in joined.items()]
+    return station_words.plots(cloud, share)
 
 
-def _configuration_constants(
-    model: StationModel, known: Counters, rows: Rows
-) -> Iterator[Constant]:
-    """Energy of each configuration at no load, what full load adds, what saving modes add."""
-    stations = known.stations
-    labels = [label[-1] for label in stations.labels]
-    kinds = {label: labels.index(label) for label in labels}
-    places = np.array(list(kinds.values()))
-    best = model.constants(stations, own=False)[places]
-    drawn = station_model.resampled(model, stations, rows, _RESAMPLED_FITS)[:, places]
-    active = np.zeros((len(labels), best.shape[1]), dtype=bool)
-    np.logical_or.at(active, rows.station, rows.feature != 0)
-    for i, (label, s) in enumerate(kinds.items()):
-        same = [label == other for other in labels]
-        for what, columns, by in _parts(known, s):
-            if active[same][:, columns].any():
-                values = by * drawn[:, i, columns].sum(axis=1)
-                yield _constant(f"{label}: {what}", by * float(best[i, columns].sum()), values)
-
-
-def _parts(known: Counters, station: int) -> Iterator[tuple[str, list[int], float]]:
-    """What is told of a configuration: its words, its columns of constants, their scale."""
-    static = float(known.stations.static[station])
-    dynamic = float(known.stations.dynamic[station])
-    yield "at no load", [0], static
-    yield "full load adds", [1, 3], dynamic
-    yield "full load of a further cell of 2 x 46 dBm adds", [2], 1.0
-    for i, mode in enumerate(known.modes):
-        yield f"{mode} adds", [len(fitted_station.FEATURES) + i], static
-
-
-def _constant(name: str, value: float, resampled: FloatArray) -> Constant:
-    """A constant with 1.96 standard deviations of fits to resampled stations either side."""
-    reach = 1.96 * float(np.std(resampled))
-    return Constant(name=name, value=value, low=value - reach, high=value + reach)
-
-
-def _curves(name: str, judged: Sequence[Judged]) -> Iterator[Curve]:
-    """Predicted over measured, some rows of all; and the share of rows below each error."""
-    measured, predicted = _joined(judged)
+def _cloud(name: str, measured: FloatArray, predicted: FloatArray) -> Curve:
+    """Predicted over measured, some rows of all."""
     some = np.linspace(0, len(measured) - 1, min(len(measured), _DRAWN_POINTS)).astype(int)
     order = some[np.argsort(measured[some])]
-    yield Curve(
-        panel=f"Energy of an hour, {name}",
-        name="station-hours",
-        x_label="measured (unit of the file)",
-        y_label="predicted",
+    return Curve(
+        panel=name,
+        name="an hour of a station",
         x=measured[order],
         y=predicted[order],
         reference=measured[order],
         form="points",
     )
+
+
+def _share(name: str, measured: FloatArray, predicted: FloatArray) -> Curve:
+    """The share of rows below each error."""
     share = np.linspace(0.0, 0.99, 100)
-    yield Curve(
-        panel="Share of rows with a smaller error",
-        name=name,
-        x_label="absolute percentage error (%)",
-        y_label="rows below (%)",
-        x=100.0 * np.quantile(np.abs(predicted - measured) / measured, share),
-        y=100.0 * share,
-    )
+    error = 100.0 * np.quantile(np.abs(predicted - measured) / measured, share)
+    return Curve(panel="", name=name, x=error, y=100.0 * share)

@@ -17,9 +17,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.calibrate.columns import Columns, raise_all, read_columns
-from tree6g.calibrate.result import Curve, Group, Validation
-from tree6g.calibrate.setup import METRICS, percentiles_db, release_of, setup
+from tree6g.calibrate.columns import Columns, raise_all, read_all, read_columns
+from tree6g.calibrate.result import Curve, Group, Plot, Validation, percent
+from tree6g.calibrate.setup import METRICS, Setup, percentiles_db, release_of, setup
 from tree6g.errors import DataError
 from tree6g.radio.pathloss import FloatArray
 
@@ -89,49 +89,120 @@ def validate(files: Sequence[Path], *, seeds: int = SEEDS, drops: int = DROPS) -
             f"Expected at least one file, seed and drop; got {len(files)}, {seeds} and {drops}. "
             "Give one of each or more."
         )
-    bands = [band for file in files for band in _bands(Path(file), seeds, drops)]
+    known = read_all(files, _cases)
+    bands = [band for case in known for band in _bands(case, seeds, drops)]
+    if not bands:
+        raise DataError("Expected values at cdf_percent 5, 10, ..., 95; got blanks alone.")
     by_seed = [_group(f"seed {n}", bands, n) for n in range(seeds)]
     by_curve = [_group(f"{b.scenario} {LABEL[b.metric]}", [b]) for b in bands]
     whole = _group("all", bands)
     return Validation(
         kind="calibration",
         rows=whole.rows,
+        title="Calibration",
+        headline=_headline(whole, by_seed),
+        about=_about(seeds, drops),
+        unit="db",
         figures=whole.figures,
         groups=(*by_seed, *by_curve),
         misses=tuple(miss for band in bands for miss in _misses(band)),
+        misses_are="Percentiles outside the companies' range",
         problems=tuple(problem for group in by_seed for problem in _problems(group)),
-        curves=tuple(_curve(band) for band in bands),
+        plots=_plots(bands),
     )
 
 
-def _bands(file: Path, seeds: int, drops: int) -> list[Band]:
-    """Simulate what a file asks for."""
+def _headline(whole: Group, by_seed: Sequence[Group]) -> str:
+    """How many percentiles of each seed are inside, and how far we are from the mean."""
+    inside = sorted({round(g.rows * g.figures["inside_range_frac"]) for g in by_seed})
+    count = " to ".join(f"{n:,}" for n in dict.fromkeys((inside[0], inside[-1])))
+    seeds = f"for each of {len(by_seed)} seeds" if len(by_seed) > 1 else "with one seed"
+    return (
+        f"Calibration: {count} of {whole.rows:,} percentiles inside the companies' range {seeds}; "
+        f"deviation from their mean {whole.figures['mean_abs_error']:.2f} dB on average, "
+        f"{whole.figures['max_abs_error']:.2f} dB at most."
+    )
+
+
+def _about(seeds: int, drops: int) -> tuple[str, ...]:
+    return (
+        (
+            "Compared: percentiles of coupling gain, SIR and SINR over the terminals of a "
+            "network with those that the companies of 3GPP found when they calibrated their own "
+            f"simulators. Ours are averages of {drops} random drops of terminals, once for each "
+            f"seed ({seeds})."
+        ),
+        (
+            f"Passes: every seed with {percent(INSIDE_FRAC)} or more of its percentiles inside the "
+            f"range from the least to the greatest company, none more than {OUTSIDE_DB} dB "
+            f"outside, and at most {DEVIATION_DB} dB from the companies' mean on average."
+        ),
+        (
+            "Fitted: nothing. Propagation, antennas and layouts are those of TR 38.901 and of the "
+            "calibration's own assumptions."
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _File:
+    """What a file asks for: its table, metrics, and the set-up of each scenario."""
+
+    table: Columns
+    metrics: tuple[str, ...]
+    cases: Mapping[str, Setup]
+
+
+def _cases(file: Path) -> _File:
+    """Read a file and find the set-ups that it names."""
     table, metrics = _read(file)
     names = list(dict.fromkeys(table.text["scenario"]))
     glass = release_of(names)
     cases = {name: setup(name, glass=glass) for name in names}
-    raise_all(file, [_unknown(name) for name, case in cases.items() if case is None])
-    named = np.array(table.text["scenario"])
-    wanted = np.isin(table.number["cdf_percent"], PERCENT)
-    bands: list[Band] = []
-    for name, case in cases.items():
-        rows = np.flatnonzero((named == name) & wanted)
-        if case is None or not rows.size:
-            continue
-        percent = table.number["cdf_percent"][rows]
-        ours_db = np.stack(
-            [
-                percentiles_db(case, _generator(name, n), percent=percent, drops=drops)
-                for n in range(seeds)
-            ]
-        )  # [seed, metric, percentile]
-        each = [_band(table, name, m, rows, ours_db[:, METRICS.index(m)]) for m in metrics]
-        bands += [band for band in each if band.percent.size]
-    if not bands:
+    unknown = [_unknown(name) for name, case in cases.items() if case is None]
+    raise_all(file, [*unknown, *_disordered(table, metrics)])
+    if not np.isin(table.number["cdf_percent"], PERCENT).any():
         raise DataError(
             f"Expected rows at cdf_percent 5, 10, ..., 95; {file} has none. Give its percentiles "
             "in percent."
         )
+    known = {name: case for name, case in cases.items() if case is not None}
+    return _File(table=table, metrics=tuple(metrics), cases=known)
+
+
+def _disordered(table: Columns, metrics: Sequence[str]) -> list[str]:
+    """Rows whose mean is not between least and greatest."""
+    faults = []
+    for metric in metrics:
+        mean_db, low_db, high_db = (table.number[f"{metric}_{edge}"] for edge in EDGES)
+        faults += [
+            f"line {n + 2}: {metric} must have min <= mean <= max; got {low_db[n]:g}, "
+            f"{mean_db[n]:g}, {high_db[n]:g}"
+            for n in np.flatnonzero((low_db > mean_db) | (mean_db > high_db))
+        ]
+    return faults
+
+
+def _bands(file: _File, seeds: int, drops: int) -> list[Band]:
+    """Simulate what a file asks for."""
+    named = np.array(file.table.text["scenario"])
+    wanted = np.isin(file.table.number["cdf_percent"], PERCENT)
+    bands: list[Band] = []
+    for name, case in file.cases.items():
+        rows = np.flatnonzero((named == name) & wanted)
+        if not rows.size:
+            continue
+        at = file.table.number["cdf_percent"][rows]
+        ours_db = np.stack(
+            [
+                percentiles_db(case, _generator(name, n), percent=at, drops=drops)
+                for n in range(seeds)
+            ]
+        )  # [seed, metric, percentile]
+        each = [
+            _band(file.table, name, m, rows, ours_db[:, METRICS.index(m)]) for m in file.metrics
+        ]
+        bands += [band for band in each if band.percent.size]
     return bands
 
 
@@ -225,17 +296,48 @@ def _misses(band: Band) -> list[Mapping[str, Any]]:
     ]
 
 
-def _curve(band: Band) -> Curve:
-    """Our mean over the seeds on the companies' band, over the percentiles."""
+def _plots(bands: Sequence[Band]) -> tuple[Plot, ...]:
+    """Our curves on the companies' range, and what both are above the companies' mean."""
+    columns = len(dict.fromkeys(band.metric for band in bands))
+    words = "Each panel is one quantity of one scenario. Our line stays inside the grey band where "
+    words += "it passes: the band reaches from the least to the greatest company, dashes are their "
+    return (
+        Plot(
+            name="calibration-curves",
+            title="Our distributions on the range of the companies",
+            reads=f"{words}mean. To the right, terminals with better links.",
+            x_label="terminals below (%)",
+            y_label="value (dB)",
+            curves=tuple(_curve(band, 0.0 * band.mean_db) for band in bands),
+            columns=columns,
+            reference="mean of the companies",
+            accepted="from the least to the greatest company",
+        ),
+        Plot(
+            name="calibration-deviations",
+            title="The same, above the mean of the companies",
+            reads=f"{words}mean, here taken off everything, which shows small distances.",
+            x_label="terminals below (%)",
+            y_label="above the mean of the companies (dB)",
+            curves=tuple(_curve(band, band.mean_db) for band in bands),
+            columns=columns,
+            reference="mean of the companies",
+            accepted="from the least to the greatest company",
+        ),
+    )
+
+
+def _curve(band: Band, less_db: FloatArray) -> Curve:
+    """Our mean over the seeds on the companies' band, over the percentiles, less some value."""
     order = np.argsort(band.percent)
+    ours_db = band.ours_db.mean(axis=0)
+    short = {"coupling_gain_db": "gain"}.get(band.metric, LABEL[band.metric])
     return Curve(
-        panel=f"{band.scenario} {LABEL[band.metric]}",
-        name="tree6g",
-        x_label="terminals below (%)",
-        y_label=f"{LABEL[band.metric]} (dB)",
+        panel=f"{band.scenario}: {short}",
+        name="tree6g, mean of the seeds",
         x=band.percent[order],
-        y=band.ours_db.mean(axis=0)[order],
-        reference=band.mean_db[order],
-        low=band.low_db[order],
-        high=band.high_db[order],
+        y=(ours_db - less_db)[order],
+        reference=(band.mean_db - less_db)[order],
+        low=(band.low_db - less_db)[order],
+        high=(band.high_db - less_db)[order],
     )

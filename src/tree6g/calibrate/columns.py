@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from tree6g.errors import DataError
 from tree6g.radio.pathloss import FloatArray
 
 SHOWN: Final = 10
+
+Read = TypeVar("Read")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +34,12 @@ class Columns:
 
 
 def read_columns(
-    file: Path, text: Sequence[str], numbers: Sequence[str], *, optional: Sequence[str] = ()
+    file: Path,
+    text: Sequence[str],
+    numbers: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    check: Callable[[Columns], Sequence[str]] | None = None,
 ) -> Columns:
     """Read the named columns; others are passed over.
 
@@ -41,6 +48,7 @@ def read_columns(
         text: Columns of words.
         numbers: Columns of numbers.
         optional: Columns of numbers that may be missing, or empty in some rows.
+        check: Says what else is wrong, in columns where NaN stands for what is no number.
 
     Raises:
         DataError: The file cannot be read, columns are missing, or values are not finite numbers.
@@ -51,8 +59,13 @@ def read_columns(
             titles = [title.strip() for title in reader.fieldnames or ()]
             reader.fieldnames = titles
             rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"Expected a CSV file; {file} cannot be read: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"Expected a CSV file; {file} cannot be read: it is no text in UTF-8. Save it as CSV."
+        ) from error
+    except (OSError, csv.Error) as error:
+        what = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise DataError(f"Expected a CSV file; {file} cannot be read: {what}.") from error
     missing = [name for name in (*text, *numbers) if name not in titles]
     if missing:
         raise DataError(
@@ -67,8 +80,27 @@ def read_columns(
     for name in optional:
         if name in titles:
             values[name] = _numbers(rows, name, problems, may_be_empty=True)
-    raise_all(file, problems)
-    return Columns(text=words, number=values, rows=len(rows))
+    table = Columns(text=words, number=values, rows=len(rows))
+    raise_all(file, [*problems, *(check(table) if check else ())])
+    return table
+
+
+def read_all(files: Sequence[Path], read: Callable[[Path], Read]) -> list[Read]:
+    """Read every file, and tell the faults of all of them at once.
+
+    Raises:
+        DataError: Files that cannot be read as what they should be.
+    """
+    found: list[Read] = []
+    faults: list[str] = []
+    for file in files:
+        try:
+            found.append(read(Path(file)))
+        except DataError as error:
+            faults.append(str(error))
+    if faults:
+        raise DataError("\n".join(faults))
+    return found
 
 
 def raise_all(file: Path, problems: Sequence[str]) -> None:
@@ -81,7 +113,8 @@ def raise_all(file: Path, problems: Sequence[str]) -> None:
         return
     more = f"\n- and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
     listed = "\n- ".join(problems[:SHOWN])
-    raise DataError(f"{file} has {len(problems)} faults; correct them:\n- {listed}{more}")
+    count = "1 fault; correct it" if len(problems) == 1 else f"{len(problems)} faults; correct them"
+    raise DataError(f"{file} has {count}:\n- {listed}{more}")
 
 
 def _numbers(

@@ -52,8 +52,12 @@ def validate(
     foreign = [f"--{name}" for name in wanted if name not in found.options]
     if foreign:
         raise ScenarioError(f"{', '.join(foreign)} does not apply to {kind}; leave it out.")
-    result: Validation = _loaded(found)(files, **wanted)
-    return result
+    once = list({Path(file).resolve(): file for file in reversed(files)}.values())[::-1]
+    result: Validation = _loaded(found)(once, **wanted)
+    if len(once) == len(files):
+        return result
+    twice = f"{len(files) - len(once)} of the paths were named twice: their rows count once"
+    return dataclasses.replace(result, problems=(*result.problems, twice))
 
 
 def fit(kind: str, path: Path) -> Fit:

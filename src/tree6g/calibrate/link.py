@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.calibrate.columns import Columns, raise_all, read_columns
-from tree6g.calibrate.result import Constant, Curve, Group, Validation
+from tree6g.calibrate.columns import Columns, raise_all, read_all, read_columns
+from tree6g.calibrate.result import Constant, Curve, Group, Plot, Validation
 from tree6g.errors import DataError
 from tree6g.radio import bler
 from tree6g.radio.mcs import McsTable, mcs_table
@@ -48,6 +48,25 @@ class _Curve:
     error_db: FloatArray  # of the points within INFORMATIVE
 
 
+ABOUT: Final = (
+    (
+        "Compared: the share of blocks that are not decoded at a SNR, modulation, code rate and "
+        "block size with curves of link-level simulations. Also told is how far the curves lie "
+        "apart along the axis of the SNR, from their points between 0.3 % and 99.7 %."
+    ),
+    (
+        f"Passes: a curve of blocks of {LONG_BIT:g} bits or more whose points are at most "
+        f"{BAR_DB} dB apart. Of short blocks nothing is demanded: the theory is one of long "
+        "blocks."
+    ),
+    (
+        f"Fitted: {FITTED_CONSTANTS} constants for all curves together, a loss in SNR and a "
+        "width, to 1,819 points of curves simulated with Sionna. Curves that are not those are a "
+        "test of the model; those themselves show how well two constants describe them."
+    ),
+)
+
+
 def validate(files: Sequence[Path]) -> Validation:
     """Compare block error rates with curves of link-level simulations.
 
@@ -61,7 +80,7 @@ def validate(files: Sequence[Path]) -> Validation:
     """
     if not files:
         raise DataError("expected a file of block error rates; got none. Name a CSV file.")
-    found = [curve for file in files for curve in _curves(file)]
+    found = [curve for curves in read_all(files, _curves) for curve in curves]
     rows = sum(curve.measured.size for curve in found)
     sizes = sorted({curve.block_bit for curve in found})
     groups = [_group(f"{size:g} bit", [c for c in found if c.block_bit == size]) for size in sizes]
@@ -69,6 +88,10 @@ def validate(files: Sequence[Path]) -> Validation:
     return Validation(
         kind="bler",
         rows=rows,
+        title="Block error rates",
+        headline=_headline(found),
+        about=ABOUT,
+        unit="frac",
         fitted_constants=FITTED_CONSTANTS,
         figures=_figures(found),
         groups=tuple(groups),
@@ -76,9 +99,12 @@ def validate(files: Sequence[Path]) -> Validation:
                          figures={"mean_abs_error": float(step.mean()),
                                   "max_abs_error": float(step.max())}),),
         misses=tuple(_misses(found)),
-        constants=(Constant(name="gap_db", value=bler.GAP_DB),
-                   Constant(name="spread", value=bler.SPREAD)),
-        curves=tuple(_drawn(found)),
+        misses_are=f"Curves of blocks of {LONG_BIT:g} bits or more that are over {BAR_DB} dB off",
+        constants=(Constant(name="gap_db", value=bler.GAP_DB,
+                            words=f"Loss in SNR against the theory: {bler.GAP_DB} dB"),
+                   Constant(name="spread", value=bler.SPREAD,
+                            words=f"Width of the transition: {bler.SPREAD} times the theory's")),
+        plots=(_plot(found),),
     )  # fmt: skip
 
 
@@ -152,6 +178,39 @@ def _misses(found: Sequence[_Curve]) -> list[dict[str, str | float]]:
     return [{"curve": name, "error_db": error} for name, error in worst if error > BAR_DB]
 
 
+def _headline(found: Sequence[_Curve]) -> str:
+    """The error of the rate in percentage points, that of the SNR for long blocks and short."""
+    rows = sum(c.measured.size for c in found)
+    error = float(np.mean(np.concatenate([np.abs(c.modelled - c.measured) for c in found])))
+    said = [
+        f"Block error rates: {rows:,} points, {100 * error:.2g} percentage points off on average"
+    ]
+    for words, wanted in (("of", True), ("below", False)):
+        own = [c.error_db for c in found if (c.block_bit >= LONG_BIT) == wanted]
+        error_db = np.abs(np.concatenate(own or [np.empty(0)]))
+        if error_db.size:
+            more = " or more" if wanted else ""
+            said.append(
+                f"blocks {words} {LONG_BIT:g} bits{more} {np.median(error_db):.2f} dB in SNR "
+                f"(median), {error_db.max():.2f} dB at most"
+            )
+    return "; ".join(said) + "."
+
+
+def _plot(found: Sequence[_Curve]) -> Plot:
+    return Plot(
+        name="snr-error",
+        title="SNR that our block error rates need above that of the file",
+        reads="Each cross is one modulation and code rate: the median over its points. Crosses on "
+        f"zero agree; the grey band is {BAR_DB} dB either side.",
+        x_label="information bits per symbol",
+        y_label="ours - file, at equal error rate (dB)",
+        curves=tuple(_drawn(found)),
+        columns=2,
+        accepted=f"{BAR_DB} dB either side",
+    )
+
+
 def _drawn(found: Sequence[_Curve]) -> list[Curve]:
     """Median error of the SNR of every curve, over the bits that its scheme carries."""
     drawn = []
@@ -160,9 +219,12 @@ def _drawn(found: Sequence[_Curve]) -> list[Curve]:
             (c.efficiency, float(np.median(c.error_db)))
             for c in found if c.block_bit == size and c.error_db.size
         ]).reshape(-1, 2)  # fmt: skip
+        if not len(pairs):
+            continue
+        edge_db = np.full(len(pairs), BAR_DB)
+        pairs = pairs[np.argsort(pairs[:, 0])]
         drawn.append(Curve(
-            panel=f"Blocks of {size:g} bit", name="model - curve",
-            x_label="information bits per symbol", y_label="error of the SNR at equal BLER (dB)",
-            x=pairs[:, 0], y=pairs[:, 1], reference=np.zeros(len(pairs)), form="points",
+            panel=f"blocks of {size:g} bits", name="modulation and code rate",
+            x=pairs[:, 0], y=pairs[:, 1], low=-edge_db, high=edge_db, form="points",
         ))  # fmt: skip
     return drawn

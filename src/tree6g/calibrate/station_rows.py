@@ -19,6 +19,7 @@ IntArray = NDArray[np.int64]
 LEVELS: Final = ("all", "mode", "radio unit", "layout", "configuration")
 _PLAUSIBLE_DBM: Final = (20.0, 70.0)  # transmit power of a cell, from a small one to an array
 _STEP_ERROR: Final = 0.01
+_SHOWN: Final = 5  # names of stations in a note
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -150,7 +151,10 @@ def counters(files: CounterFiles, *, scale: float | None, modes: tuple[str, ...]
     for table, what in ((files.load, "load"), (files.energy, "energy")):
         lacking = {*table["BS"]} - {*files.info["BS"]}
         if lacking:
-            problems.append(f"{len(lacking):,} stations with {what} but without a row in bs_info")
+            problems.append(_left_out(lacking, f"with {what} but without a row in bs_info"))
+    idle = ({*files.energy["BS"]} & {*files.info["BS"]}) - {*files.load["BS"]}
+    if idle:
+        problems.append(_left_out(idle, "with energy but without load"))
     if not known:
         raise DataError(
             "expected stations with configuration, load and energy; "
@@ -177,6 +181,14 @@ def counters(files: CounterFiles, *, scale: float | None, modes: tuple[str, ...]
         modes=modes,
         problems=tuple(problems),
     )
+
+
+def _left_out(names: set[str], what: str) -> str:
+    """Stations that are not used and why, a few of them by name."""
+    shown = sorted(map(str, names), key=name_order)[:_SHOWN]
+    stations = "station" if len(names) == 1 else "stations"
+    more = ", ..." if len(names) > len(shown) else ""
+    return f"{len(names):,} {stations} {what}: left out ({', '.join(shown)}{more})"
 
 
 def _by_name(table: Columns, index: dict[str, int]) -> dict[str, IntArray]:

@@ -25,10 +25,9 @@ def fit(kind: KindName, path: Data, *, as_json: options.Json = False) -> None:
     if as_json:
         print_json(fitted.to_dict())
         return
-    from tree6g.report.validation import constant_lines
+    from tree6g.report.validation import fit_lines
 
-    typer.echo(f"{fitted.kind}: {fitted.rows:,} rows, mean error {fitted.error:.2%}")
-    for line in constant_lines(fitted.constants):
+    for line in fit_lines(fitted):
         typer.echo(line)
     for problem in fitted.problems:
         typer.echo(f"note: {problem}")

@@ -13,7 +13,7 @@ from tree6g.cli.console import print_json
 if TYPE_CHECKING:
     from tree6g.calibrate.result import Validation
 
-SHOWN = 20  # misses that are printed; --json has all
+SHOWN = 10  # misses that are printed; --json has all
 
 KindName = Annotated[
     str,
@@ -70,15 +70,17 @@ def validate(
 def _print(result: Validation) -> None:
     from tree6g.report import validation
     from tree6g.report.plaintext import to_text
+    from tree6g.report.summary import ascii_only
 
-    typer.echo(validation.takeaway(result))
-    for table in validation.error_tables(result):
+    typer.echo(ascii_only(result.headline))
+    tables = [*validation.error_tables(result), *validation.miss_tables(result, SHOWN)]
+    for table in tables:
         typer.echo(f"\n{table.title}\n{to_text(table)}")
+    if len(result.misses) > SHOWN:
+        typer.echo("--json and the tables of --out have all.")
+    if result.constants or result.problems:
+        typer.echo("")
     for line in validation.constant_lines(result.constants):
         typer.echo(line)
-    for miss in result.misses[:SHOWN]:
-        typer.echo(f"miss: {validation.miss_text(miss)}")
-    if len(result.misses) > SHOWN:
-        typer.echo(f"{len(result.misses) - SHOWN:,} more misses: --json has all.")
     for problem in result.problems:
         typer.echo(f"note: {problem}")

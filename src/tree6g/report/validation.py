@@ -1,15 +1,17 @@
-"""The page and the tables of a validation: errors by group, baselines, constants, figures."""
+"""The page and the tables of a validation: what was compared, errors, figures, misses."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from tree6g.calibrate.result import Constant, Group, Validation
+from tree6g.calibrate.result import Constant, Fit, Group, Validation
 from tree6g.report import numerals
+from tree6g.report.canvas import Drawing
 from tree6g.report.figures import validation as figures
-from tree6g.report.frame import Section, figure, page
+from tree6g.report.frame import Section, figure, page, paragraphs
 from tree6g.report.markup import Markup, tag
 from tree6g.report.tables import Cell, Column, Table, to_html
 from tree6g.report.write import ReportFiles, write_files
@@ -18,14 +20,29 @@ from tree6g.version import __version__
 _HEADS: Final[Mapping[str, str]] = {
     "mape_frac": "mean error",
     "median_ape_frac": "median error",
-    "p90_ape_frac": "90 % below",
+    "p90_ape_frac": "90 % are below",
     "within_25_frac": "within 25 %",
-    "mean_abs_error": "mean |error|",
-    "max_abs_error": "largest |error|",
-    "inside_range_frac": "inside range",
+    "mean_abs_error": "mean error",
+    "max_abs_error": "largest error",
+    "inside_range_frac": "inside",
+    "max_outside_db": "farthest outside",
+    "rms_error_db": "rms error, SNR",
+    "median_abs_error_db": "median error, SNR",
+    "max_abs_error_db": "largest error, SNR",
     "fitted_constants": "constants",
+    "cdf_percent": "percentile",
+    "group": "what",
+    "ours_db": "ours",
+    "low_db": "range from",
+    "high_db": "range to",
+    "outside_db": "outside by",
+    "d2D_m": "distance",
+    "error_db": "error",
 }
+_ABSOLUTE: Final = ("mean_abs_error", "max_abs_error")
+_SUFFIXES: Final = ("frac", "db", "m")
 _LOW, _HIGH = "_low", "_high"
+_UNIT: Final = re.compile(r"(\d) (%|dB|h)")  # a number and its unit stay on one line
 
 
 def write_validation(result: Validation, out: Path) -> ReportFiles:
@@ -39,22 +56,12 @@ def write_validation(result: Validation, out: Path) -> ReportFiles:
         LedgerError: The folder cannot be written.
     """
     stamp = f"tree6g {__version__}, validate {result.kind}, {result.rows:,} rows"
-    drawings = figures.drawings(result.curves, stamp=stamp)
-    tables = [*error_tables(result), *constant_tables(result)]
-    curves = [figure(d, d.description) for d in drawings]
-    curves = curves or [tag("p", "There is no curve to draw.")]
-    notes = [tag("li", note) for note in (*map(miss_text, result.misses), *result.problems)]
-    sections = [
-        Section(id="errors", short="Errors", title="Errors", body=[to_html(t) for t in tables]),
-        Section(id="curves", short="Figures", title="Figures", body=curves),
-    ]
-    if notes:
-        body = [tag("ul", *notes)]
-        sections.append(Section(id="notes", short="Misses", title="Misses and notes", body=body))
+    drawings = figures.drawings(result.plots, stamp=stamp)
+    tables = [*error_tables(result), *constant_tables(result), *miss_tables(result)]
     html = page(
         title=f"tree6g: validation of {result.kind}",
         header=_header(result),
-        sections=sections,
+        sections=_sections(result, drawings),
         footer=[stamp, "This page loads nothing from the web."],
     )
     return write_files(
@@ -62,27 +69,14 @@ def write_validation(result: Validation, out: Path) -> ReportFiles:
     )
 
 
-def takeaway(result: Validation) -> str:
-    """The sentence that a reader takes away."""
-    said = [
-        f"{_head(name)} {_shown(name, value)}"
-        for name, value in result.figures.items()
-        if name in _HEADS
-    ]
-    fitted = f"{result.fitted_constants:,}" if result.fitted_constants else "no"
-    return (
-        f"{result.kind}: {result.rows:,} rows, {fitted} fitted constants; "
-        f"{numerals.listing(said) or 'no figure'}."
-    )
-
-
 def error_tables(result: Validation) -> list[Table]:
     """Errors by group, and those of simpler models on the same rows."""
     tables = []
     if result.groups:
-        tables.append(_table("groups", "Errors by group", result.groups))
+        tables.append(_table("groups", "Errors by group", result.groups, result))
     if result.baselines:
-        tables.append(_table("baselines", "Errors of simpler models", result.baselines))
+        title = "Errors of simpler models on the same rows"
+        tables.append(_table("baselines", title, result.baselines, result))
     return tables
 
 
@@ -98,32 +92,103 @@ def constant_tables(result: Validation) -> list[Table]:
     return [Table(name="constants", title="Fitted constants", columns=columns, rows=rows)]
 
 
-def constant_lines(constants: Sequence[Constant]) -> list[str]:
-    """One line per constant, with its interval where there is one."""
-    return [_constant_line(c) for c in constants]
-
-
-def miss_text(miss: Mapping[str, Any]) -> str:
-    """A miss in one line: what identifies it, then its figures."""
-    return ", ".join(
-        f"{name} {value if isinstance(value, str) else _shown(name, float(value))}"
-        for name, value in miss.items()
-        if value is not None
+def miss_tables(result: Validation, limit: int | None = None) -> list[Table]:
+    """The misses, in one table if there are any; `limit` keeps the first."""
+    misses = result.misses[:limit]
+    if not misses:
+        return []
+    keys = list(dict.fromkeys(name for miss in misses for name in miss))
+    units = {k: _unit(k, result) for k in keys}
+    columns = tuple(
+        Column(
+            key=k,
+            head=_head(k),
+            unit=None if any(isinstance(miss.get(k), str) for miss in misses) else units[k],
+        )
+        for k in keys
     )
+    count = len(result.misses)
+    some = f", the first {len(misses):,} of {count:,}" if len(misses) < count else f": {count:,}"
+    words = {g.name: g.words for g in result.groups if g.words}
+    rows = tuple(tuple(words.get(str(miss.get(k)), miss.get(k)) for k in keys) for miss in misses)
+    return [Table(name="misses", title=result.misses_are + some, columns=columns, rows=rows)]
 
 
-def _constant_line(constant: Constant) -> str:
-    line = f"{constant.name}: {constant.value:.6g}"
+def constant_lines(constants: Sequence[Constant]) -> list[str]:
+    """Constants as lines: in words, or under the name of the thing that several belong to."""
+    lines: list[str] = []
+    shown = ""
+    for constant in constants:
+        thing, _, own = constant.name.rpartition(": ")
+        if constant.words or not thing:
+            lines.append(constant.words or _constant_line(constant.name, constant))
+            continue
+        if thing != shown:
+            lines.append(f"\n{thing}")
+            shown = thing
+        lines.append("  " + _constant_line(f"{own:<50}", constant))
+    return lines
+
+
+def fit_lines(fitted: Fit) -> list[str]:
+    """A fit as lines for a terminal."""
+    return [
+        fitted.headline or f"{fitted.kind}: {fitted.rows:,} rows, mean error {fitted.error:.2%}",
+        "Constants in the unit of the file, with 95 % intervals:",
+        *constant_lines(fitted.constants),
+    ]
+
+
+def _sections(result: Validation, drawings: Sequence[Drawing]) -> list[Section]:
+    tables = [to_html(t) for t in error_tables(result)]
+    drawn: list[Markup] = []
+    for plot, drawing in zip([p for p in result.plots if p.curves], drawings, strict=True):
+        drawn.append(figure(drawing, plot.reads))
+    sections = [
+        Section(
+            id="about",
+            short="What was compared",
+            title="What was compared",
+            body=[paragraphs(*result.about)],
+        ),
+        Section(id="errors", short="Errors", title="Errors", body=tables),
+        Section(
+            id="curves",
+            short="Figures",
+            title="Figures",
+            body=drawn or [tag("p", "There is no curve to draw.")],
+        ),
+    ]
+    if result.constants:
+        lines = [tag("li", line.strip()) for line in constant_lines(result.constants)]
+        body: list[object] = [tag("ul", *lines)]
+        sections.append(Section(id="constants", short="Constants", title="Constants", body=body))
+    listed: list[object] = [to_html(t) for t in miss_tables(result)]
+    if result.problems:
+        listed.append(tag("ul", *(tag("li", note) for note in result.problems)))
+    listed = listed or [tag("p", "Nothing misses its bar, and nothing was left out.")]
+    sections.append(
+        Section(id="notes", short="Misses and notes", title="Misses and notes", body=listed)
+    )
+    return [section for section in sections if section.body]
+
+
+def _constant_line(name: str, constant: Constant) -> str:
+    line = (
+        f"{name}: {constant.value:.4g}"
+        if name == constant.name
+        else f"{name} {constant.value:>8.4g}"
+    )
     if constant.low is None or constant.high is None:
         return line
-    return f"{line} ({constant.low:.6g} to {constant.high:.6g})"
+    return f"{line}  ({constant.low:.4g} to {constant.high:.4g})"
 
 
 def _header(result: Validation) -> list[Markup]:
     return [
         tag("p", "Validation", class_="kind"),
-        tag("h1", result.kind),
-        tag("p", takeaway(result), class_="takeaway"),
+        tag("h1", result.title or result.kind),
+        tag("p", _UNIT.sub("\\1\u00a0\\2", result.headline), class_="takeaway"),
     ]
 
 
@@ -131,11 +196,22 @@ def _head(name: str) -> str:
     return _HEADS.get(name, name.removesuffix("_frac").replace("_", " "))
 
 
-def _shown(name: str, value: float) -> str:
-    return numerals.quantity(value, "frac" if name.endswith("_frac") else "")
+def _unit(name: str, result: Validation) -> str:
+    """The suffix of the unit that a figure is shown in."""
+    if name in _ABSOLUTE:
+        return result.unit
+    suffix = name.rpartition("_")[2]
+    return suffix if suffix in _SUFFIXES and "_" in name else ""
 
 
-def _table(name: str, title: str, groups: Sequence[Group]) -> Table:
+def _figure_head(name: str, result: Validation) -> str:
+    """The head of a column; errors that are no decibels say what they are."""
+    head = _head(name)
+    of = {"": ", unit of the file", "frac": " of the rate", "db": ""}[result.unit]
+    return head + of if name in _ABSOLUTE else head
+
+
+def _table(name: str, title: str, groups: Sequence[Group], result: Validation) -> Table:
     """One row per group, one column per figure; an interval is a column of words."""
     found = dict.fromkeys(figure for group in groups for figure in group.figures)
     edges = {f for f in found if f.endswith((_LOW, _HIGH))}
@@ -143,8 +219,9 @@ def _table(name: str, title: str, groups: Sequence[Group]) -> Table:
     intervals = [f for f in names if f + _LOW in edges and f + _HIGH in edges]
     columns = [Column(key="group", head="group"), Column(key="rows", head="rows", unit="")]
     for figure_name in names:
-        unit = "frac" if figure_name.endswith("_frac") else ""
-        columns.append(Column(key=figure_name, head=_head(figure_name), unit=unit))
+        unit = _unit(figure_name, result)
+        head = _figure_head(figure_name, result)
+        columns.append(Column(key=figure_name, head=head, unit=unit))
         if figure_name in intervals:
             columns.append(Column(key=f"{figure_name}_interval", head="95 % interval"))
     rows = tuple(_row(group, names, intervals) for group in groups)
@@ -152,11 +229,11 @@ def _table(name: str, title: str, groups: Sequence[Group]) -> Table:
 
 
 def _row(group: Group, names: Sequence[str], intervals: Sequence[str]) -> tuple[Cell, ...]:
-    cells: list[Cell] = [group.name, float(group.rows)]
+    cells: list[Cell] = [group.words or group.name, float(group.rows)]
     for name in names:
         cells.append(group.figures.get(name))
         if name in intervals:
             low, high = group.figures.get(name + _LOW), group.figures.get(name + _HIGH)
             known = None if low is None or high is None else (low, high)
-            cells.append(known and " to ".join(_shown(name, edge) for edge in known))
+            cells.append(known and " to ".join(numerals.percent(edge) for edge in known))
     return tuple(cells)

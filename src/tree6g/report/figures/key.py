@@ -26,10 +26,12 @@ def series(canvas: Canvas, names: Sequence[str]) -> None:
         _entry(canvas, place, name, style(place))
 
 
-def entries(canvas: Canvas, styles: Sequence[tuple[str, dict[str, Any]]]) -> None:
+def entries(
+    canvas: Canvas, styles: Sequence[tuple[str, dict[str, Any]]], *, below_in: float = 0.0
+) -> None:
     """One line per (meaning, style of its line), for lines that are no series."""
     for place, (text, own) in enumerate(styles):
-        _entry(canvas, place, text, own)
+        _entry(canvas, place, text, own, below_in)
 
 
 def style(number: int) -> dict[str, Any]:
@@ -41,9 +43,11 @@ def style(number: int) -> dict[str, Any]:
     }
 
 
-def _entry(canvas: Canvas, place: int, text: str, own: dict[str, Any]) -> None:
+def _entry(
+    canvas: Canvas, place: int, text: str, own: dict[str, Any], below_in: float = 0.0
+) -> None:
     width, height = canvas.get_size_inches()
-    y = 1 - (0.12 + LINE_IN * place) / height
+    y = 1 - (0.12 + below_in + LINE_IN * place) / height
     box = canvas.add_axes((0.15 / width, y - 0.06 / height, 0.42 / width, 0.12 / height))
     box.set_axis_off()
     box.plot([0, 1, 2], [0, 0, 0], markevery=[1], ms=6, **{"ls": "", **own})
