@@ -15,13 +15,18 @@ from tree6g.radio.pathloss import FloatArray
 # One message: ready to be sent, the time from which the cell may send it (later than `ready_s` if
 # it comes to a sleeping cell, see `engine.sleep`), bits that are still to be sent, all its bits,
 # its terminal among those of its service, the request it belongs to (-1: none), number of its last
-# token and tokens in it (0: none). The airtime that its bits take is known when they are sent.
+# token and tokens in it (0: none), and when its terminal can be told of it and whether that is
+# known (later than `ready_s` if the terminal sleeps, see `engine.listening`). The airtime that its
+# bits take is known when they are sent.
 MESSAGE: Final = np.dtype(
     {
-        "names": ["ready_s", "open_s", "left_bit", "bit", "terminal", "ref", "number", "tok"],
-        "formats": ["f8", "f8", "f8", "f8", "i8", "i8", "i8", "i8"],
+        "names": [
+            "ready_s", "open_s", "left_bit", "bit", "terminal", "ref", "number", "tok", "heard_s",
+            "told",
+        ],
+        "formats": ["f8", "f8", "f8", "f8", "i8", "i8", "i8", "i8", "f8", "?"],
     }
-)
+)  # fmt: skip
 Messages = npt.NDArray[np.void]
 
 
@@ -38,7 +43,7 @@ def messages(
     batch = np.empty(len(ready_s), dtype=MESSAGE)
     columns = {
         "ready_s": ready_s, "open_s": ready_s, "left_bit": bit, "bit": bit, "terminal": terminal,
-        "ref": ref, "number": number, "tok": tok,
+        "ref": ref, "number": number, "tok": tok, "heard_s": ready_s, "told": False,
     }  # fmt: skip
     for name, column in columns.items():
         batch[name] = column
@@ -57,6 +62,8 @@ class Passage:
         end_s: When each was out. [message]
         used_s: Airtime of the whole pool that was used, unfinished messages included.
         sender_s: Time that terminals sent or received; more where they fill a part of the pool.
+        begun: Messages that were on the air in the step, sent ones included. [transmission]
+        data_s: Time that the terminal of each sent or received of it. [transmission]
         start_s: Start of each transmission of the step. [transmission]
         stop_s: Its end, at most the end of the step. [transmission]
     """
@@ -65,6 +72,8 @@ class Passage:
     end_s: FloatArray
     used_s: float
     sender_s: float
+    begun: Messages
+    data_s: FloatArray
     start_s: FloatArray
     stop_s: FloatArray
 
@@ -137,17 +146,20 @@ def _pass(
     out = int(np.searchsorted(end_s, t1_s, side="right"))
     on_air = int(np.searchsorted(start_s, t1_s, side="left"))
     rest = queue[out:].copy()
-    used_s = float(air_s[:out].sum())
+    used_s, data_s = float(air_s[:out].sum()), air_s[:on_air].copy()
     if on_air > out:
         part_s = min((t1_s - float(start_s[out])) * speed, float(air_s[out]))
         if part_s > 0.0:
             rest["left_bit"][0] *= 1.0 - part_s / float(air_s[out])
         used_s += part_s
+        data_s[out] = max(part_s, 0.0)
     passage = Passage(
         sent=queue[:out],
         end_s=end_s[:out],
         used_s=used_s,
         sender_s=used_s,
+        begun=queue[:on_air],
+        data_s=data_s,
         start_s=start_s[:on_air],
         stop_s=np.minimum(end_s[:on_air], t1_s),
     )
@@ -186,6 +198,8 @@ def _share(
         end_s=end_s[done][order],
         used_s=float(used_s.sum()),
         sender_s=float((used_s / part_frac).sum()),
+        begun=queue[begun],
+        data_s=(used_s / part_frac)[begun],
         start_s=start_s[begun],
         stop_s=np.minimum(end_s[begun], t1_s),
     )

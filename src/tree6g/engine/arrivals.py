@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tree6g.engine import listening
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.radio import push
@@ -17,8 +18,12 @@ def draw(world: World, tick: Tick) -> None:
     tick.requests = range(world.next_request, end)
     world.next_request = end
     until_s = min(tick.t1_s, world.arrivals_end_s)
-    if until_s <= tick.t0_s:
-        return
+    if until_s > tick.t0_s:
+        _draw_data(world, tick, until_s)
+    listening.hear(world, tick, {source.spec.name for source in world.sources})
+
+
+def _draw_data(world: World, tick: Tick, until_s: float) -> None:
     for source in world.sources:
         ready_s, sender = source.arrivals.window(tick.t0_s, until_s)
         if not len(ready_s):
@@ -27,4 +32,7 @@ def draw(world: World, tick: Tick) -> None:
         terminal = crowd.terminal(source.site, sender)
         kind = UP if spec.direction == "up" else DOWN
         batch = messages(ready_s, 8.0 * spec.message_byte, terminal)
-        push(world, kind, spec.name, batch)
+        if kind == DOWN and world.listening is not None:
+            listening.hold(world, spec.name, batch)
+        else:
+            push(world, kind, spec.name, batch)

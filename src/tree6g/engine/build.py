@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tree6g.engine import cells, hosts, places, radio, terminals
+from tree6g.engine import cells, hosts, listening, places, radio, terminals
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
 from tree6g.engine.workload import draw_requests
@@ -57,6 +57,7 @@ def build(
         cells=all_cells,
         radio=air,
         motion=moving,
+        listening=listening.listening(scenario, all_cells, air),
         hosts=all_hosts,
         links=scenario.links,
         ai=ai,

@@ -78,11 +78,14 @@ def lose(world: World, request: int) -> None:
 
 
 def lose_data(world: World, cell: Cell) -> None:
-    """Messages that are still queued at a cell are lost; prompts are lost with their requests."""
+    """Messages still queued or held at a cell are lost; prompts are lost with their requests."""
     for pool in (*cell.uplink.pools, *cell.downlink.pools):
         for service, queue in pool.queues.items():
             bit = float(queue["bit"][queue["ref"] < 0].sum())
             world.book.do(cell.node, service, "bit_lost", bit)
+    for service, held in cell.chunks.items():
+        bit = float(held["bit"][held["ref"] < 0].sum())
+        world.book.do(cell.node, service, "bit_lost", bit)
 
 
 def _late(world: World, ref: IntArray, number: IntArray, reached_s: FloatArray) -> BoolArray:

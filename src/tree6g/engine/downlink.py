@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tree6g.engine import listening
 from tree6g.engine.airtime import Messages
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import deliver_data, deliver_tokens
@@ -15,8 +16,11 @@ from tree6g.radio.pathloss import FloatArray
 
 def send(world: World, tick: Tick) -> None:
     """One step of every cell's downlink."""
-    for cell in world.cells:
-        cell.release(tick.t1_s)
+    if world.listening is not None:
+        listening.hear(world, tick, [service.spec.name for service in world.ai])
+    else:
+        for cell in world.cells:
+            cell.release(tick.t1_s)
     settle(world, DOWN, tick)
     paces = world.radio.paces(DOWN)
     for index, cell in enumerate(world.cells):
@@ -24,6 +28,7 @@ def send(world: World, tick: Tick) -> None:
         for service, passage in cell.advance(DOWN, tick, world.book, paces):
             sent, reached_s = passage.sent, passage.end_s + cell.downlink.latency_s
             world.book.counters.see(cell.node, service, DOWN, passage, cell.downlink.latency_s)
+            listening.observe(world, cell, DOWN, service, passage, tick)
             if not len(sent):
                 continue
             if sent["ref"][0] < 0:

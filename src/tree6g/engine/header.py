@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import load, motion, power, sleep
+from tree6g.engine import listening, load, motion, power, sleep
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.world import (
     LOST,
@@ -33,6 +33,7 @@ STRESS_PER_USER_HOUR: Final = 10.0
 LINK_BUSY_FRAC: Final = 0.5
 EARTH: Final = "EARTH: P = N_TRX (P0 + slope P_out); Auer et al., IEEE Wireless Comm. 18(5) 2011"
 TR38864: Final = "relative power of TR 38.864 V18.1.0 clause 5.1"
+TR38840: Final = "relative power of TR 38.840 V16.0.0 clause 8.1"
 LINKS: Final = {
     "shannon": "attenuated Shannon rates of TR 38.803",
     "mcs": "rates of the MCS tables of TS 38.214 with HARQ",
@@ -46,7 +47,6 @@ SOURCES: Final = {
     power.HOST: "host_power of the scenario per accelerator, always on",
     power.LINK: "P_idle t + e bits, both of the scenario",
     power.SITE: "(PUE - 1) x joules of the equipment",
-    power.TERMINAL: "2.5 W while a terminal sends at 23 dBm (typical); nothing else of it",
 }
 
 
@@ -187,8 +187,19 @@ def _sources(world: World) -> dict[str, str]:
     return {
         **SOURCES,
         power.STATION: "; ".join(dict.fromkeys(texts)),
+        listening.TERMINAL: _terminal_source(world),
         TRAFFIC: f"queues of the simulation: {rates}, TR 38.901 path loss",
     }
+
+
+def _terminal_source(world: World) -> str:
+    """What of the terminals' radios is counted, and where the watts come from."""
+    terminal = world.scenario.population.terminal
+    anchor = f"{terminal.anchor_power_w:g} W while a terminal sends at 23 dBm"
+    anchor += f" ({terminal.anchor_source or 'no source stated'})"
+    if world.listening is None:
+        return f"{anchor}; nothing else of it"
+    return f"{TR38840}, anchored at {anchor}; all of a terminal while it is connected"
 
 
 def _station_source(cell: Cell) -> str:
@@ -274,9 +285,7 @@ def _notes(world: World, rate: float) -> list[str]:
             )
         notes.append(note + ".")
     notes += [f"Requests come from the trace {source}." for source in world.traces.values()]
-    notes.append(
-        "Terminals count only while they send or run a model; what they draw otherwise is left out."
-    )
+    notes += listening.notes(world)
     notes += [
         f"The link to {to} carried up to {load:.0%} of its rate within a step, both directions "
         "together; it has no queue here, so delays over it are too short."

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
+from tree6g.engine import terminal_energy
 from tree6g.engine.crowd import UP
+from tree6g.engine.listening import TERMINAL
 from tree6g.engine.sleep import traffic
 from tree6g.engine.world import Cell, Host, Tick, World, link_node, shared_node
 from tree6g.radio.sleep import Duty, duty, station_energy, station_total_j
 from tree6g.transport.link import energy_j as link_energy_j
 
-STATION, ROOFLINE, HOST, LINK, SITE, TERMINAL = (
-    "station-power", "roofline", "host-power", "link-power", "site-overhead", "terminal-power",
+STATION, ROOFLINE, HOST, LINK, SITE = (
+    "station-power", "roofline", "host-power", "link-power", "site-overhead",
 )  # fmt: skip
-# What a phone draws while it sends at 23 dBm: typical, not read from one table. Measured models of
-# LTE: Jensen et al., VTC Fall 2012; Lauridsen et al., Intel Technology Journal 18(1) 2014.
-TERMINAL_SEND_W: Final = 2.5
 
 
 def draw(world: World, tick: Tick) -> None:
@@ -30,6 +28,7 @@ def draw(world: World, tick: Tick) -> None:
         else:
             _server(world, host, tick)
     _links(world, tick)
+    terminal_energy.draw(world, tick)
 
 
 def _cell(world: World, cell: Cell, tick: Tick) -> None:
@@ -66,7 +65,8 @@ def _cell(world: World, cell: Cell, tick: Tick) -> None:
     others_j = (1.0 - own) * sum(joules for _, joules in shared)
     world.book.integrate(cell.node, cell.pue * (everybody_j - others_j))
     _others(world, cell, shared, others_j)
-    _terminal_radios(world, cell)
+    if world.listening is None:
+        _terminal_radios(world, cell)
     cell.sending_s.clear()
     cell.sender_s.clear()
     cell.windows.clear()
@@ -109,9 +109,9 @@ def _terminal_radios(world: World, cell: Cell) -> None:
     A terminal puts its power into its part of the band, so it sends for longer than the time of the
     whole carrier that it uses.
     """
-    total_j = 0.0
+    total_j, sending_w = 0.0, world.scenario.population.terminal.anchor_power_w
     for (kind, service), sender_s in cell.sender_s.items():
-        joules = TERMINAL_SEND_W * sender_s if kind == UP else 0.0
+        joules = sending_w * sender_s if kind == UP else 0.0
         _spend(world, cell.terminals, "terminal", "active", joules, TERMINAL, service=service)
         total_j += joules
     if total_j:

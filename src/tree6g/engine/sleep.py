@@ -157,7 +157,7 @@ def _open(cell: Cell, tick: Tick, queues: Sequence[_Queue], kind: str) -> None:
     if quick or not queues:
         return
     ready, given = (
-        np.concatenate([q.messages[name] for q in queues]) for name in ("ready_s", "open_s")
+        np.concatenate([q.messages[name] for q in queues]) for name in ("heard_s", "open_s")
     )
     count = [len(q.messages) for q in queues]
     order = np.argsort(ready, kind="stable")
@@ -192,8 +192,8 @@ def _open(cell: Cell, tick: Tick, queues: Sequence[_Queue], kind: str) -> None:
 
 def _note(waits: Waits, messages: Messages, tick: Tick) -> None:
     """Count what came in this step."""
-    came = messages[messages["ready_s"] >= tick.t0_s]
-    wait_s = came["open_s"] - came["ready_s"]
+    came = messages[messages["heard_s"] >= tick.t0_s]
+    wait_s = came["open_s"] - came["heard_s"]
     waits.messages += len(came)
     waits.woken += int(np.count_nonzero(wait_s > 0.0))
     waits.wait_s += float(wait_s.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tree6g.engine import listening
 from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import deliver_data
 from tree6g.engine.load import settle
@@ -18,6 +19,7 @@ def send(world: World, tick: Tick) -> None:
         for service, passage in cell.advance(UP, tick, world.book, paces):
             sent, reached_s = passage.sent, passage.end_s + cell.uplink.latency_s
             world.book.counters.see(cell.node, service, UP, passage, cell.uplink.latency_s)
+            listening.observe(world, cell, UP, service, passage, tick)
             prompts = sent["ref"] >= 0
             if prompts.any():
                 world.book.do(cell.node, service, "bit_ul", float(sent["bit"].sum()))

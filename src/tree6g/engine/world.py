@@ -32,6 +32,7 @@ from tree6g.scenario.model import (
 from tree6g.traffic.messages import PeriodicSources, PoissonSources
 
 if TYPE_CHECKING:
+    from tree6g.engine.listening import Listening
     from tree6g.engine.motion import Motion
 
 # Outcome of a request.
@@ -125,7 +126,8 @@ class Cell:
         sending_s: Time of the whole carrier used in the step, by kind of bits and service.
         sender_s: Time that terminals sent or received in the step, by the same.
         windows: Starts and ends of the step's transmissions.
-        chunks: Token chunks that have not reached the cell, by service.
+        chunks: Token chunks that have not reached the cell, and downlink messages whose terminals
+            have not been told of them, by service.
     """
 
     index: int
@@ -153,12 +155,14 @@ class Cell:
         held = self.chunks.get(service)
         self.chunks[service] = batch if held is None else np.concatenate([held, batch])
 
-    def release(self, until_s: float) -> None:
-        """Queue the chunks that reach the cell before `until_s`."""
+    def release(self, until_s: float, services: Sequence[str] | None = None) -> None:
+        """Queue what may be sent before `until_s`, of some services or all."""
         for service, held in self.chunks.items():
-            here = held["ready_s"] < until_s
+            if services is not None and service not in services:
+                continue
+            here = held["heard_s"] < until_s
             due = held[here]
-            order = np.argsort(due["ready_s"], kind="stable")
+            order = np.argsort(due["heard_s"], kind="stable")
             self.downlink.pool_of(service).push(service, due[order])
             self.chunks[service] = held[~here]
 
@@ -290,6 +294,7 @@ class World:
     delay_budget_s: Mapping[str, float]
     traces: Mapping[str, str]
     motion: Motion | None = None
+    listening: Listening | None = None
     book: Book = dataclasses.field(default_factory=Book)
     next_request: int = 0
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)

@@ -177,3 +177,25 @@ def _sleep(
         asleep_j = np.where(better, sleeping_j, asleep_j)
         transition_j = np.where(better, moving_j, transition_j)
     return asleep_j, transition_j
+
+
+def resting(
+    terminal: TerminalPower, gap_s: npt.ArrayLike, control_w: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Power and transition energy in the state of least energy that fits into a gap. [gap].
+
+    Where no state saves anything the terminal goes on listening.
+
+    Args:
+        terminal: Power states.
+        gap_s: Length that the gap is planned to have. [gap]
+        control_w: What listening draws instead. Scalar or [gap]
+    """
+    gap, awake_w = np.broadcast_arrays(np.asarray(gap_s, float), np.asarray(control_w, float))
+    power_w, entry_j = awake_w.copy(), np.zeros_like(gap)
+    for state in terminal.sleep:
+        better = state.transition_s <= gap
+        better &= state.power_w * gap + state.transition_j < power_w * gap + entry_j
+        power_w = np.where(better, state.power_w, power_w)
+        entry_j = np.where(better, state.transition_j, entry_j)
+    return power_w, entry_j

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from tree6g.radio.numerology import FR2_FROM_HZ
 from tree6g.scenario.document import Problem
 from tree6g.scenario.layout import Layout
 from tree6g.scenario.model import BaseStation, Scenario
@@ -45,6 +46,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
             text = f"expected at most {base.antennas} layers, one per antenna; got {base.layers}."
             yield Problem(place=("sites", i, "base_station", "layers"), text=text)
     yield from _shared_bands(scenario)
+    yield from _terminal(scenario)
 
 
 def _layout(scenario: Scenario, layout: Layout) -> Iterator[Problem]:
@@ -101,3 +103,34 @@ def _shared_bands(scenario: Scenario) -> Iterator[Problem]:
                 "frequency, or use 'interference: margin'."
             )
             yield Problem(place=("sites", i, "base_station", "bandwidth"), text=text)
+
+
+def _terminal(scenario: Scenario) -> Iterator[Problem]:
+    """Timers of the terminals' radio, and where its model holds."""
+    terminal, place = scenario.population.terminal, ("population", "terminal")
+    if terminal.model == "send-only":
+        if terminal.drx_cycle_s is not None:
+            text = (
+                "expected no drx_cycle for terminals that only send; got one. Set 'model: tr38840'."
+            )
+            yield Problem(place=(*place, "drx_cycle"), text=text)
+        return
+    if terminal.drx_cycle_s is not None and terminal.drx_on_s > terminal.drx_cycle_s:
+        text = (
+            f"expected an on-duration of at most one cycle of {terminal.drx_cycle_s:g} s; got "
+            f"{terminal.drx_on_s:g} s."
+        )
+        yield Problem(place=(*place, "drx_on"), text=text)
+    if terminal.release_s < terminal.drx_inactivity_s:
+        text = (
+            f"expected a release after drx_inactivity, {terminal.drx_inactivity_s:g} s; got "
+            f"{terminal.release_s:g} s."
+        )
+        yield Problem(place=(*place, "release"), text=text)
+    for i, site in enumerate(scenario.sites):
+        if site.base_station.frequency_hz >= FR2_FROM_HZ:
+            text = (
+                "expected a frequency below 24.25 GHz for terminals of 'model: tr38840', which "
+                f"holds for FR1; got {site.base_station.frequency_hz / 1e9:g} GHz."
+            )
+            yield Problem(place=("sites", i, "base_station", "frequency"), text=text)

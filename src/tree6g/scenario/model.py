@@ -16,6 +16,30 @@ Share = Annotated[Quantity, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
+class Terminal(Described):
+    """The radio of a terminal: what it draws, and when it listens."""
+
+    model: Literal["send-only", "tr38840"] = "send-only"
+    """`send-only`: the anchor's watts while it sends at whatever power, nothing else; `tr38840`:
+    sends, receives, listens and sleeps while it is connected (TR 38.840, FR1)."""
+    anchor_power_w: Positive = 2.5
+    """Watts of the radio while it sends at 23 dBm; 3GPP states no watts."""
+    anchor_source: str = "typical"
+    """Where these watts come from. Measured models of LTE: Jensen et al., VTC Fall 2012; Lauridsen
+    et al., Intel Technology Journal 18(1) 2014."""
+    receive_antennas: Literal[2, 4] = 4
+    """Antennas that receive."""
+    drx_cycle_s: Positive | None = None
+    """Time from one on-duration to the next (DRX), in which it may sleep: downlink waits for the
+    next one. None: it listens as long as it is connected. Only with `tr38840`, as all below."""
+    drx_on_s: Positive = 0.008
+    """On-duration, at the start of each cycle."""
+    drx_inactivity_s: NonNegative = 0.1
+    """How long it goes on listening after each message."""
+    release_s: Positive = 10.0
+    """Connection after the last message (typical); idle mode before and after is not counted."""
+
+
 class Population(Described):
     """The people in the cell; they send the requests of all AI services."""
 
@@ -30,6 +54,8 @@ class Population(Described):
     """Places of all users: CSV with columns x_m, y_m (or lon, lat), or GeoJSON points, relative to
     the scenario's file. Then `users` is not used, and the sources of data services stand where
     users do. None: dropped at random."""
+    terminal: Terminal = Terminal()
+    """The radio of their terminals, and of those that send and receive for data services."""
     places: tuple[Position, ...] = ()
     """What the file says, filled in when it is read."""
 
