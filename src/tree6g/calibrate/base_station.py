@@ -316,7 +316,8 @@ def _group(name: str, judged: Sequence[Judged], *, words: str = "", interval: bo
     figures["stations"] = len({j.stations[s] for j in judged for s in np.unique(j.rows.station)})
     if interval:
         figures["mape_frac_low"], figures["mape_frac_high"] = _interval(judged)
-    return Group(name=name, rows=len(measured), figures=figures, words=words)
+    heading = "Errors by group" if interval else "Errors by draw of the stations left out"
+    return Group(name=name, rows=len(measured), figures=figures, words=words, heading=heading)
 
 
 def _interval(judged: Sequence[Judged]) -> tuple[float, float]:

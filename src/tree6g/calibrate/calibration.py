@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,7 +68,13 @@ class Band:
         return self.ours_db - self.mean_db
 
 
-def validate(files: Sequence[Path], *, seeds: int = SEEDS, drops: int = DROPS) -> Validation:
+def validate(
+    files: Sequence[Path],
+    *,
+    seeds: int = SEEDS,
+    drops: int = DROPS,
+    progress: Callable[[float, str], None] | None = None,
+) -> Validation:
     """Compare our curves with the companies', each seed by itself.
 
     Figures: `inside_range_frac`, `mean_abs_error` and `max_abs_error` (dB, from the companies'
@@ -79,6 +85,7 @@ def validate(files: Sequence[Path], *, seeds: int = SEEDS, drops: int = DROPS) -
         files: Files of reference curves.
         seeds: Number of fixed seeds, 0, 1, ....
         drops: Drops that are averaged for each seed.
+        progress: Is told how much is done, after each scenario.
 
     Raises:
         DataError: A file is not of this form, or names scenarios that are not known; or there is no
@@ -90,10 +97,17 @@ def validate(files: Sequence[Path], *, seeds: int = SEEDS, drops: int = DROPS) -
             "Give one of each or more."
         )
     known = read_all(files, _cases)
-    bands = [band for case in known for band in _bands(case, seeds, drops)]
+    total, bands = sum(len(file.cases) for file in known), list[Band]()
+    done = 0
+    for file in known:
+        for name in file.cases:
+            bands += _bands(file, name, seeds, drops)
+            done += 1
+            if progress is not None:
+                progress(done / total, f"calibration, {name}")
     if not bands:
         raise DataError("Expected values at cdf_percent 5, 10, ..., 95; got blanks alone.")
-    by_seed = [_group(f"seed {n}", bands, n) for n in range(seeds)]
+    by_seed = [_group(f"seed {n}", bands, n, heading="Errors by seed") for n in range(seeds)]
     by_curve = [_group(f"{b.scenario} {LABEL[b.metric]}", [b]) for b in bands]
     whole = _group("all", bands)
     return Validation(
@@ -183,27 +197,18 @@ def _disordered(table: Columns, metrics: Sequence[str]) -> list[str]:
     return faults
 
 
-def _bands(file: _File, seeds: int, drops: int) -> list[Band]:
-    """Simulate what a file asks for."""
-    named = np.array(file.table.text["scenario"])
+def _bands(file: _File, name: str, seeds: int, drops: int) -> list[Band]:
+    """Simulate one scenario of a file."""
     wanted = np.isin(file.table.number["cdf_percent"], PERCENT)
-    bands: list[Band] = []
-    for name, case in file.cases.items():
-        rows = np.flatnonzero((named == name) & wanted)
-        if not rows.size:
-            continue
-        at = file.table.number["cdf_percent"][rows]
-        ours_db = np.stack(
-            [
-                percentiles_db(case, _generator(name, n), percent=at, drops=drops)
-                for n in range(seeds)
-            ]
-        )  # [seed, metric, percentile]
-        each = [
-            _band(file.table, name, m, rows, ours_db[:, METRICS.index(m)]) for m in file.metrics
-        ]
-        bands += [band for band in each if band.percent.size]
-    return bands
+    rows = np.flatnonzero((np.array(file.table.text["scenario"]) == name) & wanted)
+    if not rows.size:
+        return []
+    at, case = file.table.number["cdf_percent"][rows], file.cases[name]
+    ours_db = np.stack(
+        [percentiles_db(case, _generator(name, n), percent=at, drops=drops) for n in range(seeds)]
+    )  # [seed, metric, percentile]
+    each = [_band(file.table, name, m, rows, ours_db[:, METRICS.index(m)]) for m in file.metrics]
+    return [band for band in each if band.percent.size]
 
 
 def _read(file: Path) -> tuple[Columns, list[str]]:
@@ -250,7 +255,9 @@ def _unknown(name: str) -> str:
     )
 
 
-def _group(name: str, bands: Sequence[Band], seed: int | None = None) -> Group:
+def _group(
+    name: str, bands: Sequence[Band], seed: int | None = None, *, heading: str = ""
+) -> Group:
     pick = slice(None) if seed is None else slice(seed, seed + 1)
     outside_db = np.concatenate([band.outside_db[pick].ravel() for band in bands])
     away_db = np.abs(np.concatenate([band.deviation_db[pick].ravel() for band in bands]))
@@ -261,7 +268,8 @@ def _group(name: str, bands: Sequence[Band], seed: int | None = None) -> Group:
         "max_abs_error": float(away_db.max()),
         "max_outside_db": float(outside_db.max()),
     }
-    return Group(name=name, rows=rows, figures=figures)
+    heading = heading or "Errors by scenario and quantity"
+    return Group(name=name, rows=rows, figures=figures, heading=heading)
 
 
 def _problems(group: Group) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any, Final
 from tree6g.calibrate.result import Fit, Validation
 from tree6g.errors import ScenarioError, nearest
 
+Progress = Callable[[float, str], None]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
@@ -23,7 +25,9 @@ class Kind:
 VALIDATIONS: Final[Mapping[str, Kind]] = {
     "base-station": Kind(function="tree6g.calibrate.base_station:validate", options=("fit",)),
     "bler": Kind(function="tree6g.calibrate.link:validate"),
-    "calibration": Kind(function="tree6g.calibrate.calibration:validate", options=("seeds",)),
+    "calibration": Kind(
+        function="tree6g.calibrate.calibration:validate", options=("seeds", "progress")
+    ),
     "pathloss": Kind(function="tree6g.calibrate.pathloss:validate"),
 }
 FITS: Final[Mapping[str, Kind]] = {
@@ -32,7 +36,12 @@ FITS: Final[Mapping[str, Kind]] = {
 
 
 def validate(
-    kind: str, files: Sequence[Path], *, fit: Path | None = None, seeds: int | None = None
+    kind: str,
+    files: Sequence[Path],
+    *,
+    fit: Path | None = None,
+    seeds: int | None = None,
+    progress: Progress | None = None,
 ) -> Validation:
     """Compare a model with the data of files.
 
@@ -41,17 +50,20 @@ def validate(
         files: Files or folders in the format of the kind.
         fit: Data of the same format to fit on; None splits the data themselves.
         seeds: How many seeds a random model is run with; None for its own number.
+        progress: Is told how much is done, by kinds that take long.
 
     Raises:
         ScenarioError: No such kind, or an option that it does not take.
         DataError: A file is not what it should be, with all its faults.
     """
     found = _kind(kind, VALIDATIONS, "validate")
-    given = {"fit": fit, "seeds": seeds}
+    given: dict[str, Any] = {"fit": fit, "seeds": seeds}
     wanted = {name: value for name, value in given.items() if value is not None}
     foreign = [f"--{name}" for name in wanted if name not in found.options]
     if foreign:
         raise ScenarioError(f"{', '.join(foreign)} does not apply to {kind}; leave it out.")
+    if progress is not None and "progress" in found.options:
+        wanted["progress"] = progress
     once = list({Path(file).resolve(): file for file in reversed(files)}.values())[::-1]
     result: Validation = _loaded(found)(once, **wanted)
     if len(once) == len(files):

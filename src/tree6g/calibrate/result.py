@@ -50,12 +50,14 @@ class Group:
         rows: How many rows.
         figures: Errors and counts by name.
         words: The name in plain words, empty where it needs none.
+        heading: Heading of the table that the group stands in.
     """
 
     name: str
     rows: int
     figures: Mapping[str, float]
     words: str = ""
+    heading: str = "Errors by group"
 
     def to_dict(self) -> dict[str, Any]:
         """The group under the keys of `--json`."""

@@ -53,7 +53,7 @@ def about(
         "of radio unit from a fit to the other types."
     )
     names = groups(other_folder=other_folder)
-    passes = " and ".join(f"{percent(bar)} on {names[name]}" for name, bar in bars.items())
+    passes = " and ".join(f"{100 * bar:g} % on {names[name]}" for name, bar in bars.items())
     fitted = "; ".join(
         f"{group.figures['fitted_constants']:,.0f} to predict {group.words}" for group in found
     )

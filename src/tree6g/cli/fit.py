@@ -11,11 +11,14 @@ from tree6g.cli import options
 from tree6g.cli.console import print_json
 
 KindName = Annotated[str, typer.Argument(metavar="KIND", help="What to fit: base-station.")]
-Data = Annotated[Path, typer.Argument(metavar="PATH", help="A file or folder in the kind's form.")]
+Data = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of counters.")]
 
 
 def fit(kind: KindName, path: Data, *, as_json: options.Json = False) -> None:
-    """Fit a model to measurements and print its constants with intervals.
+    """Fit a model to your own measurements and print its constants with intervals.
+
+    base-station: a folder with bs_info, bs_load_hourly and bs_energy_hourly (.csv or .parquet);
+    their columns stand in docs/how-to/validate-a-model.md
 
     Example: tree6g fit base-station my_counters
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tree6g.cli import options
-from tree6g.cli.console import print_json
+from tree6g.cli.console import print_json, progress
 
 if TYPE_CHECKING:
     from tree6g.calibrate.result import Validation
@@ -22,18 +22,21 @@ KindName = Annotated[
     ),
 ]
 Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE", help="Files in the kind's form, or a folder.")
+    list[Path], typer.Argument(metavar="FILE", help="CSV files; of base-station, one folder.")
 ]
 FitOn = Annotated[
     Path | None,
-    typer.Option("--fit", metavar="PATH", help="Fit on all of PATH and test on all of FILE."),
+    typer.Option(
+        "--fit", metavar="PATH", help="Only base-station: fit to all of PATH, predict all of FILE."
+    ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder for HTML, figures and tables; default: none written."),
+    typer.Option("--out", help="Folder for a page, its figures (PNG, SVG, CSV) and tables."),
 ]
 Seeds = Annotated[
-    int | None, typer.Option("--seeds", min=1, help="Number of fixed seeds of a random model.")
+    int | None,
+    typer.Option("--seeds", min=1, help="Only calibration: seeds to run, 5 if not given."),
 ]
 
 
@@ -46,13 +49,19 @@ def validate(
     seeds: Seeds = None,
     as_json: options.Json = False,
 ) -> None:
-    """Compare a model with data and print its errors beside those of simpler models.
+    """Compare a model with measured or reference data and print how far they are apart.
 
-    Example: tree6g validate pathloss my_pathloss.csv
+    pathloss: path loss by distance, with 3GPP TR 38.901. calibration: distributions of coupling
+    gain, SIR and SINR, with those of 3GPP's companies. bler: block error rates. base-station: a
+    folder of hourly load and energy counters; a model is fitted to a part and predicts the rest.
+
+    Columns of the files: docs/how-to/validate-a-model.md
+
+    Example: tree6g validate base-station my_counters --out validation
     """
     from tree6g.calibrate import kinds
 
-    result = kinds.validate(kind, files, fit=fit, seeds=seeds)
+    result = kinds.validate(kind, files, fit=fit, seeds=seeds, progress=progress())
     page = None
     if out is not None:
         from tree6g.report.validation import write_validation

@@ -36,8 +36,7 @@ def quantity(value: float, suffix: str, digits: int = 3) -> str:
     if suffix == "":
         return plain(value, digits)
     if suffix == "db":  # a thousandth is more than anyone can measure
-        shown_db = plain(value if abs(value) >= 1 else round(value, 3))
-        return f"<0.001{NBSP}dB" if 0 < value < 5e-4 else f"{shown_db}{NBSP}dB"
+        return f"<0.001{NBSP}dB" if 0 < value < 5e-4 else f"{value:.3f}{NBSP}dB"
     if suffix == "eur_per_kwh":
         return f"{plain(value, digits)}{NBSP}EUR/kWh"
     hours = suffix == "j" and abs(value) >= J_PER_WH

@@ -71,9 +71,12 @@ def write_validation(result: Validation, out: Path) -> ReportFiles:
 
 def error_tables(result: Validation) -> list[Table]:
     """Errors by group, and those of simpler models on the same rows."""
-    tables = []
-    if result.groups:
-        tables.append(_table("groups", "Errors by group", result.groups, result))
+    headings = dict.fromkeys(group.heading for group in result.groups)
+    tables = [
+        _table(heading.lower().replace(" ", "-"), heading, own, result)
+        for heading in headings
+        if (own := [group for group in result.groups if group.heading == heading])
+    ]
     if result.baselines:
         title = "Errors of simpler models on the same rows"
         tables.append(_table("baselines", title, result.baselines, result))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _HEIGHT_IN: Final = {1: 2.7, 2: 1.35, 3: 0.95}  # of a panel, by panels side by side
 _LEFT_IN: Final = 0.85
-_GAP_IN: Final = (0.42, 0.42)  # between panels, across and down
+_GAP_IN: Final = (0.46, 0.42)  # between panels, across and down
 _BOTTOM_IN: Final = 0.5
 _TITLE_IN: Final = 0.22  # of a line of the title
 _LINE_CHARACTERS: Final = 50  # of the title
@@ -185,7 +185,7 @@ def _paint_panel(ax: Axes, plot: Plot, name: str, curves: Sequence[Curve], *, sm
     elif small:
         ax.xaxis.set_major_locator(MaxNLocator(3))
     if small:
-        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         ax.tick_params(labelsize=_SMALL, pad=2)
     if name:
         ax.annotate(
