@@ -183,19 +183,16 @@ def _share(
     most_s = np.maximum(t1_s - start_s, 0.0) * part_frac
     useful_s = np.minimum(air_s, most_s)
     end_s, left_s = airtime.sharing_departure_s(queue["open_s"], useful_s / speed, t0_s, t1_s)
-    alone_s = start_s + air_s / part_frac  # when it would be done alone
     used_s = useful_s - left_s * speed
-    end_s = np.maximum(end_s, alone_s)
-    done = np.isfinite(end_s) & (end_s <= t1_s) & (start_s < t1_s)
-    rest = queue[~done].copy()
-    need_s = air_s[~done]
-    used_frac = np.divide(used_s[~done], need_s, out=np.zeros_like(need_s), where=need_s > 0.0)
-    rest["left_bit"] *= np.clip(1.0 - used_frac, 0.0, 1.0)
+    end_s = np.maximum(end_s, start_s + air_s / part_frac)  # no sooner than alone
     begun = start_s < t1_s
-    order = np.argsort(end_s[done], kind="stable")
+    done = (end_s <= t1_s) & begun
+    rest = _rest(queue, air_s, used_s, ~done)
+    at = np.flatnonzero(done)
+    at = at[np.argsort(end_s[at], kind="stable")]
     passage = Passage(
-        sent=queue[done][order],
-        end_s=end_s[done][order],
+        sent=queue[at],
+        end_s=end_s[at],
         used_s=float(used_s.sum()),
         sender_s=float((used_s / part_frac).sum()),
         begun=queue[begun],
@@ -204,3 +201,15 @@ def _share(
         stop_s=np.minimum(end_s[begun], t1_s),
     )
     return passage, rest
+
+
+def _rest(
+    queue: Messages, air_s: FloatArray, used_s: FloatArray, left: npt.NDArray[np.bool_]
+) -> Messages:
+    """Messages that are left, with the bits that are left of them."""
+    rest = queue[left]  # a copy
+    if len(rest):
+        need_s = air_s[left]
+        used_frac = np.divide(used_s[left], need_s, out=np.zeros_like(need_s), where=need_s > 0.0)
+        rest["left_bit"] *= np.minimum(np.maximum(1.0 - used_frac, 0.0), 1.0)
+    return rest

@@ -86,19 +86,30 @@ def _ask(world: World, t_s: float) -> None:
 
 def open_uplink(world: World, cell: Cell, tick: Tick) -> None:
     """From when each message of the uplink may be sent."""
-    down = list(_queues(world, cell, tick, DOWN))
-    _open(cell, tick, [*_queues(world, cell, tick, UP), *down], UP)
+    if _waits_for_nobody(cell):
+        return
+    down, up = (list(_queues(world, cell, tick, kind)) for kind in (DOWN, UP))
+    if up or cell.rest.off_from_s is not None:
+        _open(cell, tick, [*up, *down], UP)
 
 
 def open_downlink(world: World, cell: Cell, tick: Tick) -> None:
     """From when each message of the downlink may be sent, beside the uplink of the step."""
-    _open(cell, tick, list(_queues(world, cell, tick, DOWN)), DOWN)
+    if not _waits_for_nobody(cell):
+        _open(cell, tick, list(_queues(world, cell, tick, DOWN)), DOWN)
+
+
+def _waits_for_nobody(cell: Cell) -> bool:
+    """Whether traffic never waits: the cell is on, and wakes up at once."""
+    return cell.rest.off_from_s is None and not any(s.transition_s for s in cell.rest.station.sleep)
 
 
 def traffic(cell: Cell) -> Intervals:
     """Transmissions of the step so far, both directions."""
     if not cell.windows:
         return Intervals(np.empty(0), np.empty(0))
+    if len(cell.windows) == 1:
+        return union(*cell.windows[0])
     start_s, end_s = (np.concatenate(edges) for edges in zip(*cell.windows, strict=True))
     return union(start_s, end_s)
 
@@ -153,32 +164,34 @@ def _waited(direction: str, waits: Waits, found: str) -> str:
 def _open(cell: Cell, tick: Tick, queues: Sequence[_Queue], kind: str) -> None:
     """Set `open_s` of the messages of one direction, in place."""
     rest = cell.rest
-    quick = rest.off_from_s is None and not any(s.transition_s for s in rest.station.sleep)
-    if quick or not queues:
+    if not queues:
         return
     ready, given = (
         np.concatenate([q.messages[name] for q in queues]) for name in ("heard_s", "open_s")
     )
     count = [len(q.messages) for q in queues]
-    order = np.argsort(ready, kind="stable")
-    arrivals = Arrivals(
-        ready_s=ready[order],
-        open_s=given[order],
-        service_s=np.concatenate([q.service_s for q in queues])[order],
-        queue=np.repeat(np.arange(len(queues)), count)[order],
-        uplink=np.repeat([q.uplink for q in queues], count)[order],
-    )
-    opened = np.empty(len(ready))
-    opened[order] = open_s(
-        rest.station,
-        tick.t0_s,
-        tick.t1_s,
-        arrivals,
-        other=traffic(cell),
-        timer_s=rest.order.timer_s,
-        traffic_end_s=rest.traffic_end_s,
-        uplink_wake=rest.uplink_wake,
-    )
+    if ready.max() < tick.t0_s:  # nobody came: the cell is up for them, or about to be
+        opened = np.maximum(given, tick.t0_s)
+    else:
+        order = ready.argsort(kind="stable")
+        arrivals = Arrivals(
+            ready_s=ready[order],
+            open_s=given[order],
+            service_s=np.concatenate([q.service_s for q in queues])[order],
+            queue=np.arange(len(queues)).repeat(count)[order],
+            uplink=np.array([q.uplink for q in queues]).repeat(count)[order],
+        )
+        opened = np.empty(len(ready))
+        opened[order] = open_s(
+            rest.station,
+            tick.t0_s,
+            tick.t1_s,
+            arrivals,
+            other=traffic(cell),
+            timer_s=rest.order.timer_s,
+            traffic_end_s=rest.traffic_end_s,
+            uplink_wake=rest.uplink_wake,
+        )
     if rest.off_from_s is not None:  # somebody came all the same: nothing is lost
         rest.switch_on(float(ready.min()))
         opened = np.maximum(opened, rest.up_from_s)
@@ -204,10 +217,12 @@ def _queues(world: World, cell: Cell, tick: Tick, kind: str) -> Iterator[_Queue]
     paces = world.radio.paces(kind)
     for pool in cell.carrier(kind).pools:
         busy = [s for s in pool.services if s in pool.queues]
+        if not busy:
+            continue
         air_s = [pool.air_s(s, paces) for s in busy]
         demand_s = [float(need_s.sum()) for need_s in air_s]
-        speeds = speed_frac(demand_s, tick.step_s) if busy else np.empty(0)
-        for service, need_s, speed in zip(busy, air_s, speeds, strict=True):
+        speeds = speed_frac(demand_s, tick.step_s)
+        for service, need_s, speed in zip(busy, air_s, speeds.tolist(), strict=True):
             queue = pool.queues[service]
             yield _Queue(messages=queue, service_s=need_s / speed, uplink=kind == UP)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -85,12 +86,14 @@ def sharing_departure_s(
         free_at_s: When the server is free.
         until_s: When service stops.
     """
-    end_s, left_s = np.full(len(ready_s), np.inf), np.asarray(service_s, dtype=np.float64).copy()
+    need_s = np.asarray(service_s, dtype=np.float64).tolist()
+    if len(need_s) == 1:  # the most frequent case
+        last_s = max(float(ready_s[0]), free_at_s) + need_s[0]
+        if last_s <= until_s:
+            return np.array([last_s]), np.zeros(1)
+    end_s, left_s = [math.inf] * len(need_s), need_s.copy()
     coming = np.maximum(ready_s, free_at_s)
-    last_s = float(coming.max(initial=free_at_s)) + float(left_s.sum())
-    if len(ready_s) == 1 and last_s <= until_s:  # by far the most frequent case
-        return np.array([last_s]), np.zeros(1)
-    order = np.argsort(coming, kind="stable")
+    order = coming.argsort(kind="stable")
     now_s, served_s = free_at_s, 0.0  # served: to each message since the start
     waiting: list[tuple[float, int]] = []
     events = [*zip(coming[order].tolist(), order.tolist(), strict=True), (until_s, -1)]
@@ -107,10 +110,10 @@ def sharing_departure_s(
         now_s = max(now_s, stop_s)
         if at_s >= until_s:
             break
-        heapq.heappush(waiting, (served_s + float(service_s[number]), number))
+        heapq.heappush(waiting, (served_s + need_s[number], number))
     for until, message in waiting:
         left_s[message] = until - served_s
-    return end_s, left_s
+    return np.array(end_s), np.array(left_s)
 
 
 def busy_periods(

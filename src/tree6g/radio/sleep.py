@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -82,7 +83,7 @@ class StationEnergy:
 
 def union(start_s: FloatArray, end_s: FloatArray) -> Intervals:
     """Intervals that may overlap, as disjoint ones in order."""
-    order = np.argsort(start_s, kind="stable")
+    order = start_s.argsort(kind="stable")
     start, end = start_s[order], np.maximum.accumulate(end_s[order])
     opens = np.empty(len(start) + 1, dtype=bool)  # one more than there is: the last one closes
     opens[0] = opens[-1] = True
@@ -207,13 +208,14 @@ def station_energy(
     """
     alone = max(0.0, 1.0 - downlink_s / did.duration_s) if did.duration_s else 1.0
     hears = alone if station.fdd else 1.0
-    power_w = np.array([s.power_w for s in station.sleep])
-    transition_j = np.array([s.transition_j for s in station.sleep])
+    asleep_s, entries = did.asleep_s.tolist(), did.entries.tolist()
+    power_w = [state.power_w for state in station.sleep]
+    transition_j = [state.transition_j for state in station.sleep]
     receive_w = station.uplink_w - station.awake_w
     return StationEnergy(
-        asleep_j=float((power_w * did.asleep_s).sum()),
-        awake_j=station.awake_w * (did.duration_s - float(did.asleep_s.sum())),
-        transition_j=float((transition_j * did.entries).sum()),
+        asleep_j=math.fsum(map(operator.mul, power_w, asleep_s)),
+        awake_j=station.awake_w * (did.duration_s - math.fsum(asleep_s)),
+        transition_j=math.fsum(map(operator.mul, transition_j, entries)),
         broadcast_j=(station.broadcast_w - station.awake_w) * did.send_s * alone
         + receive_w * did.listen_s * hears,
         downlink_j=(station.downlink_w - station.awake_w) * downlink_s,
@@ -228,7 +230,9 @@ def station_total_j(
     alone = max(0.0, 1.0 - downlink_s / did.duration_s) if did.duration_s else 1.0
     hears = alone if station.fdd else 1.0
     sending_s, hearing_s = did.send_s * alone, (did.listen_s + uplink_s) * hears
-    waiting_s = did.duration_s - float(did.asleep_s.sum()) - sending_s - hearing_s - downlink_s
+    waiting_s = (
+        did.duration_s - math.fsum(did.asleep_s.tolist()) - sending_s - hearing_s - downlink_s
+    )
     asleep_j = math.fsum(
         state.power_w * time_s + state.transition_j * entries
         for state, time_s, entries in zip(
