@@ -149,6 +149,30 @@ def test_faults_of_words_and_numbers_and_of_several_files_are_told_at_once(tmp_p
         pathloss.validate([first, second, tmp_path / "none.csv"])
 
 
+PATHLOSS = "scenario,los,fc_GHz,h_BS_m,h_UT_m,d2D_m,pathloss_dB"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ((PATHLOSS.replace(",", ";"), "UMa;LOS"), "semicolons"),
+        (("los," + PATHLOSS, "LOS,UMa,NLOS,3,25,1.5,100,80"), "los stands twice in the header"),
+        ((PATHLOSS, "UMa,LOS,3,25"), "line 2: h_UT_m must be a finite number; got nothing"),
+        ((PATHLOSS, "UMa,LOS,3,25,1.5,100,80,99"), "line 2: more cells than the header has"),
+    ],
+)
+def test_tables_that_are_cut_up_wrongly_are_told(tmp_path, lines, message):
+    with pytest.raises(DataError, match=message):
+        pathloss.validate([write(tmp_path, "p.csv", *lines)])
+
+
+def test_frequencies_beyond_the_formulas_are_told(tmp_path):
+    file = write(tmp_path, "p.csv", PATHLOSS, "UMa,LOS,300,25,1.5,100,1e300")
+    result = pathloss.validate([file])
+    assert any("1 row at frequencies outside 0.5 to 100 GHz" in p for p in result.problems)
+    assert len(result.headline) < 100
+
+
 def test_mean_of_the_companies_lies_between_least_and_greatest(tmp_path):
     file = write(tmp_path, "c.csv", HEADER, "UMi-6GHz,50,-100,-90,-110" + ",1" * 6)
     with pytest.raises(DataError, match=r"1 fault; correct it:\n- line 2: .*min <= mean <= max"):

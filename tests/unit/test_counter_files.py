@@ -59,6 +59,23 @@ def test_file_that_is_no_table_is_refused(tmp_path, columns):
         read_counters(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("stem", "column", "value"),
+    [("bs_energy_hourly", "Energy", -3.0), ("bs_load_hourly", "load", None)],
+)
+def test_table_without_one_row_of_use_is_refused(tmp_path, columns, stem, column, value):
+    columns[stem][column] = [value] * len(columns[stem][column])
+    with pytest.raises(DataError, match=f"no row of {stem} can be used"):
+        read_counters(write(tmp_path, columns))
+
+
+def test_time_that_is_none_is_quoted_and_not_a_good_one(tmp_path, columns):
+    times = [f"2023-01-01 0{i % 4}:00:00.000000000" for i in range(8)]
+    columns["bs_energy_hourly"]["Time"] = [*times[:-1], "yesterday"]
+    with pytest.raises(DataError, match="'yesterday'"):
+        read_counters(write(tmp_path, columns, form="csv"))
+
+
 def test_rows_that_cannot_be_used_are_left_out_and_said(tmp_path, columns):
     columns["bs_energy_hourly"]["Energy"][:2] = [0.0, None]
     for values in columns["bs_load_hourly"].values():

@@ -84,6 +84,14 @@ def test_faults_of_a_file_are_told_together(tmp_path):
         validate([])
 
 
+def test_rates_that_are_no_probabilities_and_broken_schemes_are_told_at_once(tmp_path):
+    file = tmp_path / "bler.csv"
+    header = "channel,mcs_table,mcs,cbs_bits,snr_db_or_axis,bler,axis_name\n"
+    file.write_text(header + "PDSCH,1,3,500,0,1.7,SNR_db\nPDSCH,1,3.5,500,0,0.5,SNR_db\n")
+    with pytest.raises(DataError, match=r"(?s)2 faults.*line 2: .*1\.7.*line 3: .*MCS 3\.5"):
+        validate([file])
+
+
 def test_what_is_drawn_is_what_was_compared(curves):
     (plot,) = curves.plots
     assert len(plot.curves) == 5

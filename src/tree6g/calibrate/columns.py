@@ -59,6 +59,7 @@ def read_columns(
             titles = [title.strip() for title in reader.fieldnames or ()]
             reader.fieldnames = titles
             rows = list(reader)
+            faults = _header_faults(titles)
     except UnicodeDecodeError as error:
         raise DataError(
             f"Expected a CSV file; {file} cannot be read: it is no text in UTF-8. Save it as CSV."
@@ -66,6 +67,8 @@ def read_columns(
     except (OSError, csv.Error) as error:
         what = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise DataError(f"Expected a CSV file; {file} cannot be read: {what}.") from error
+    if faults:
+        raise DataError(f"Expected a CSV file; {file} is none of ours: {'; '.join(faults)}.")
     missing = [name for name in (*text, *numbers) if name not in titles]
     if missing:
         raise DataError(
@@ -74,7 +77,9 @@ def read_columns(
         )
     if not rows:
         raise DataError(f"Expected rows below the header; {file} has none.")
-    problems: list[str] = []
+    problems = [
+        f"line {n + 2}: more cells than the header has" for n, row in enumerate(rows) if None in row
+    ]
     words = {name: tuple((row[name] or "").strip() for row in rows) for name in text}
     values = {name: _numbers(rows, name, problems) for name in numbers}
     for name in optional:
@@ -117,6 +122,15 @@ def raise_all(file: Path, problems: Sequence[str]) -> None:
     raise DataError(f"{file} has {count}:\n- {listed}{more}")
 
 
+def _header_faults(titles: Sequence[str]) -> list[str]:
+    """What is wrong with a header before anyone asks for its columns."""
+    faults = []
+    if len(titles) == 1 and ";" in titles[0]:
+        faults.append("its cells are parted by semicolons; part them by commas")
+    twice = [t for t in dict.fromkeys(titles) if t and titles.count(t) > 1]
+    return faults + [f"{title} stands twice in the header" for title in twice]
+
+
 def _numbers(
     rows: list[dict[str, str]], name: str, problems: list[str], *, may_be_empty: bool = False
 ) -> FloatArray:
@@ -126,7 +140,8 @@ def _numbers(
             continue
         value = _finite(row[name])
         if value is None:
-            problems.append(f"line {n + 2}: {name} must be a finite number; got '{row[name]}'")
+            written = f"'{row[name]}'" if row[name] else "nothing"
+            problems.append(f"line {n + 2}: {name} must be a finite number; got {written}")
         else:
             values[n] = value
     return values

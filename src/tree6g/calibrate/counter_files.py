@@ -100,6 +100,11 @@ def read_counters(folder: Path) -> CounterFiles:
     energy = _kept(energy, good, "bs_energy_hourly: rows without energy above 0", problems)
     once = _unique(energy, ("BS", "time_s"))
     energy = _kept(energy, once, "bs_energy_hourly: repeated rows of a station and time", problems)
+    for stem, table in (("bs_load_hourly", load), ("bs_energy_hourly", energy)):
+        if not len(table["BS"]):
+            faults.append(f"no row of {stem} can be used: {'; '.join(problems)}. See {folder}.")
+    if faults:
+        raise DataError("\n".join(faults))
     return CounterFiles(
         folder=folder, info=info, load=load, energy=energy, modes=modes, problems=tuple(problems)
     )
@@ -138,7 +143,7 @@ def _column(path: Path, table: pa.Table, name: str, kind: str, faults: list[str]
     column = table.column(name)
     try:
         if kind == "time":
-            stamps = column.cast(pa.timestamp("us")) if not _is_time(column) else column
+            stamps = column if _is_time(column) else column.cast(pa.timestamp("ns"))
             return np.asarray(pc.cast(stamps, pa.timestamp("s"), safe=False)).astype(np.int64)
         if kind == "number":
             return np.asarray(column.cast(pa.float64()), dtype=np.float64)

@@ -128,7 +128,11 @@ def _keys(file: Path, columns: Columns) -> list[tuple[int, _Key]]:
     for n in (n for n, axis in enumerate(axes) if axis == "SNR_db"):
         table, mcs, size = (columns.number[name][n] for name in ("mcs_table", "mcs", "cbs_bits"))
         name = TABLES.get((channels[n], int(table)))
-        if name is None or not 0 <= mcs < len(mcs_table(name).code_rate) or size < 1.0:
+        rate = columns.number["bler"][n]
+        if not 0.0 <= rate <= 1.0:
+            problems.append(f"line {n + 2}: bler must be between 0 and 1; got {rate:g}")
+        known = name is not None and mcs in range(len(mcs_table(name).code_rate))
+        if not known or table != int(table) or size < 1.0:
             problems.append(
                 f"line {n + 2}: expected an MCS of TS 38.214 and a block size; got {channels[n]} "
                 f"table {table:g} MCS {mcs:g}, {size:g} bit"

@@ -19,6 +19,7 @@ from tree6g.errors import DataError
 from tree6g.radio.pathloss import Environment, FloatArray, pathloss_db
 
 TOLERANCE_DB: Final = 0.01
+VALID_GHZ: Final = (0.5, 100.0)  # TR 38.901 clause 7.4.1
 NUMBERS: Final = ("fc_GHz", "h_BS_m", "h_UT_m", "d2D_m", "pathloss_dB")
 ENVIRONMENT: Final[dict[str, Environment]] = {
     "uma": "uma",
@@ -77,6 +78,7 @@ def validate(files: Sequence[Path]) -> Validation:
         groups=tuple(Group(name=n, rows=e.size, figures=_figures(e)) for n, e in error_db.items()),
         misses=misses,
         misses_are=f"Rows more than {TOLERANCE_DB} dB off",
+        problems=_problems(tables),
         plots=(_plot([_curve(name, distance_m[name], error_db[name]) for name in names]),),
     )
 
@@ -103,6 +105,15 @@ def _faults(table: Columns) -> list[str]:
             for n in np.flatnonzero(table.number[name] <= 0.0)
         ]
     return problems
+
+
+def _problems(tables: Sequence[Columns]) -> tuple[str, ...]:
+    """Rows that the formulas are not written for."""
+    ghz = np.concatenate([table.number["fc_GHz"] for table in tables])
+    count = int(((ghz < VALID_GHZ[0]) | (ghz > VALID_GHZ[1])).sum())
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    told = f"{rows} at frequencies outside {VALID_GHZ[0]:g} to {VALID_GHZ[1]:g} GHz: TR 38.901 "
+    return (f"{told}has no formula there, its own are continued",) if count else ()
 
 
 def _groups(table: Columns) -> list[tuple[str, npt.NDArray[np.intp]]]:
@@ -149,8 +160,16 @@ def _headline(error_db: FloatArray) -> str:
     count = (
         f"all {error_db.size:,}" if inside == error_db.size else f"{inside:,} of {error_db.size:,}"
     )
-    largest = f"largest error {largest_db:.3f} dB" if largest_db >= 0.0005 else "none 0.001 dB off"
+    largest = (
+        f"largest error {_short(float(largest_db))} dB"
+        if largest_db >= 0.0005
+        else "none 0.001 dB off"
+    )
     return f"Path loss: {count} rows within {TOLERANCE_DB} dB ({largest})."
+
+
+def _short(value_db: float) -> str:
+    return f"{value_db:.3f}" if value_db < 1e4 else f"{value_db:.3g}"
 
 
 def _plot(curves: Sequence[Curve]) -> Plot:
