@@ -84,6 +84,6 @@ def test_rows_that_cannot_be_used_are_left_out_and_said(tmp_path, columns):
     assert len(read.energy["Energy"]) == 6
     assert len(read.load["load"]) == 8
     assert read.problems == (
-        "1 bs_load_hourly: repeated rows of a cell and time: left out",
-        "2 bs_energy_hourly: rows without energy above 0: left out",
+        "left out of bs_load_hourly, rows that repeat a cell and time: 1",
+        "left out of bs_energy_hourly, rows without an energy above 0: 2",
     )

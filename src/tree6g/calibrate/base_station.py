@@ -264,7 +264,7 @@ def _validation(
     said = station_words.groups(other_folder=other_folder)
     groups = [_group(name, own, words=said[name]) for name, own in parts.items()]
     groups += [
-        _group(f"{j.group}, draw {j.draw}", [j], words=f"{said[j.group]}, draw {n}", interval=False)
+        _group(f"{j.group}, draw {j.draw}", [j], words=f"draw {n}", interval=False)
         for n, j in enumerate(draws, start=1)
     ]
     missed = [
@@ -316,7 +316,7 @@ def _group(name: str, judged: Sequence[Judged], *, words: str = "", interval: bo
     figures["stations"] = len({j.stations[s] for j in judged for s in np.unique(j.rows.station)})
     if interval:
         figures["mape_frac_low"], figures["mape_frac_high"] = _interval(judged)
-    heading = "Errors by group" if interval else "Errors by draw of the stations left out"
+    heading = "Errors by group" if interval else "Errors by draw of the stations never seen"
     return Group(name=name, rows=len(measured), figures=figures, words=words, heading=heading)
 
 

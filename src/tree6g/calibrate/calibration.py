@@ -323,7 +323,7 @@ def _plots(bands: Sequence[Band]) -> tuple[Plot, ...]:
         ),
         Plot(
             name="calibration-deviations",
-            title="The same, above the mean of the companies",
+            title="Our distributions less the mean of the companies",
             reads=f"{words}mean, here taken off everything, which shows small distances.",
             x_label="terminals below (%)",
             y_label="above the mean of the companies (dB)",

@@ -91,15 +91,17 @@ def read_counters(folder: Path) -> CounterFiles:
     if faults:
         raise DataError("\n".join(faults))
     problems: list[str] = []
-    info = _kept(info, _unique(info, ("BS", "CellName")), "bs_info: repeated cells", problems)
+    info = _kept(
+        info, _unique(info, ("BS", "CellName")), "bs_info, rows that repeat a cell", problems
+    )
     good = np.isfinite(load["load"]) & np.all([np.isfinite(load[m]) for m in modes], axis=0)
-    load = _kept(load, good, "bs_load_hourly: rows without a number", problems)
+    load = _kept(load, good, "bs_load_hourly, rows without a number", problems)
     once = _unique(load, ("BS", "CellName", "time_s"))
-    load = _kept(load, once, "bs_load_hourly: repeated rows of a cell and time", problems)
+    load = _kept(load, once, "bs_load_hourly, rows that repeat a cell and time", problems)
     good = np.isfinite(energy["Energy"]) & (energy["Energy"] > 0)
-    energy = _kept(energy, good, "bs_energy_hourly: rows without energy above 0", problems)
+    energy = _kept(energy, good, "bs_energy_hourly, rows without an energy above 0", problems)
     once = _unique(energy, ("BS", "time_s"))
-    energy = _kept(energy, once, "bs_energy_hourly: repeated rows of a station and time", problems)
+    energy = _kept(energy, once, "bs_energy_hourly, rows that repeat a station and time", problems)
     for stem, table in (("bs_load_hourly", load), ("bs_energy_hourly", energy)):
         if not len(table["BS"]):
             faults.append(f"no row of {stem} can be used: {'; '.join(problems)}. See {folder}.")
@@ -185,5 +187,5 @@ def _kept(table: Columns, good: NDArray[np.bool_], what: str, problems: list[str
     gone = int(len(good) - good.sum())
     if not gone:
         return table
-    problems.append(f"{gone:,} {what}: left out")
+    problems.append(f"left out of {what}: {gone:,}")
     return {name: values[good] for name, values in table.items()}

@@ -186,19 +186,17 @@ def _headline(found: Sequence[_Curve]) -> str:
     """The error of the rate in percentage points, that of the SNR for long blocks and short."""
     rows = sum(c.measured.size for c in found)
     error = float(np.mean(np.concatenate([np.abs(c.modelled - c.measured) for c in found])))
-    said = [
-        f"Block error rates: {rows:,} points, {100 * error:.2g} percentage points off on average"
-    ]
-    for words, wanted in (("of", True), ("below", False)):
+    said = []
+    for words, wanted in ((f"blocks of {LONG_BIT:g} bits or more", True), ("shorter ones", False)):
         own = [c.error_db for c in found if (c.block_bit >= LONG_BIT) == wanted]
         error_db = np.abs(np.concatenate(own or [np.empty(0)]))
         if error_db.size:
-            more = " or more" if wanted else ""
             said.append(
-                f"blocks {words} {LONG_BIT:g} bits{more} {np.median(error_db):.2f} dB in SNR "
-                f"(median), {error_db.max():.2f} dB at most"
+                f"{words} {np.median(error_db):.2f} dB (median; at most {error_db.max():.2f} dB)"
             )
-    return "; ".join(said) + "."
+    snr = f" Off in SNR: {', '.join(said)}." if said else ""
+    points = f"mean error {100 * error:.2g} percentage points over {rows:,} points"
+    return f"Block error rates: {points}.{snr}"
 
 
 def _plot(found: Sequence[_Curve]) -> Plot:

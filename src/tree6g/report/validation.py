@@ -210,6 +210,8 @@ def _unit(name: str, result: Validation) -> str:
 def _figure_head(name: str, result: Validation) -> str:
     """The head of a column; errors that are no decibels say what they are."""
     head = _head(name)
+    if result.kind == "calibration":  # companies differ; none of them is the truth
+        head = head.replace("error", "deviation")
     of = {"": ", unit of the file", "frac": " of the rate", "db": ""}[result.unit]
     return head + of if name in _ABSOLUTE else head
 
