@@ -28,6 +28,7 @@ MESSAGE: Final = np.dtype(
     }
 )  # fmt: skip
 Messages = npt.NDArray[np.void]
+_BYTES: Final = np.dtype((np.void, MESSAGE.itemsize))
 
 
 def messages(
@@ -48,6 +49,12 @@ def messages(
     for name, column in columns.items():
         batch[name] = column
     return batch[np.argsort(batch["ready_s"], kind="stable")]
+
+
+def joined(first: Messages, second: Messages) -> Messages:
+    """Messages one after the other: as bytes, for NumPy would compare their fields one by one."""
+    both = np.concatenate([first.view(_BYTES), second.view(_BYTES)])
+    return both.view(MESSAGE)
 
 
 NOTHING: Final = messages(np.empty(0), 0.0, 0)
@@ -98,7 +105,7 @@ class Pool:
         """Add messages that become ready in the coming step."""
         if len(batch):
             waiting = self.queues.get(service)
-            self.queues[service] = batch if waiting is None else np.concatenate([waiting, batch])
+            self.queues[service] = batch if waiting is None else joined(waiting, batch)
 
     def air_s(self, service: str, paces: Paces) -> FloatArray:
         """Airtime of the whole pool that waiting messages of a service still need. [message]."""

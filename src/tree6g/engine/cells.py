@@ -13,7 +13,7 @@ from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.rest import Rest, station_of
 from tree6g.engine.world import Carrier, Cell, terminals_node
 from tree6g.errors import DataError, ScenarioError
-from tree6g.scenario.model import AiService, Scenario, Site
+from tree6g.scenario.model import AiService, BaseStation, Scenario, Site
 
 
 def cells(scenario: Scenario, sites: Sequence[Site]) -> Iterator[Cell]:
@@ -25,8 +25,15 @@ def cells(scenario: Scenario, sites: Sequence[Site]) -> Iterator[Cell]:
     up = [s.name for s in scenario.services if isinstance(s, AiService) or s.direction == "up"]
     down = [s.name for s in scenario.services if isinstance(s, AiService) or s.direction == "down"]
     index = 0
-    for site_index, site in enumerate(sites):
-        _check_link(site)
+    known: list[BaseStation] = []
+    for site_index, given in enumerate(sites):
+        _check_link(given)
+        base = given.base_station
+        alike = next((other for other in known if other == base), None)
+        if alike is None:
+            known.append(base)
+        # Cells that are alike share one record: their rates are then worked out at once.
+        site = given.model_copy(update={"base_station": alike or base})
         for sector in range(site.sectors):
             yield _cell(index, site_index, site, sector, up, down)
             index += 1

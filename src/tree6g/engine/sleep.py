@@ -205,9 +205,9 @@ def _open(cell: Cell, tick: Tick, queues: Sequence[_Queue], kind: str) -> None:
 
 def _note(waits: Waits, messages: Messages, tick: Tick) -> None:
     """Count what came in this step."""
-    came = messages[messages["heard_s"] >= tick.t0_s]
-    wait_s = came["open_s"] - came["heard_s"]
-    waits.messages += len(came)
+    heard_s = messages["heard_s"]
+    wait_s = (messages["open_s"] - heard_s)[heard_s >= tick.t0_s]
+    waits.messages += len(wait_s)
     waits.woken += int(np.count_nonzero(wait_s > 0.0))
     waits.wait_s += float(wait_s.sum())
     waits.longest_s = max(waits.longest_s, float(wait_s.max(initial=0.0)))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tree6g.compute.batching import BatchServer, Usage
 from tree6g.compute.roofline import Replica
-from tree6g.engine.airtime import Messages, Passage, Pool
+from tree6g.engine.airtime import Messages, Passage, Pool, joined
 from tree6g.engine.book import Book
 from tree6g.engine.crowd import UP, IntArray, Paces, Radio
 from tree6g.engine.policies import Policy
@@ -153,7 +153,7 @@ class Cell:
     def hold(self, service: str, batch: Messages) -> None:
         """Keep chunks that are on their way to the cell."""
         held = self.chunks.get(service)
-        self.chunks[service] = batch if held is None else np.concatenate([held, batch])
+        self.chunks[service] = batch if held is None else joined(held, batch)
 
     def release(self, until_s: float, services: Sequence[str] | None = None) -> None:
         """Queue what may be sent before `until_s`, of some services or all."""
