@@ -199,7 +199,10 @@ def _terminal_source(world: World) -> str:
     anchor += f" ({terminal.anchor_source or 'no source stated'})"
     if world.listening is None:
         return f"{anchor}; nothing else of it"
-    return f"{TR38840}, anchored at {anchor}; all of a terminal while it is connected"
+    return (
+        f"{TR38840}, anchored at {anchor}; all of a terminal while it is connected, under the "
+        "service of its last message"
+    )
 
 
 def _station_source(cell: Cell) -> str:
