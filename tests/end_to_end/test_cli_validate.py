@@ -129,6 +129,16 @@ def test_rows_that_were_fitted_and_tested_are_told(columns, tmp_path):
     assert not any("fitted as well" in problem for problem in found["problems"])
 
 
+def test_energies_without_a_load_of_their_hour_are_counted(columns, tmp_path):
+    load = {name: values[2:] for name, values in columns["bs_load_hourly"].items()}
+    folder = write(tmp_path, {**columns, "bs_load_hourly": load})
+    for command in ("validate", "fit"):
+        problems = _json(command, "base-station", folder)["problems"]
+        assert any("no load of the same hour: 2 of 1,440 energies" in p for p in problems)
+    everything = write(tmp_path / "all", columns)
+    assert not any("no load" in p for p in _json("fit", "base-station", everything)["problems"])
+
+
 def test_stations_without_load_are_left_out_and_named(columns, tmp_path):
     load = columns["bs_load_hourly"]
     kept = [i for i, name in enumerate(load["BS"]) if name != "S_7"]

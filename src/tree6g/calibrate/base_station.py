@@ -10,14 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tree6g.calibrate import station_constants, station_model, station_words
+from tree6g.calibrate import station_constants, station_curves, station_model, station_words
 from tree6g.calibrate.columns import read_all
 from tree6g.calibrate.counter_files import read_counters
 from tree6g.calibrate.result import (
-    Curve,
     Fit,
     Group,
-    Plot,
     Validation,
     percent,
     percentage_figures,
@@ -38,7 +36,6 @@ DRAWS: Final = 5  # each leaves out a fifth of the stations, each station once
 BARS: Final[Mapping[str, float]] = {SAME: 0.03, UNSEEN: 0.09}  # mean error to stay below
 _MISS_FRAC: Final = 0.25  # a station whose mean error is larger is printed
 _RESAMPLES: Final = 1000
-_DRAWN_POINTS: Final = 600
 _SEED: Final = 6
 
 
@@ -101,6 +98,7 @@ def validate(files: Sequence[Path], *, fit: Path | None = None) -> Validation:
         judged = [*_other_folder(known, tested, model)]
         problems += tuple(f"{fit}: {problem}" for problem in known.problems)
         problems += _overlap(known, tested)
+    problems += _unpaired(tested, tested.paired(model.offsets_s(tested.stations)))
     return _validation(judged, model, problems, other_folder=fit is not None)
 
 
@@ -126,7 +124,7 @@ def fit(folder: Path) -> Fit:
         *station_constants.clocks(model),
         *station_constants.configurations(model, known, rows),
     )
-    problems = known.problems
+    problems = known.problems + _unpaired(known, rows)
     if scale is None:
         problems += ("TXpower is no dBm in any reading: configurations are not scaled by it",)
     return Fit(
@@ -197,6 +195,12 @@ def _other_folder(known: Counters, tested: Counters, model: StationModel) -> Ite
         own = rows.where(wanted[rows.station])
         if len(own):
             yield _judged(group, model, tested, own, known, fitted)
+
+
+def _unpaired(tested: Counters, rows: Rows) -> tuple[str, ...]:
+    """How many energies cannot be compared, in a line that says so."""
+    count, total = len(tested.energy) - len(rows), len(tested.energy)
+    return (f"no load of the same hour: {count:,} of {total:,} energies left out",) if count else ()
 
 
 def _overlap(known: Counters, tested: Counters) -> tuple[str, ...]:
@@ -292,7 +296,7 @@ def _validation(
         misses_are=f"Stations with a mean error above {percent(_MISS_FRAC)}",
         constants=station_constants.clocks(model),
         problems=(*problems, *missed),
-        plots=_plots({said[name]: own for name, own in parts.items()}),
+        plots=station_curves.plots({said[name]: _joined(own) for name, own in parts.items()}),
     )
 
 
@@ -364,31 +368,3 @@ def _misses(judged: Sequence[Judged]) -> list[dict[str, Any]]:
             }
     order = {name: i for i, name in enumerate((SAME, UNSEEN, UNSEEN_UNIT))}
     return sorted(found.values(), key=lambda m: (order[m["group"]], -float(m["mape_frac"])))
-
-
-def _plots(parts: Mapping[str, Sequence[Judged]]) -> tuple[Plot, ...]:
-    joined = {name: _joined(own) for name, own in parts.items()}
-    cloud = [_cloud(name, *values) for name, values in joined.items()]
-    share = [_share(name, *values) for name, values in joined.items()]
-    return station_words.plots(cloud, share)
-
-
-def _cloud(name: str, measured: FloatArray, predicted: FloatArray) -> Curve:
-    """Predicted over measured, some rows of all."""
-    some = np.linspace(0, len(measured) - 1, min(len(measured), _DRAWN_POINTS)).astype(int)
-    order = some[np.argsort(measured[some])]
-    return Curve(
-        panel=name,
-        name="an hour of a station",
-        x=measured[order],
-        y=predicted[order],
-        reference=measured[order],
-        form="points",
-    )
-
-
-def _share(name: str, measured: FloatArray, predicted: FloatArray) -> Curve:
-    """The share of rows below each error."""
-    share = np.linspace(0.0, 0.99, 100)
-    error = 100.0 * np.quantile(np.abs(predicted - measured) / measured, share)
-    return Curve(panel="", name=name, x=error, y=100.0 * share)
