@@ -186,9 +186,12 @@ def test_an_unknown_sleep_policy_is_refused_with_the_nearest(tmp_path):
         sleep_policy("idle-timr")
 
 
-def test_a_period_that_3gpp_does_not_have_names_its_site(tmp_path):
-    with pytest.raises(ScenarioError, match=r"site 'a'.*ssb_period of 5, 10"):
-        run(_night(ssb_period="30 ms"), out=tmp_path)
+def test_periods_that_3gpp_does_not_have_are_all_told_at_once():
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(_night(ssb_period="30 ms", rach_period="7 ms"))
+    for name, got in (("ssb_period", "30 ms"), ("rach_period", "7 ms")):
+        wanted = f"{name}: expected one of 5, 10, 20, 40, 80, 160 ms (TS 38.331); got {got}."
+        assert wanted in str(caught.value)
 
 
 def _cell(node="x", **known):

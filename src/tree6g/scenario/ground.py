@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
+from tree6g.radio.broadcast import PERIODS_S
 from tree6g.radio.numerology import FR2_FROM_HZ
 from tree6g.scenario.document import Problem
 from tree6g.scenario.layout import Layout
@@ -45,8 +47,19 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         if base.layers > base.antennas:
             text = f"expected at most {base.antennas} layers, one per antenna; got {base.layers}."
             yield Problem(place=("sites", i, "base_station", "layers"), text=text)
+        yield from _periods(i, base)
     yield from _shared_bands(scenario)
     yield from _terminal(scenario)
+
+
+def _periods(site: int, base: BaseStation) -> Iterator[Problem]:
+    """Periods of broadcast that 3GPP does not have."""
+    for name in ("ssb_period", "sib1_period", "rach_period"):
+        period_s = getattr(base, f"{name}_s")
+        if not any(math.isclose(period_s, known_s, rel_tol=1e-6) for known_s in PERIODS_S):
+            known = ", ".join(f"{1e3 * known_s:g}" for known_s in PERIODS_S)
+            text = f"expected one of {known} ms (TS 38.331); got {1e3 * period_s:g} ms."
+            yield Problem(place=("sites", site, "base_station", name), text=text)
 
 
 def _layout(scenario: Scenario, layout: Layout) -> Iterator[Problem]:
