@@ -12,6 +12,7 @@ from tree6g.engine.load import focus_db, radiated_w
 from tree6g.engine.policies.sleep import CellReport, Order, sleep_policy
 from tree6g.engine.run import run
 from tree6g.engine.world import Tick
+from tree6g.errors import ScenarioError
 from tree6g.scenario.load import load
 
 STATION = {"model": "tr38864-cat2-set1", "anchor_power": "280 W", "bandwidth": "100 MHz"}
@@ -135,3 +136,16 @@ def test_the_sleep_of_many_cells_is_summed_up():
         "21 cells slept 20% of the time (10% to 30%); 50% of downlink messages found their cell "
         "asleep and waited 10.0 ms on average, 21.0 ms at most."
     )
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        None, ["on"], [None, None], [Order(timer_s=-1.0)] * 2, [Order(timer_s=np.nan)] * 2,
+        [Order(carriers=0)] * 2, [Order(carriers=2)] * 2, [Order(antenna_frac=0.0)] * 2,
+    ],
+)  # fmt: skip
+def test_orders_that_no_cell_can_follow_are_refused_in_words(orders):
+    world = _pair(lambda t_s, cells: orders)
+    with pytest.raises(ScenarioError, match="from the sleep policy; got"):
+        sleep.decide(world, Tick(t0_s=0.0, t1_s=1.0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -64,8 +64,7 @@ def _ask(world: World, t_s: float) -> None:
     reports = [
         _report(world, cell, cover, t_s) for cell, cover in zip(world.cells, covers, strict=True)
     ]
-    orders = list(world.sleep_policy(t_s, reports))
-    _check(reports, orders)
+    orders = _checked(reports, world.sleep_policy(t_s, reports))
     muted = False
     for cell, order in zip(world.cells, orders, strict=True):
         rest = cell.rest
@@ -258,28 +257,32 @@ def _report(world: World, cell: Cell, covers: frozenset[frozenset[int]], t_s: fl
     )
 
 
-def _check(reports: Sequence[CellReport], orders: Sequence[Order]) -> None:
+def _checked(reports: Sequence[CellReport], given: object) -> list[Order]:
     """Orders that the cells can follow.
 
     Raises:
         ScenarioError: Too few orders, one that asks for what there is not, or one that leaves
             terminals without a cell.
     """
-    if len(orders) != len(reports):
+    orders = list(given) if isinstance(given, Iterable) else []
+    if len(orders) != len(reports) or not all(isinstance(order, Order) for order in orders):
         raise ScenarioError(
             f"expected one order per cell (of {len(reports)}) from the sleep policy; got "
-            f"{len(orders)}."
+            f"{orders or given!r}."
         )
     on = {n for n, order in enumerate(orders) if order.on}
     for report, order in zip(reports, orders, strict=True):
         most = report.carriers
-        if not 1 <= (order.carriers or most) <= most or not 0.0 < order.antenna_frac <= 1.0:
+        carriers = most if order.carriers is None else order.carriers
+        possible = 1 <= carriers <= most and 0.0 < order.antenna_frac <= 1.0
+        if not possible or not order.timer_s >= 0.0:
             raise ScenarioError(
-                f"expected 1 to {most} carriers and an antenna_frac above 0 up to 1 for "
-                f"'{report.node}' from the sleep policy; got {order}."
+                f"expected 1 to {most} carriers, an antenna_frac above 0 up to 1 and a timer of 0 "
+                f"or more for '{report.node}' from the sleep policy; got {order}."
             )
         if not order.on and not all(cover & on for cover in report.covering):
             raise ScenarioError(
                 f"expected '{report.node}' on, which has terminals that no other cell covers that "
                 "is on; got off from the sleep policy. See `covering` of its report."
             )
+    return orders
