@@ -55,6 +55,14 @@ def test_all_figures_of_a_full_ledger_are_drawn(gathered: Evidence) -> None:
     assert names == ["shares", "power", "flow", "weight", "lorenz"]
 
 
+def test_the_axis_of_a_network_of_many_kilowatts_is_not_cut() -> None:
+    rows = [{"number": 0, "component": "radio_unit", "power_w": 12_000.0}]
+    drawn = power.drawing(evidence(power=rows))
+    assert isinstance(drawn, Drawing)
+    assert b"10k" in drawn.svg
+    assert b">10000<" not in drawn.svg
+
+
 def test_power_adds_up_to_the_energy_of_the_figure(gathered: Evidence) -> None:
     drawn = power.drawing(gathered)
     assert isinstance(drawn, Drawing)

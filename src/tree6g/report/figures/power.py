@@ -103,6 +103,8 @@ def _paint(canvas_: Canvas, table: Table, gaps: list[tuple[float, float]]) -> No
     ax.set_xlabel(f"time ({unit})")
     ax.text(0, 1.03, "power (W), mean by component at the right", transform=ax.transAxes, size=9)
     ax.grid(axis="y")
+    if high >= 1e4:  # "10k", not five digits that the margin would cut
+        ax.yaxis.set_major_formatter(numerals.tick)
     for t0_s, t1_s in gaps:
         ax.axvspan(*((np.array([t0_s, t1_s]) - start[0]) / scale_s), fill=False, hatch="xx", lw=0)
     _labels(ax, float(x[-1]), middles, labels, high)
