@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from tree6g.engine import policies
-from tree6g.engine.policies import Option, Query
+from tree6g.engine.policies import Option, Query, choice
 from tree6g.errors import ScenarioError
 
 QUERY = Query(service="chat", site=0, arrival_s=0.0, prompt_tok=100, ttft_budget_s=2.0)
@@ -41,7 +41,7 @@ def test_one_tier_policies_take_the_quickest_of_their_tier_or_refuse(tier):
 
 def test_a_policy_of_somebody_else_comes_by_its_entry_point(monkeypatch):
     point = EntryPoint("last", "tree6g.engine.policies.cloud_only:choose", policies.GROUP)
-    monkeypatch.setattr(policies, "entry_points", lambda group: [point])
+    monkeypatch.setattr(choice, "entry_points", lambda group: [point])
     assert policies.policy("last")(QUERY, [_option("cloud", 1.0)]) == 0
 
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Final, Protocol
 
-from tree6g import errors
-from tree6g.errors import ScenarioError
+from tree6g.engine.policies.choice import named
 
 GROUP: Final = "tree6g.policies"
 BUILT_IN: Final = ("nearest", "edge-only", "cloud-only", "device-only")
@@ -73,16 +70,9 @@ def policy(name: str) -> Policy:
     Raises:
         ScenarioError: No such policy.
     """
-    if name in BUILT_IN:
-        module = import_module(f"tree6g.engine.policies.{name.replace('-', '_')}")
-        chosen: Policy = module.choose
-        return chosen
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in found:
-        known = errors.nearest(name, [*BUILT_IN, *found])
-        raise ScenarioError(f"expected a dispatch policy; got {name!r}. {known}")
-    loaded: Policy = found[name].load()
-    return loaded
+    found = named(name, "dispatch policy", group=GROUP, files=__name__, built_in=BUILT_IN)
+    chosen: Policy = found.choose if name in BUILT_IN else found
+    return chosen
 
 
 def least_expected(options: Sequence[Option], tier: str) -> int | None:

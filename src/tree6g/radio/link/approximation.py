@@ -6,13 +6,11 @@ of two, turns or octants; errors are over that range, rounding included.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final
 
-import numba
 import numpy as np
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
+from tree6g.radio.link.compiler import compiled_fast
 
 Real = np.float32
 F: Final = np.float32
@@ -25,16 +23,7 @@ _HALF_PI: Final = F(np.pi / 2.0)
 TURN: Final = F(2.0 * np.pi)
 
 
-def compiled(function: _Function) -> _Function:
-    """Compile on first use and keep the result, where there is a folder to keep it in."""
-    try:
-        fast = numba.njit(cache=True, fastmath=True, error_model="numpy", nogil=True)(function)
-    except RuntimeError:  # nowhere to write
-        fast = numba.njit(fastmath=True, error_model="numpy", nogil=True)(function)
-    return cast("_Function", fast)
-
-
-@compiled
+@compiled_fast
 def log2(x: Real) -> Real:
     """Binary logarithm of a positive number, error 3e-7."""
     bits = F(x).view(I)
@@ -49,7 +38,7 @@ def log2(x: Real) -> Real:
     return F(whole) + m * (F(1.44269496) + m * p)
 
 
-@compiled
+@compiled_fast
 def exp2(x: Real) -> Real:
     """Power of two, relative error 2e-7; 2^-120 from there on down."""
     t = max(F(x), F(-120.0))
@@ -62,7 +51,7 @@ def exp2(x: Real) -> Real:
     return (F(1.00000008) + f * p) * I(I(whole + I(127)) << _MANTISSA).view(F)
 
 
-@compiled
+@compiled_fast
 def angle(y: Real, x: Real) -> Real:
     """Angle of a vector, -pi to pi, error 4e-7."""
     ax, ay = abs(F(x)), abs(F(y))
@@ -80,7 +69,7 @@ def angle(y: Real, x: Real) -> Real:
     return -a if y < F(0.0) else a
 
 
-@compiled
+@compiled_fast
 def sine(g: Real) -> Real:
     """sin(2 pi g) for up to a quarter of a turn, error 1e-7."""
     u = g * g
@@ -90,7 +79,7 @@ def sine(g: Real) -> Real:
     return g * (F(6.28318528) + u * p)
 
 
-@compiled
+@compiled_fast
 def sine2(x: Real) -> Real:
     """sin(pi r)^2 / r^2 for x = r^2, r up to 1/2; relative error 1e-7."""
     p = F(-3.91307772) + F(x) * F(0.741980127)
@@ -101,7 +90,7 @@ def sine2(x: Real) -> Real:
     return F(9.8696044) + x * p
 
 
-@compiled
+@compiled_fast
 def uniform(z: Real) -> Real:
     """Distribution function of the normal distribution (Abramowitz and Stegun 26.2.17)."""
     a = abs(F(z))

@@ -23,13 +23,13 @@ from tree6g.radio.link.approximation import (
     I,
     Real,
     angle,
-    compiled,
     exp2,
     log2,
     sine,
     sine2,
     uniform,
 )
+from tree6g.radio.link.compiler import compiled_fast
 from tree6g.radio.link.flat import (
     Adaptation,
     Cells,
@@ -55,7 +55,7 @@ _X, _Y, _Z, _DX, _DY, _U, _V, _STEP = (row * BLOCK for row in range(8))
 SIGHT, TALL, CLEAR, BLOCKED = range(4)
 
 
-@compiled
+@compiled_fast
 def _offsets(n: int, d: F64Array, site: F64Array, wrap: F64Array) -> None:
     """Vector from the nearest copy of a site."""
     for i in range(n):
@@ -71,7 +71,7 @@ def _offsets(n: int, d: F64Array, site: F64Array, wrap: F64Array) -> None:
             d[_DY + i] = dy if closer else old_y
 
 
-@compiled
+@compiled_fast
 def _directions(n: int, d: F64Array, s: F32Array) -> None:
     """Squared distance and azimuth."""
     for i in range(n):
@@ -80,7 +80,7 @@ def _directions(n: int, d: F64Array, s: F32Array) -> None:
         s[_AZIMUTH + i] = angle(y, x)
 
 
-@compiled
+@compiled_fast
 def _path(n: int, d: F64Array, s: F32Array, site: F64Array, urban: F32Array) -> None:
     """Level of a link in powers of two: path loss by state of sight, and the terminal's loss."""
     los_a, los_b, los_e = urban[0], urban[1], urban[2]
@@ -101,7 +101,7 @@ def _path(n: int, d: F64Array, s: F32Array, site: F64Array, urban: F32Array) -> 
         s[_LEVEL + i] = -s[_LOSS + i] - (los if s[_LOS + i] > F(0.0) else nlos)
 
 
-@compiled
+@compiled_fast
 def _places(n: int, d: F64Array, s: F32Array, turn: F64Array, reach: F64Array) -> None:
     """Scaled places at which a field is read, and the turn of phase of their floor and layer."""
     for i in range(n):
@@ -113,7 +113,7 @@ def _places(n: int, d: F64Array, s: F32Array, turn: F64Array, reach: F64Array) -
         d[_STEP + i] = np.floor(d[_Z + i] / turn[0]) * turn[1] + layer * turn[2]
 
 
-@compiled
+@compiled_fast
 def _trig(n: int, d: F64Array, wave: F64Array, trig: F32Array) -> None:
     """Cosine and sine of every wave at every place."""
     for w in range(wave.shape[0]):
@@ -126,7 +126,7 @@ def _trig(n: int, d: F64Array, wave: F64Array, trig: F32Array) -> None:
             trig[1, w, i] = sine(max(f, -g) if f < F(0.0) else min(f, g))
 
 
-@compiled
+@compiled_fast
 def _sum(n: int, trig: F32Array, phase: F32Array, value: F32Array) -> None:
     """Value of one site's field: its waves, each with its phase."""
     for i in range(n):
@@ -142,7 +142,7 @@ def _sum(n: int, trig: F32Array, phase: F32Array, value: F32Array) -> None:
             value[i] += even + odd
 
 
-@compiled
+@compiled_fast
 def _fields(
     n: int, cells: Cells, d: F64Array, s: F32Array, trig: F32Array, value: F32Array
 ) -> None:
@@ -160,7 +160,7 @@ def _fields(
                 _sum(n, trig, cells.phase[kind, site], value[kind, site])
 
 
-@compiled
+@compiled_fast
 def _lift(d: Real, high: Real) -> Real:
     """C(d2D, h_UT) of Table 7.4.1-1; `high` is its part in h_UT."""
     h = F(0.01) * d
@@ -168,7 +168,7 @@ def _lift(d: Real, high: Real) -> Real:
     return high * along if d > F(18.0) else F(0.0)
 
 
-@compiled
+@compiled_fast
 def _sight(n: int, s: F32Array, urban: F32Array, sight: F32Array) -> None:
     """State of sight from its field; UMa is clearer for terminals above 13 m."""
     reach, macro = urban[7], urban[8]
@@ -182,7 +182,7 @@ def _sight(n: int, s: F32Array, urban: F32Array, sight: F32Array) -> None:
         s[_LOS + i] = F(1.0) if uniform(sight[i]) < p else F(0.0)
 
 
-@compiled
+@compiled_fast
 def _effective_height(n: int, d: F64Array, s: F32Array, height: F32Array) -> None:
     """Height h_E of the surroundings in UMa, from its field (Table 7.4.1-1, note 1)."""
     for i in range(n):
@@ -194,7 +194,7 @@ def _effective_height(n: int, d: F64Array, s: F32Array, height: F32Array) -> Non
         s[_HEIGHT + i] = chosen if (u >= low) & (steps >= F(1.0)) else F(1.0)
 
 
-@compiled
+@compiled_fast
 def _shadowed(n: int, s: F32Array, shadow: F64Array, clear: F32Array, blocked: F32Array) -> None:
     """Take shadowing off the level."""
     los_db, nlos_db, indoor_db = F(shadow[0]), F(shadow[1]), F(shadow[2])
@@ -203,7 +203,7 @@ def _shadowed(n: int, s: F32Array, shadow: F64Array, clear: F32Array, blocked: F
         s[_LEVEL + i] -= indoor_db * clear[i] if s[_INDOOR + i] > F(0.0) else outside
 
 
-@compiled
+@compiled_fast
 def _column(n: int, d: F64Array, s: F32Array, top: float, tilt: float, panel: F64Array) -> None:
     """Level with the vertical array, and what the element loses off the horizon."""
     count, spacing, across, most = panel[0], panel[1], F(panel[2]), F(panel[3])
@@ -222,7 +222,7 @@ def _column(n: int, d: F64Array, s: F32Array, top: float, tilt: float, panel: F6
         s[_UPRIGHT + i] = min(across * upright * upright, most)
 
 
-@compiled
+@compiled_fast
 def _plain(n: int, s: F32Array) -> None:
     """Level of an antenna without column."""
     for i in range(n):
@@ -230,7 +230,7 @@ def _plain(n: int, s: F32Array) -> None:
         s[_UPRIGHT + i] = F(0.0)
 
 
-@compiled
+@compiled_fast
 def _cell(n: int, s: F32Array, number: int, cell: F64Array, panel: F64Array) -> None:
     """Receive one cell: the strongest so far, and the power of all others under their load."""
     bearing, power, load = F(cell[0]), F(cell[1]), F(cell[2])
@@ -249,7 +249,7 @@ def _cell(n: int, s: F32Array, number: int, cell: F64Array, panel: F64Array) -> 
         s[_CELL + i] = name if stronger else s[_CELL + i]
 
 
-@compiled
+@compiled_fast
 def _begin(n: int, start: int, users: Users, cells: Cells, d: F64Array, s: F32Array) -> None:
     """Fetch the terminals of a block."""
     for i in range(n):
@@ -266,7 +266,7 @@ def _begin(n: int, start: int, users: Users, cells: Cells, d: F64Array, s: F32Ar
         s[_OTHERS + i], s[_CELL + i] = F(0.0), F(0.0)
 
 
-@compiled
+@compiled_fast
 def _site(n: int, site: int, cells: Cells, d: F64Array, s: F32Array, value: F32Array) -> None:
     """Level of one site at all terminals of a block."""
     place = cells.site[site]
@@ -281,7 +281,7 @@ def _site(n: int, site: int, cells: Cells, d: F64Array, s: F32Array, value: F32A
         _shadowed(n, s, cells.shadow, value[CLEAR, site], value[BLOCKED, site])
 
 
-@compiled
+@compiled_fast
 def _sectors(n: int, site: int, cells: Cells, d: F64Array, s: F32Array) -> None:
     """Receive the cells of one site; the column is computed again where the tilt changes."""
     tilt = np.nan
@@ -295,7 +295,7 @@ def _sectors(n: int, site: int, cells: Cells, d: F64Array, s: F32Array) -> None:
         _cell(n, s, c, cells.cell[c], cells.panel)
 
 
-@compiled
+@compiled_fast
 def _sinr(n: int, cells: Cells, s: F32Array) -> None:
     """SINR in decibels."""
     noise = F(cells.noise)
@@ -304,7 +304,7 @@ def _sinr(n: int, cells: Cells, s: F32Array) -> None:
         s[_SINR + i] = F(3.01029996) * log2(max(sinr, F(1e-30)))
 
 
-@compiled
+@compiled_fast
 def _adapt(n: int, s: F32Array, adaptation: Adaptation) -> None:
     """Spectral efficiency."""
     share, least = F(adaptation.shannon[0]), F(adaptation.shannon[1])
@@ -318,7 +318,7 @@ def _adapt(n: int, s: F32Array, adaptation: Adaptation) -> None:
             s[_ETA + i] = reached if s[_SINR + i] >= threshold else s[_ETA + i]
 
 
-@compiled
+@compiled_fast
 def _end(rows: I64Array, cells: Cells, s: F32Array, received: Received) -> None:
     """Write a block where its terminals stand."""
     for i in range(rows.size):
@@ -328,7 +328,7 @@ def _end(rows: I64Array, cells: Cells, s: F32Array, received: Received) -> None:
         received.efficiency[k] = s[_ETA + i]
 
 
-@compiled
+@compiled_fast
 def receive(
     rows: I64Array, users: Users, cells: Cells, adaptation: Adaptation, received: Received
 ) -> None:
@@ -359,7 +359,7 @@ def receive(
         _end(part, cells, s, received)
 
 
-@compiled
+@compiled_fast
 def share(
     serving: I64Array, efficiency: F64Array, bandwidth: float, members: I64Array, rate: F64Array
 ) -> None:

@@ -6,27 +6,17 @@ bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
+from tree6g.radio.link.compiler import compiled
+
 Array = npt.NDArray[np.float64]
 ROUND_ROBIN: Final = 0
 PROPORTIONAL_FAIR: Final = 1
 LEAST_AVERAGE_BIT: Final = 1e-9  # as in `scheduling`, whose constants the compiler would not follow
-
-
-def compiled(function: _Function) -> _Function:
-    """Compile on first use and keep the result, where there is a folder to keep it in."""
-    try:
-        kept = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
-    except RuntimeError:  # nowhere to write
-        kept = numba.njit(error_model="numpy", nogil=True)(function)
-    return cast("_Function", kept)
 
 
 @compiled

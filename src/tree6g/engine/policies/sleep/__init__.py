@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Final, Protocol
 
-from tree6g import errors
-from tree6g.errors import ScenarioError
+from tree6g.engine.policies.choice import named
 
 GROUP: Final = "tree6g.sleep_policies"
 BUILT_IN: Final = (
@@ -96,13 +93,6 @@ def sleep_policy(name: str) -> SleepPolicy:
     Raises:
         ScenarioError: No such policy.
     """
-    if name in BUILT_IN:
-        module = import_module(f"tree6g.engine.policies.sleep.{name.replace('-', '_')}")
-        chosen: SleepPolicy = module.decide
-        return chosen
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in found:
-        known = errors.nearest(name, [*BUILT_IN, *found])
-        raise ScenarioError(f"expected a sleep policy; got {name!r}. {known}")
-    loaded: SleepPolicy = found[name].load()
-    return loaded
+    found = named(name, "sleep policy", group=GROUP, files=__name__, built_in=BUILT_IN)
+    chosen: SleepPolicy = found.decide if name in BUILT_IN else found
+    return chosen
