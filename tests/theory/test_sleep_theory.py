@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -247,3 +248,20 @@ def test_waits_for_light_sleep_are_those_of_a_queue_with_a_set_up_time():
     plain = rho * service_s / (2.0 * (1.0 - rho))
     extra = wake_s * (1.0 + 0.5 * rate_hz * wake_s) / (1.0 + rate_hz * wake_s)
     assert (start - ready).mean() - plain == pytest.approx(extra, rel=0.1)
+
+
+def test_with_fdd_receiving_costs_nothing_while_the_cell_sends_traffic_or_broadcast():
+    # TR 38.864: where both are at once the uplink is neglected. They meet by chance; the RACH
+    # occasions come after the broadcast and never meet it.
+    station = dataclasses.replace(_station(sleep="none"), fdd=True)
+    period_s = 0.16
+    did = duty(station, 0.0, period_s, Intervals(np.array([0.0]), np.array([period_s])))
+    above_w = station.uplink_w - station.awake_w
+    for down_s in (0.0, 0.04, period_s):
+        energy = station_energy(station, did, downlink_s=down_s, uplink_s=period_s)
+        silent = (1.0 - down_s / period_s) * (1.0 - did.send_s / period_s)
+        assert energy.uplink_j == pytest.approx(above_w * period_s * silent)
+        total_j = station_total_j(station, did, downlink_s=down_s, uplink_s=period_s)
+        assert energy.total_j == pytest.approx(total_j, rel=1e-12)
+    sending = station_energy(station, did, downlink_s=period_s, uplink_s=period_s)
+    assert sending.total_j == pytest.approx(station.downlink_w * period_s)

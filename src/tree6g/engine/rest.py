@@ -11,7 +11,8 @@ from tree6g import data
 from tree6g.engine.policies.sleep import Order
 from tree6g.errors import DataError, ScenarioError
 from tree6g.radio.broadcast import broadcast
-from tree6g.radio.power import StationPower, station_power
+from tree6g.radio.power import SleepState, StationPower, carriers_power, station_power
+from tree6g.radio.sleep import asleep_in
 from tree6g.radio.wake import UplinkWake
 from tree6g.scenario.model import BaseStation, Site
 
@@ -72,7 +73,8 @@ class Rest:
         traffic_end_s: End of the last traffic.
         off_from_s: When it went off; None: it is on.
         up_from_s: When it is up again; infinity while it is off.
-        entered_off: It went off in this step.
+        entered_off: Share of its power that went off in this step, by carriers that were muted or
+            as a whole; each pays the transition of `off`, both ways at once.
         used_s: Carrier time used since the policy was last asked, by kind of bits.
         asked_s: When that was.
         asleep_s: Time asleep so far, off included.
@@ -89,7 +91,7 @@ class Rest:
     traffic_end_s: float = -math.inf
     off_from_s: float | None = None
     up_from_s: float = -math.inf
-    entered_off: bool = False
+    entered_off: float = 0.0
     used_s: dict[str, float] = dataclasses.field(default_factory=dict)
     asked_s: float = 0.0
     asleep_s: float = 0.0
@@ -109,12 +111,40 @@ class Rest:
             operator_share_frac=base.operator_share_frac,
         )
 
-    def follow(self, order: Order) -> None:
-        """Take an order; `engine.sleep` switches the cell on and off."""
+    def follow(self, order: Order, t_s: float) -> None:
+        """Take an order; `engine.sleep` switches the cell on and off.
+
+        A sleep that the order begins or changes in the middle of a gap begins now: it pays its own
+        transition and must fit into what is left. One that goes on pays nothing more. Carriers that
+        are muted go off; transceivers go to micro sleep, which takes no transition.
+        """
+        before, carriers = self._state(t_s), self.station.carriers
         self.order = order
         station = self.whole.with_carriers(order.carriers or self.whole.carriers)
         station = station.with_antennas(order.antenna_frac)
         self.station = station if order.sleeps else station.allowing("none")
+        if self.off_from_s is None:
+            self.entered_off += max(0.0, self._part(carriers) - self._part(station.carriers))
+        if self._state(t_s) not in (None, before):
+            self._sleep_from(t_s)
+
+    def _state(self, t_s: float) -> SleepState | None:
+        if self.off_from_s is not None:
+            return None
+        return asleep_in(
+            self.station, t_s, timer_s=self.order.timer_s, traffic_end_s=self.traffic_end_s
+        )
+
+    def _sleep_from(self, t_s: float) -> None:
+        """Let the timer end now, and not a rounding before."""
+        end_s = t_s - self.order.timer_s
+        while end_s + self.order.timer_s < t_s:
+            end_s = math.nextafter(end_s, math.inf)
+        self.traffic_end_s = end_s
+
+    def _part(self, carriers: int) -> float:
+        """Power of some carriers over that of all."""
+        return carriers_power(carriers) / carriers_power(self.whole.carriers)
 
     def switch_on(self, t_s: float) -> None:
         """Wake a cell that is off: half of the transition, after all of it since it went off.
@@ -128,7 +158,8 @@ class Rest:
 
     def switch_off(self, t_s: float) -> None:
         """Send a cell to sleep for good."""
-        self.off_from_s, self.up_from_s, self.entered_off = t_s, math.inf, True
+        self.off_from_s, self.up_from_s = t_s, math.inf
+        self.entered_off += self._part(self.station.carriers)  # the others are off already
 
     def off_until(self, t0_s: float, t1_s: float) -> float:
         """End of the part of a step that it is off."""

@@ -68,7 +68,7 @@ def _ask(world: World, t_s: float) -> None:
     muted = False
     for cell, order in zip(world.cells, orders, strict=True):
         rest = cell.rest
-        rest.follow(order)
+        rest.follow(order, t_s)
         rest.used_s.clear()
         rest.asked_s = t_s
         if order.on:

@@ -151,6 +151,22 @@ def resting_state(station: StationPower, planned_s: float) -> SleepState | None:
     return chosen
 
 
+def asleep_in(
+    station: StationPower, t_s: float, *, timer_s: float = 0.0, traffic_end_s: float = -np.inf
+) -> SleepState | None:
+    """State that a cell without traffic since then is in at a time, as `duty` has it.
+
+    None: it is awake, or sleeps from this very time on.
+    """
+    past = signals_between(station.signals, t_s, t_s)
+    gap_start_s = float(past.end_s.max())
+    entry_s = max(gap_start_s, traffic_end_s, traffic_end_s + timer_s)
+    burst_s = float(station.signals.next_s(gap_start_s))
+    if entry_s >= t_s or burst_s - t_s <= LEAST_S:
+        return None
+    return resting_state(station, burst_s - entry_s)
+
+
 def duty(
     station: StationPower,
     t0_s: float,
@@ -198,7 +214,8 @@ def station_energy(
     """Energy of a cell over a time, by part.
 
     Broadcast during traffic shares its symbols and costs nothing more; with FDD, neither does
-    receiving while the cell sends (TR 38.864). Both meet by chance within the time.
+    receiving while the cell sends traffic or broadcast (TR 38.864). They meet by chance within the
+    time; only RACH occasions are never at the time of broadcast.
 
     Args:
         station: Power states.
@@ -206,8 +223,7 @@ def station_energy(
         downlink_s: Time of it in which the whole band was sent with full power.
         uplink_s: Time of it in which the whole band was received.
     """
-    alone = max(0.0, 1.0 - downlink_s / did.duration_s) if did.duration_s else 1.0
-    hears = alone if station.fdd else 1.0
+    alone, hears = _unshared_frac(station, did, downlink_s)
     asleep_s, entries = did.asleep_s.tolist(), did.entries.tolist()
     power_w = [state.power_w for state in station.sleep]
     transition_j = [state.transition_j for state in station.sleep]
@@ -217,7 +233,7 @@ def station_energy(
         awake_j=station.awake_w * (did.duration_s - math.fsum(asleep_s)),
         transition_j=math.fsum(map(operator.mul, transition_j, entries)),
         broadcast_j=(station.broadcast_w - station.awake_w) * did.send_s * alone
-        + receive_w * did.listen_s * hears,
+        + receive_w * did.listen_s * (alone if station.fdd else 1.0),
         downlink_j=(station.downlink_w - station.awake_w) * downlink_s,
         uplink_j=receive_w * uplink_s * hears,
     )
@@ -227,9 +243,9 @@ def station_total_j(
     station: StationPower, did: Duty, *, downlink_s: float, uplink_s: float
 ) -> float:
     """The same energy from the power of each state for its whole time, as a check of the parts."""
-    alone = max(0.0, 1.0 - downlink_s / did.duration_s) if did.duration_s else 1.0
-    hears = alone if station.fdd else 1.0
-    sending_s, hearing_s = did.send_s * alone, (did.listen_s + uplink_s) * hears
+    alone, hears = _unshared_frac(station, did, downlink_s)
+    sending_s = did.send_s * alone
+    hearing_s = did.listen_s * (alone if station.fdd else 1.0) + uplink_s * hears
     waiting_s = (
         did.duration_s - math.fsum(did.asleep_s.tolist()) - sending_s - hearing_s - downlink_s
     )
@@ -246,6 +262,15 @@ def station_total_j(
         + station.uplink_w * hearing_s
         + station.broadcast_w * sending_s
     )
+
+
+def _unshared_frac(station: StationPower, did: Duty, downlink_s: float) -> tuple[float, float]:
+    """Share of broadcast without downlink traffic, and of uplink traffic that costs anything."""
+    if not did.duration_s:
+        return 1.0, 1.0
+    alone = max(0.0, 1.0 - downlink_s / did.duration_s)
+    silent = max(0.0, 1.0 - did.send_s / did.duration_s)
+    return alone, alone * silent if station.fdd else 1.0
 
 
 def idle_power_w(station: StationPower) -> float:
