@@ -10,7 +10,10 @@ import pytest
 from engine_worlds import small
 from tree6g.engine import coverage, header, run
 from tree6g.engine.build import build
+from tree6g.engine.crowd import DOWN
+from tree6g.engine.load import settle
 from tree6g.engine.policies.sleep import Order, sleep_policy
+from tree6g.engine.world import Tick
 from tree6g.ledger.check import check
 from tree6g.ledger.reading import open_ledger
 from tree6g.ledger.writer import new_ledger
@@ -150,3 +153,15 @@ def test_whom_its_own_cell_hardly_reaches_loses_nothing_with_another_as_good():
         world.radio.covering = None  # as whoever changes gains says
         (sets, _) = coverage.covering(world)
         assert sets == frozenset({frozenset({1} if covered else ())})
+
+
+def test_a_cell_that_is_off_broadcasts_nothing_and_counts_for_no_other():
+    plain = _two_sites(interference="load")
+    for n, site in enumerate(plain["sites"]):
+        site["position"] = {"x": f"{400 * n} m", "y": "0 m"}
+    plain["sites"][1]["base_station"] = STATION | {"antenna_gain": "15 dBi", "ssb_period": "5 ms"}
+    world = build(load(plain, ()), {})
+    world.cells[1].on = False
+    settle(world, DOWN, Tick(t0_s=0.0, t1_s=1.0))
+    alone = world.cells[0].station.signals.sending_frac
+    assert world.radio.load_frac[DOWN].tolist() == pytest.approx([alone, 0.0])

@@ -77,7 +77,7 @@ def settle(world: World, kind: str, tick: Tick) -> None:
         if waiting is not None:
             load_frac[index] = _settle_band(world, kind, waiting, tick.step_s)
         elif kind == DOWN:
-            load_frac[index] = _least_frac(cells)
+            load_frac[index] = np.where([cell.on for cell in cells], _least_frac(cells), 0.0)
     radio.load_frac[kind] = load_frac
 
 
@@ -245,8 +245,12 @@ def focus_db(cell: Cell) -> float:
 
 
 def _least_frac(cells: Sequence[Cell]) -> float:
-    """Share of time of broadcast: the interference of cells without traffic."""
-    return float(np.mean([cell.station.signals.sending_frac for cell in cells]))
+    """Share of time of broadcast: the interference of cells without traffic; off, they send none.
+
+    The mean over the cells that are on.
+    """
+    sending = [cell.station.signals.sending_frac for cell in cells if cell.on]
+    return float(np.mean(sending)) if sending else 0.0
 
 
 def notes(world: World) -> list[str]:
