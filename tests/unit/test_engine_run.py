@@ -302,7 +302,7 @@ def test_spectrum_that_leaves_nothing_for_the_others_is_refused(tmp_path):
 def test_a_relative_base_station_asks_for_its_anchor(tmp_path):
     plain = small()
     plain["sites"][0]["base_station"] = {"model": "tr38864-cat1-set1"}
-    with pytest.raises(ScenarioError, match=r"site 'a'.*anchor_power"):
+    with pytest.raises(ScenarioError, match=r"sites\.0\..*anchor_power: expected anchor_power"):
         run(plain, out=tmp_path)
 
 

@@ -55,7 +55,7 @@ def test_plain_data_and_scenarios_are_scenarios_too():
 def test_quantities_are_si_inside():
     scenario = load(CORNER)
     station = scenario.sites[0].base_station
-    assert (station.bandwidth_hz, station.transmit_power_w) == (1e8, 20.0)
+    assert (station.bandwidth_hz, station.transmit_power_w) == (1e8, 10.0)
     assert scenario.links[0].energy_j_per_bit == 1.5e-8
     assert scenario.services[1].request_share_frac == 0.25
     assert scenario.prices.electricity_eur_per_j == pytest.approx(0.25 / 3.6e6)
@@ -94,11 +94,11 @@ def test_unknown_library_names_are_refused_with_the_way_out():
 @pytest.mark.parametrize(
     ("overrides", "value"),
     [
-        (["sites.0.base_station.transmit_power=40 W"], 40.0),
-        (["sites.0.base_station.transmit_power_w=40"], 40.0),
-        (["sites.corner.base_station.transmit_power=40 W"], 40.0),
-        (["sites.*.base_station.transmit_power=40 W"], 40.0),
-        (["sites.0.power=40 W"], 40.0),
+        (["sites.0.base_station.transmit_power=4 W"], 4.0),
+        (["sites.0.base_station.transmit_power_w=4"], 4.0),
+        (["sites.corner.base_station.transmit_power=4 W"], 4.0),
+        (["sites.*.base_station.transmit_power=4 W"], 4.0),
+        (["sites.0.power=4 W"], 4.0),
         (["sites.0.power=40 W", "sites.0.base_station.transmit_power="], None),
     ],
 )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from tree6g.errors import DataError
 from tree6g.radio.broadcast import PERIODS_S
-from tree6g.radio.numerology import FR2_FROM_HZ
+from tree6g.radio.numerology import FR2_FROM_HZ, prb_count, slot_pattern
+from tree6g.radio.power import station_power
 from tree6g.scenario.document import Problem
 from tree6g.scenario.layout import Layout
-from tree6g.scenario.model import BaseStation, Scenario
+from tree6g.scenario.model import AiService, BaseStation, Scenario, Site
 
 RINGS: Final = 18  # most rings of sites of a hexagonal grid: 1,027 sites
+MOST_HZ: Final = {"rma": 30e9, "sma": 37e9}  # TR 38.901 clause 7.4.1: where its formulas end
 
 
 def hexagonal_sites(rings: int) -> int:
@@ -48,6 +51,9 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
             text = f"expected at most {base.antennas} layers, one per antenna; got {base.layers}."
             yield Problem(place=("sites", i, "base_station", "layers"), text=text)
         yield from _periods(i, base)
+        yield from _propagation(i, site)
+        yield from _station(i, base)
+        yield from _directions(scenario, i, base)
     yield from _shared_bands(scenario)
     yield from _terminal(scenario)
 
@@ -59,6 +65,62 @@ def _periods(site: int, base: BaseStation) -> Iterator[Problem]:
         if not any(math.isclose(period_s, known_s, rel_tol=1e-6) for known_s in PERIODS_S):
             known = ", ".join(f"{1e3 * known_s:g}" for known_s in PERIODS_S)
             text = f"expected one of {known} ms (TS 38.331); got {1e3 * period_s:g} ms."
+            yield Problem(place=("sites", site, "base_station", name), text=text)
+
+
+def _propagation(number: int, site: Site) -> Iterator[Problem]:
+    """Frequencies that the environment has no formula for."""
+    most_hz = MOST_HZ.get(site.environment, math.inf)
+    if site.base_station.frequency_hz > most_hz:
+        text = (
+            f"expected at most {most_hz / 1e9:g} GHz for environment '{site.environment}' (TR "
+            f"38.901 7.4.1); got {site.base_station.frequency_hz / 1e9:g} GHz."
+        )
+        yield Problem(place=("sites", number, "base_station", "frequency"), text=text)
+
+
+def _station(site: int, base: BaseStation) -> Iterator[Problem]:
+    """What its power model or its link refuses, each field for itself."""
+    width_hz, model = base.bandwidth_hz, base.model
+    checks: dict[str, Callable[[], object]] = {
+        "transmit_power": lambda: station_power(
+            model, bandwidth_hz=width_hz, anchor_w=1.0, transmit_power_w=base.transmit_power_w
+        ),
+        "carriers": lambda: station_power(
+            model, bandwidth_hz=width_hz, anchor_w=1.0, carriers=base.carriers
+        ),
+        "anchor_power": lambda: station_power(
+            model, bandwidth_hz=width_hz, anchor_w=base.anchor_power_w
+        ),
+    }
+    if base.link == "mcs":
+        checks["bandwidth"] = lambda: prb_count(
+            width_hz, base.subcarrier_hz, frequency_hz=base.frequency_hz, strict=False
+        )
+    for name, check in checks.items():
+        try:
+            check()
+        except DataError as error:
+            yield Problem(place=("sites", site, "base_station", name), text=str(error))
+
+
+def _directions(scenario: Scenario, site: int, base: BaseStation) -> Iterator[Problem]:
+    """Directions that services need and the cell has no time for."""
+    if base.slot_pattern is None:
+        down_frac, up_frac = base.downlink_frac, 1.0 - base.downlink_frac
+        name, got = "downlink_frac", f"{base.downlink_frac:g}"
+    else:
+        pattern = slot_pattern(base.slot_pattern)
+        down_frac, up_frac = pattern.downlink_frac, pattern.uplink_frac
+        name, got = "slot_pattern", f"'{base.slot_pattern}'"
+    for direction, frac in (("up", up_frac), ("down", down_frac)):
+        needing = [
+            s.name
+            for s in scenario.services
+            if isinstance(s, AiService) or s.direction == direction
+        ]
+        if needing and frac <= 0.0:
+            text = f"expected time for the {direction}link of {', '.join(needing)}; got {got}."
             yield Problem(place=("sites", site, "base_station", name), text=text)
 
 
