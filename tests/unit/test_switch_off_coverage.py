@@ -120,7 +120,7 @@ def test_muted_antennas_disturb_others_by_their_power_alone():
     cell = world.cells[0]
     before_w = radiated_w(cell)
     cell.downlink_db = 20.0 * np.log10(0.5)
-    cell.rest.follow(Order(antenna_frac=0.5))
+    cell.rest.follow(Order(antenna_frac=0.5), 0.0)
     assert radiated_w(cell) == pytest.approx(0.5 * before_w)
     assert focus_db(cell) == pytest.approx(10.0 * np.log10(0.5))
 
