@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,26 @@ def test_the_comparison_page_is_written_offline_and_alike_twice(tmp_path: Path) 
     assert {p.stem for p in first.tables} == {
         "designs", "waits", "served", "break_even", "weight_share",
     }  # fmt: skip
+
+
+def test_tree_has_labels_at_its_axis_where_designs_lie_close(tmp_path: Path) -> None:
+    figures = {
+        name: dataclasses.replace(f, energy_j=f.energy_j / 35.0) for name, f in designs().items()
+    }
+    ledgers = {name: small_ledger(tmp_path / name) for name in figures}
+    page = write_comparison(ledgers, comparison(figures=figures), tmp_path / "page")
+    drawings = sorted(page.page.parent.glob("figures/*.svg"))
+    labels = re.findall(r">(\d+k)<", drawings[0].read_text())
+    assert len([at for at in labels if at not in {"1k", "10k", "100k"}]) >= 2
+
+
+def test_a_note_of_one_design_says_whose_it_is(tmp_path: Path) -> None:
+    quiet = small_ledger(tmp_path / "a")
+    loud = small_ledger(tmp_path / "b")
+    loud_meta = dataclasses.replace(loud.meta, notes=(*loud.meta.notes, "a cell slept"))
+    loud = dataclasses.replace(loud, meta=loud_meta)
+    page = write_comparison({"one": quiet, "two": loud}, comparison(), tmp_path / "page").page
+    assert "two: a cell slept" in page.read_text()
 
 
 def test_real_ledgers_with_hostile_names_compare_without_harm(tmp_path: Path) -> None:

@@ -277,8 +277,7 @@ def _rank(order: tuple[str, ...] | None, name: str) -> Cell:
 
 
 def _header(ledgers: Mapping[str, Ledger], comparison: Comparison) -> list[object]:
-    notes = list(dict.fromkeys(str(n) for x in ledgers.values() for n in x.meta.notes))
-    texts = [*comparison.reasons, *notes]
+    texts = [*comparison.reasons, *_notes(ledgers)]
     aside: object = Markup("")
     if texts:
         items = tag("ul", *(tag("li", t) for t in texts))
@@ -292,6 +291,19 @@ def _header(ledgers: Mapping[str, Ledger], comparison: Comparison) -> list[objec
         tag("p", "Best first " + "; ".join(ranked) + ".", class_="lead") if ranked else "",
         tag("p", " ".join(energy_sentences(comparison)), class_="lead"),
         aside,
+    ]
+
+
+def _notes(ledgers: Mapping[str, Ledger]) -> list[str]:
+    """Notes of the ledgers, once each; one that not all share says whose it is."""
+    whose: dict[str, list[str]] = {}
+    for name, ledger in ledgers.items():
+        for note in ledger.meta.notes:
+            whose.setdefault(str(note), []).append(name)
+    everybody = list(ledgers)
+    return [
+        note if names == everybody else f"{numerals.listing(names)}: {note}"
+        for note, names in whose.items()
     ]
 
 

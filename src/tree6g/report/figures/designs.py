@@ -88,11 +88,17 @@ def _paint(canvas_: Canvas, table: Table, comparison: Comparison, service: str) 
 
 
 def _paint_lines(ax: Axes, table: Table, comparison: Comparison, service: str) -> None:
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
     x = np.array(table.numbers("alpha_bit_per_tok"))
     for i, column in enumerate(table.columns[1:]):
         y = table.numbers(column.key)
         ax.plot(x, y, lw=2.0, ms=5, markevery=16, **key.style(i))
     ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    # Less than a decade may hold no power of ten: round values in even steps instead.
+    narrow = high < 5.0 * low
+    ax.yaxis.set_major_locator(MaxNLocator(4) if narrow else LogLocator(10, (1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(numerals.tick)
     ax.yaxis.set_minor_formatter("")
     ax.text(0, 1.04, "TREE (bit-eq/J, log scale)", transform=ax.transAxes, size=9.5)
