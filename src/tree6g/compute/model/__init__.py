@@ -1,0 +1,1 @@
+"""What a model is and what it costs in exact integers: parameters, FLOP, values kept per token."""
