@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from tree6g.errors import DataError
 from tree6g.scenario.trace import Trace, describe, read_trace, write_trace
+from tree6g.scenario.trace_prefix import chains, seen_before
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "traces"
 HEADER = "arrival_s,input_tokens,output_tokens\n"
@@ -45,6 +48,8 @@ def _refused(path, **how):
         ),
         ("burstgpt_1.csv", [0, 40, 113, 195], [410, 980, 400, 333], [22, 210, 260, 99]),
         ("burstgpt_3.csv", [0, 2.5, 80], [120, 900, 300], [60, 15, 250]),
+        ("vidur.csv", [0, 4.314579, 4.8321], [374, 396, 879], [44, 109, 55]),
+        ("blis.csv", [0, 0.25, 2], [164, 80, 364], [20, 5, 31]),
     ],
 )
 def test_each_form_is_told_by_its_header_and_read_in_seconds_and_tokens(
@@ -75,6 +80,71 @@ def test_prefix_blocks_tell_what_an_unlimited_cache_would_hold():
     assert read_trace(FIXTURES / "mooncake.jsonl").cached_tok.tolist() == [0, 512, 1024, 0, 1100]
     assert read_trace(FIXTURES / "generic.csv").cached_tok.tolist() == [0, 100, 80, 0, 250]
     assert read_trace(FIXTURES / "burstgpt_1.csv").cached_tok is None
+
+
+def test_sessions_and_shared_prefixes_keep_who_belongs_together():
+    blis = read_trace(FIXTURES / "blis.csv")
+    assert blis.session_id.tolist() == [0, 1, 0]
+    assert blis.prefix_id.tolist() == [0, -1, 0]
+    assert blis.prefix_tok.tolist() == [64, 0, 64]
+    assert read_trace(FIXTURES / "burstgpt_3.csv").session_id.tolist() == [0, -1, 0]
+    assert read_trace(FIXTURES / "vidur.csv").session_id is None
+
+
+def test_prefix_blocks_become_chains_that_a_cache_can_hold():
+    blocks = [[1, 2, 3], [1, 2, 3, 4], [9], [1, 2, 7], [1, 2, 3, 4, 5], [9, 8]]
+    tokens = 512.0 * np.array([len(mine) for mine in blocks])
+    found = chains(blocks, tokens, np.arange(6), 512)
+    assert found.group.tolist() == [0, 0, 1, 0, 0, 1]
+    assert found.length_tok.tolist() == [1536, 2048, 512, 1024, 2048, 512]
+    assert found.saved_tok.tolist() == [0, 1536, 0, 1024, 2048, 512]
+    assert (found.saved_tok <= seen_before(blocks, tokens, np.arange(6), 512)).all()
+
+
+def test_a_branch_that_is_used_more_than_it_costs_gets_a_chain_of_its_own():
+    blocks = [[1, 2], [1, 2], [1, 5, 6], [1, 5, 6], [1, 5, 6]]
+    tokens = 512.0 * np.array([len(mine) for mine in blocks])
+    found = chains(blocks, tokens, np.arange(5), 512)
+    assert found.group.tolist() == [0, 0, 1, 1, 1]
+    assert found.saved_tok.tolist() == [0, 1024, 0, 1536, 1536]
+
+
+def test_prefix_groups_survive_mooncake_lines(tmp_path):
+    trace = dataclasses.replace(
+        read_trace(FIXTURES / "blis.csv"),
+        prefix_tok=np.array([0, 0, 0]),
+        input_tok=np.full(3, 1500),
+    )
+    shared = dataclasses.replace(trace, prefix_tok=np.array([1024, 0, 1024]))
+    write_trace(shared, tmp_path / "out.jsonl")
+    again = read_trace(tmp_path / "out.jsonl")
+    assert again.prefix_id.tolist() == [0, -1, 0]
+    assert again.prefix_tok.tolist() == [1024, 0, 1024]
+    assert again.cached_tok.tolist() == [0, 0, 1024]
+    write_trace(trace, tmp_path / "alone.jsonl")
+    assert read_trace(tmp_path / "alone.jsonl").cached_tok.tolist() == [0, 0, 0]
+
+
+def test_generic_csv_keeps_sessions_prefixes_and_classes(tmp_path):
+    trace = dataclasses.replace(read_trace(FIXTURES / "blis.csv"), priority=np.array([1, 0, 1]))
+    write_trace(trace, tmp_path / "out.csv")
+    again = read_trace(tmp_path / "out.csv")
+    for name in ("input_tok", "session_id", "prefix_tok", "priority"):
+        assert getattr(again, name).tolist() == getattr(trace, name).tolist()
+
+
+def test_plain_numbers_are_read_without_arrow_and_alike(tmp_path):
+    fast = FIXTURES / "vidur.csv"
+    quoted = tmp_path / "quoted.csv"
+    quoted.write_text(fast.read_text().replace("374", '"374"'))
+    for name in ("arrival_s", "input_tok", "output_tok"):
+        ours = getattr(read_trace(fast), name)
+        assert ours.tolist() == getattr(read_trace(quoted), name).tolist()
+    code = (
+        "import sys; from tree6g.scenario.trace import read_trace;"
+        f"read_trace({str(fast)!r}); sys.exit('pyarrow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_failed_requests_are_left_out_and_counted():

@@ -14,7 +14,9 @@ from tree6g.errors import ScenarioError
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The trace.")]
 Form = Annotated[
     str | None,
-    typer.Option("--form", help="csv, azure, mooncake or burstgpt; default: found by its header."),
+    typer.Option(
+        "--form", help="csv, azure, burstgpt, mooncake, vidur or blis; default: by its header."
+    ),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -52,13 +54,16 @@ def _shown(value: object) -> str:
 
 def convert(
     file: File,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The CSV file to write.")],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="The file to write: .jsonl for Mooncake, else CSV."),
+    ],
     *,
     form: Form = None,
     columns: Columns = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write a trace as generic CSV: arrival_s, input_tokens, output_tokens.
+    """Write a trace as generic CSV (arrival_s, input_tokens, output_tokens) or Mooncake JSONL.
 
     Example: tree6g trace convert mooncake.jsonl mooncake.csv
     """

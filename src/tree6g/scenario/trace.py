@@ -1,15 +1,21 @@
 """Request traces: when each AI request came, how long its prompt was and how long its answer.
 
-Four forms are read, told apart by their header:
+Six forms are read, told apart by their header:
 
-- `csv`: any CSV with a header; the columns are `arrival_s,input_tokens,output_tokens` (and
-  `cached_tokens`, if there is one) or named by a column map.
+- `csv`: any CSV with a header; the columns are `arrival_s,input_tokens,output_tokens` (and those of
+  `cached_tokens`, `session_id`, `prefix_id`, `prefix_tokens` and `priority` that are there) or
+  named by a column map.
 - `azure`: Azure LLM inference traces 2023 and 2024 as published, CSV with
   `TIMESTAMP,ContextTokens,GeneratedTokens`, timestamps in steps of 100 ns.
 - `mooncake`: Mooncake's FAST'25 traces as published, one JSON object per line with `timestamp` in
   ms, `input_length`, `output_length` and the `hash_ids` of 512-token prefix blocks.
 - `burstgpt`: BurstGPT as published, CSV with `Timestamp` in s, `Request tokens`, `Response tokens`;
   releases with and without `Session ID` and `Elapsed time`.
+- `vidur`: Vidur's processed traces, CSV with `arrived_at` in s, `num_prefill_tokens`,
+  `num_decode_tokens`.
+- `blis`: the data file of BLIS's trace format 2 (and 3), CSV with `arrival_time_us`, `input_tokens`
+  beyond the prefix of `prefix_length` tokens that `prefix_group` shares, `output_tokens`,
+  `session_id`.
 """
 
 from __future__ import annotations
@@ -24,8 +30,17 @@ from typing import Any, Final
 import numpy as np
 
 from tree6g.errors import DataError, nearest
-from tree6g.scenario import trace_table
-from tree6g.scenario.trace_table import SHOWN, Column, Table
+from tree6g.scenario import trace_prefix, trace_table
+from tree6g.scenario.trace_cells import (
+    MOONCAKE_BLOCK_TOK,
+    SHOWN,
+    WORDS,
+    Column,
+    Table,
+)
+from tree6g.scenario.trace_write import write_trace
+
+__all__ = ["FORMS", "NAMES", "Trace", "describe", "read_trace", "write_trace"]
 
 NAMES: Final = ("arrival_s", "input_tokens", "output_tokens")
 CACHED: Final = "cached_tokens"
@@ -34,11 +49,27 @@ FORMS: Final[Mapping[str, Mapping[str, str]]] = {
     "azure": dict(zip(NAMES, ("TIMESTAMP", "ContextTokens", "GeneratedTokens"), strict=True)),
     "burstgpt": dict(zip(NAMES, ("Timestamp", "Request tokens", "Response tokens"), strict=True)),
     "mooncake": dict(zip(NAMES, ("timestamp", "input_length", "output_length"), strict=True)),
+    "vidur": dict(
+        zip(NAMES, ("arrived_at", "num_prefill_tokens", "num_decode_tokens"), strict=True)
+    ),
+    "blis": dict(zip(NAMES, ("arrival_time_us", "input_tokens", "output_tokens"), strict=True)),
 }
+# Columns that a file may have, by our name, and the factor of an arrival that is not in seconds.
+FURTHER: Final[Mapping[str, Mapping[str, str]]] = {
+    "csv": {
+        name: name for name in (CACHED, "session_id", "prefix_id", "prefix_tokens", "priority")
+    },
+    "burstgpt": {"session_id": "Session ID"},
+    "blis": {
+        "session_id": "session_id",
+        "prefix_id": "prefix_group",
+        "prefix_tokens": "prefix_length",
+    },
+}
+SCALE: Final = {"mooncake": 1e-3, "blis": 1e-6}
 # Limits that only a wrong unit or a broken file passes: 1e10 s is the year 2286 in Unix time.
 MAX_ARRIVAL_S: Final = 1e10
 MAX_TOK: Final = 10_000_000
-MOONCAKE_BLOCK_TOK: Final = 512  # Mooncake, FAST'25 release, description of hash_ids
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,6 +84,10 @@ class Trace:
         source: File, form and hash of the content.
         cached_tok: Prompt tokens [request] whose prefix came earlier in the trace: what an
             unlimited prefix cache would save. None where the file does not say.
+        session_id: Number of the session [request], -1 for none. None as for `cached_tok`.
+        prefix_id: Group of requests whose prompts begin alike [request], -1 for none.
+        prefix_tok: How many prompt tokens are the group's [request].
+        priority: Class [request]; smaller numbers are served first where a server has classes.
         t_zero: UTC instant of the first request (ISO 8601), None where the file does not say.
         notes: What was done to the file's rows, for the reader of any figure.
     """
@@ -63,6 +98,10 @@ class Trace:
     output_tok: np.ndarray
     source: str
     cached_tok: np.ndarray | None = None
+    session_id: np.ndarray | None = None
+    prefix_id: np.ndarray | None = None
+    prefix_tok: np.ndarray | None = None
+    priority: np.ndarray | None = None
     t_zero: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -84,9 +123,9 @@ def read_trace(
 
     Args:
         path: The file.
-        form: `csv`, `azure`, `burstgpt` or `mooncake`; None: told by the header.
-        columns: Column titles of a CSV file by `arrival_s`, `input_tokens`, `output_tokens` and
-            `cached_tokens`; what is not named keeps its own name. Arrivals are seconds or
+        form: `csv`, `azure`, `burstgpt`, `mooncake`, `vidur` or `blis`; None: told by the header.
+        columns: Column titles of a CSV file by `arrival_s`, `input_tokens`, `output_tokens` and the
+            other columns of `csv`; what is not named keeps its own name. Arrivals are seconds or
             timestamps.
 
     Raises:
@@ -96,13 +135,30 @@ def read_trace(
     head = trace_table.first_line(file)
     form = _form(form, head, file, mapped=columns is not None)
     if form == "mooncake":
-        table = trace_table.read_json_lines(file, FORMS[form], {"arrival_s": 1e-3})
+        table = trace_table.read_json_lines(file, FORMS[form], {})
+        table = _scaled(table, form)
     else:
         titles, separator = trace_table.header_of(head)
         wanted = _wanted(form, titles, columns or {}, file)
-        table = trace_table.read_csv(file, titles, separator, wanted)
+        table = _scaled(trace_table.read_csv(file, titles, separator, wanted), form)
+        if not all(_sound(name, column).all() for name, column in table.columns.items()):
+            table = _scaled(trace_table.read_text(file, titles, separator, wanted), form)
     _refuse(file, table)
     return _assemble(file, form, table)
+
+
+def _scaled(table: Table, form: str) -> Table:
+    """The table with arrivals in seconds and prompts whole."""
+    columns = dict(table.columns)
+    arrival = columns["arrival_s"]
+    factor = SCALE.get(form, 1.0)
+    columns["arrival_s"] = dataclasses.replace(arrival, value=arrival.value * factor)
+    if form == "blis" and "prefix_tokens" in columns:
+        # input_tokens are those beyond the prefix; an unsound cell stays one
+        beyond, prefix = columns["input_tokens"], columns["prefix_tokens"].value
+        whole = np.where(_sound("prefix_tokens", columns["prefix_tokens"]), prefix, 0.0)
+        columns["input_tokens"] = dataclasses.replace(beyond, value=beyond.value + whole)
+    return dataclasses.replace(table, columns=columns)
 
 
 def _form(form: str | None, head: str, file: Path, *, mapped: bool) -> str:
@@ -126,7 +182,7 @@ def _form(form: str | None, head: str, file: Path, *, mapped: bool) -> str:
 
 
 def _wanted(form: str, titles: list[str], columns: Mapping[str, str], file: Path) -> dict[str, str]:
-    known = (*NAMES, CACHED)
+    known = (*NAMES, *FURTHER["csv"])
     problems = [
         f"expected one of {', '.join(known)} in the column map; got {name!r}. "
         f"{nearest(name, known)}"
@@ -134,8 +190,9 @@ def _wanted(form: str, titles: list[str], columns: Mapping[str, str], file: Path
         if name not in known
     ]
     wanted = {**FORMS[form], **columns}
-    if CACHED in titles and form == "csv":
-        wanted.setdefault(CACHED, CACHED)
+    for name, title in FURTHER.get(form, {}).items():
+        if title in titles:
+            wanted.setdefault(name, title)
     for name, title in wanted.items():
         if titles.count(title) != 1:
             found = "it twice" if title in titles else "no such column"
@@ -172,6 +229,8 @@ def _refuse(file: Path, table: Table) -> None:
 def _sound(name: str, column: Column) -> np.ndarray:
     """Whether each cell is a number that can be [row]."""
     value = column.value
+    if name in WORDS:
+        return np.ones(len(value), dtype=bool)
     limit = MAX_ARRIVAL_S if name == "arrival_s" else MAX_TOK
     with np.errstate(invalid="ignore"):
         sound = np.isfinite(value) & (value >= 0) & (value <= limit)
@@ -191,8 +250,8 @@ def _assemble(file: Path, form: str, table: Table) -> Trace:
     if np.any(np.diff(arrival.value) < 0):
         notes.append("rows sorted by arrival")
     order = np.argsort(arrival.value, kind="stable")
-    if CACHED not in values and table.prefixes is not None:
-        values[CACHED] = _cached(table.prefixes, values["input_tokens"], order)
+    if table.prefixes is not None:
+        values |= _prefix_columns(table.prefixes, values["input_tokens"], order, notes)
     kept = order[(values["input_tokens"][order] > 0) & (values["output_tokens"][order] > 0)]
     if len(kept) < len(order):
         notes.append(
@@ -202,8 +261,11 @@ def _assemble(file: Path, form: str, table: Table) -> Trace:
     if not len(kept):
         raise DataError(f"expected a request with prompt and output tokens; got none in {file}.")
     start = float(arrival.value[kept[0]])
-    columns = {name: _frozen(value[kept].astype(np.int64)) for name, value in values.items()
-               if name != "arrival_s"}  # fmt: skip
+    columns = {
+        name: _frozen(value[kept].astype(np.int64))
+        for name, value in values.items()
+        if name != "arrival_s"
+    }
     arrival_s = _frozen(arrival.value[kept] - start)
     return Trace(
         name=file.stem,
@@ -211,6 +273,10 @@ def _assemble(file: Path, form: str, table: Table) -> Trace:
         input_tok=columns["input_tokens"],
         output_tok=columns["output_tokens"],
         cached_tok=columns.get(CACHED),
+        session_id=columns.get("session_id"),
+        prefix_id=columns.get("prefix_id"),
+        prefix_tok=columns.get("prefix_tokens"),
+        priority=columns.get("priority"),
         source=f"{file.name}, form {form}, content {_digest(arrival_s, *columns.values())}",
         t_zero=_instant(arrival.epoch_ns, start),
         notes=tuple(notes),
@@ -235,18 +301,22 @@ def _digest(*arrays: np.ndarray) -> str:
     return state.hexdigest()[:12]
 
 
-def _cached(
-    prefixes: tuple[tuple[int, ...], ...], input_tok: np.ndarray, order: np.ndarray
-) -> np.ndarray:
-    """Tokens of the leading blocks that an earlier request already had [row]."""
-    seen: set[int] = set()
-    cached = np.zeros(len(input_tok))
-    for row in order:
-        blocks = prefixes[row]
-        hit = next((i for i, block in enumerate(blocks) if block not in seen), len(blocks))
-        cached[row] = min(hit * MOONCAKE_BLOCK_TOK, input_tok[row])
-        seen.update(blocks)
-    return cached
+def _prefix_columns(
+    blocks: tuple[tuple[int, ...], ...],
+    input_tok: np.ndarray,
+    order: np.ndarray,
+    notes: list[str],
+) -> dict[str, np.ndarray]:
+    """What prefix blocks tell: tokens that came before, and groups for a server's cache."""
+    whole = np.where(np.isfinite(input_tok), input_tok, 0.0)
+    seen = trace_prefix.seen_before(blocks, whole, order, MOONCAKE_BLOCK_TOK)
+    found = trace_prefix.chains(blocks, whole, order, MOONCAKE_BLOCK_TOK)
+    total = max(float(whole.sum()), 1.0)
+    notes.append(
+        f"prefix blocks: {seen.sum() / total:.1%} of the prompt tokens came before; the "
+        f"chains that a server's cache knows keep {found.saved_tok.sum() / total:.1%}"
+    )
+    return {CACHED: seen, "prefix_id": found.group, "prefix_tokens": found.length_tok}
 
 
 def describe(trace: Trace) -> dict[str, Any]:
@@ -296,54 +366,3 @@ def _quantiles(name: str, tokens: np.ndarray) -> dict[str, float]:
         f"{name}_max_tok": float(tokens.max()),
         f"{name}_total_tok": float(tokens.sum()),
     }
-
-
-def write_trace(trace: Trace, path: str | os.PathLike[str], *, form: str | None = None) -> None:
-    """Write a trace as `csv`, `azure` or `mooncake`.
-
-    Azure's timestamps have steps of 100 ns, Mooncake's of 1 ms: finer arrivals are rounded.
-    Mooncake lines carry no `hash_ids`, for a trace holds none.
-
-    Args:
-        trace: The trace.
-        path: The file to write.
-        form: None: `mooncake` for `.jsonl`, else `csv`.
-
-    Raises:
-        DataError: An unknown form, or the file cannot be written.
-    """
-    file = Path(path)
-    form = form or ("mooncake" if file.suffix == ".jsonl" else "csv")
-    if form not in _WRITERS:
-        raise DataError(f"expected a form to write; got {form!r}. {nearest(form, _WRITERS)}")
-    header, row = _WRITERS[form]
-    columns = [trace.arrival_s.tolist(), trace.input_tok.tolist(), trace.output_tok.tolist()]
-    if form == "azure":
-        columns[0] = _azure_stamps(trace)
-    if form == "mooncake":
-        columns[0] = np.round(trace.arrival_s * 1e3).astype(np.int64).tolist()
-    if form == "csv" and trace.cached_tok is not None:
-        header, row = f"{header.rstrip()},{CACHED}\n", row.replace("\n", ",{}\n")
-        columns.append(trace.cached_tok.tolist())
-    try:
-        with file.open("w", encoding="utf-8", newline="") as out:
-            out.write(header)
-            out.writelines(row.format(*cells) for cells in zip(*columns, strict=True))
-    except OSError as error:
-        raise DataError(f"expected a file that can be written; got '{file}': {error}.") from error
-
-
-def _azure_stamps(trace: Trace) -> list[str]:
-    start = np.datetime64((trace.t_zero or "1970-01-01T00:00:00Z").removesuffix("Z"), "ns")
-    tick = np.round(trace.arrival_s * 1e7).astype(np.int64) * 100
-    return [str(stamp)[:-2].replace("T", " ") for stamp in start + tick.astype("timedelta64[ns]")]
-
-
-_WRITERS: Final[Mapping[str, tuple[str, str]]] = {
-    "csv": (",".join(FORMS["csv"].values()) + "\n", "{!r},{},{}\n"),
-    "azure": (",".join(FORMS["azure"].values()) + "\n", "{},{},{}\n"),
-    "mooncake": (
-        "",
-        '{{"timestamp": {}, "input_length": {}, "output_length": {}}}\n',
-    ),
-}
