@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from tree6g.compute.accelerator import BYTE_PER_PARAMETER, KV_BYTE, LanguageModel, Weights
 from tree6g.compute.stream import FloatArray
 
+KEPT_BYTE: Final = 2.0  # of a key, a value or a state
 TEXT_BYTE_PER_TOK: Final = 4.0  # English text, and a token's number as an integer
 
 
@@ -130,27 +130,45 @@ def profile(name: str, **given: object) -> LayerProfile:
 
 
 def dense_decoder(
-    model: LanguageModel, *, weights: Weights = "fp16", kv_byte: float = KV_BYTE
+    name: str,
+    *,
+    layers: int,
+    hidden: int,
+    heads: int,
+    kv_heads: int,
+    head_dim: int,
+    feed_forward: int,
+    vocabulary: int,
+    byte_per_parameter: float = 2.0,
 ) -> LayerProfile:
-    """A dense decoder whose layers are alike, from the numbers of its config.
+    """A dense decoder with gated feed-forward and grouped queries, its layers alike.
+
+    Matrix parameters of a layer: 2 h a d + 2 h k d + 3 h i, for width h, a query heads and k heads
+    of keys and values of width d, and feed-forward width i. Any other decoder:
+    `architectures.decoder`.
 
     Args:
-        model: The model; a vision encoder is not part of the profile.
-        weights: Storage of the weights.
-        kv_byte: Bytes of a key or value.
+        name: The model.
+        layers: Decoder layers.
+        hidden: Width between layers.
+        heads: Query heads.
+        kv_heads: Heads of keys and values.
+        head_dim: Width of a head.
+        feed_forward: Width of the feed-forward part.
+        vocabulary: Rows of the output head.
+        byte_per_parameter: Storage of the weights; keys and values take 2 bytes.
     """
-    count, stored = model.layers, BYTE_PER_PARAMETER[weights]
-    body = model.body_parameters / count
-    layer = np.append(np.ones(count), 0.0)
-    head = 1.0 - layer
+    body = float(hidden * (2 * (heads + kv_heads) * head_dim + 3 * feed_forward))
+    layer = np.append(np.ones(layers), 0.0)
+    head = float(vocabulary * hidden) * (1.0 - layer)
     return profile(
-        model.name,
+        name,
         flop_per_tok=2.0 * body * layer,
-        sampled_flop=2.0 * model.head_parameters * head,
-        attention_flop=4.0 * model.heads * model.head_dim * layer,
-        weight_byte=stored * (body * layer + model.head_parameters * head),
-        kv_byte_per_tok=2.0 * model.kv_heads * model.head_dim * kv_byte * layer,
-        cut_value_per_tok=[*([float(model.hidden)] * (count + 1)), 1.0],
+        sampled_flop=2.0 * head,
+        attention_flop=4.0 * heads * head_dim * layer,
+        weight_byte=byte_per_parameter * (body * layer + head),
+        kv_byte_per_tok=2.0 * kv_heads * head_dim * KEPT_BYTE * layer,
+        cut_value_per_tok=[*([float(hidden)] * (layers + 1)), 1.0],
         output_head=True,
     )
 

@@ -128,7 +128,7 @@ def tables(
         work: What the request asks for.
         packing: How cut tensors are packed.
         reach: Share of the passes that get to each layer, and last to the end; early exits make it
-            fall. None: all. [layer + 1]
+            fall. None: all. [phase, layer + 1]
         head_on_device: The output head stays on the device, so that neither the prompt nor the
             answer is seen elsewhere as text: hidden values come down in place of tokens.
 
@@ -143,7 +143,7 @@ def tables(
         raise InfeasibleError(f"expected a model with an output head; '{profile.name}' has none.")
     body = profile.part(0, profile.layers - 1) if head_on_device else profile
     head = profile.part(profile.layers - 1, profile.layers) if head_on_device else None
-    reached = np.ones(body.layers + 1) if reach is None else np.asarray(reach, dtype=float)
+    reached = np.ones((2, body.layers + 1)) if reach is None else reach[:, : body.layers + 1]
     return Tables(
         places=tuple(
             _place(body, place, work, reached, head if number == 0 else None)
@@ -169,13 +169,14 @@ def _place(
     body: LayerProfile, place: Stage, work: Work, reach: FloatArray, head: LayerProfile | None
 ) -> PlaceTable:
     costs = [(n, pass_cost(body, place, p)) for n, p in passes(body, work)]
-    begins = np.append(reach[:-1], 0.0)
+    arrives = reach[:, :-1]
+    begins = np.column_stack([arrives, [0.0, 0.0]])
     tail = _tail(head, place, work, body.layers)
     return PlaceTable(
-        s=np.array([_below(n * reach[:-1] * c.layer_s) for n, c in costs]),
-        j=np.array([_below(n * reach[:-1] * c.layer_j) for n, c in costs]),
-        fixed_s=np.array([n * c.fixed_s * begins for n, c in costs]),
-        fixed_j=np.array([n * c.fixed_j * begins for n, c in costs]),
+        s=np.array([_below(n * r * c.layer_s) for r, (n, c) in zip(arrives, costs, strict=True)]),
+        j=np.array([_below(n * r * c.layer_j) for r, (n, c) in zip(arrives, costs, strict=True)]),
+        fixed_s=np.array([n * c.fixed_s * r for r, (n, c) in zip(begins, costs, strict=True)]),
+        fixed_j=np.array([n * c.fixed_j * r for r, (n, c) in zip(begins, costs, strict=True)]),
         tail_s=tail[0],
         tail_j=tail[1],
         held_byte=_below(_held(body, place, work)),
@@ -214,28 +215,26 @@ def _hop(
     *,
     loop: bool,
 ) -> HopTable:
-    decoded = float(work.output_tok - 1)
-    used = np.append(np.ones(body.layers), 0.0) * reach
-    between = np.append(0.0, used[1:])
+    often = np.array([[1.0], [float(work.output_tok - 1)]])
+    used = often * np.append(np.ones(body.layers), 0.0) * reach
     hidden = float(packing.byte(body.cut_value_per_tok)[-1])
     back = hidden if loop else body.output_byte_per_tok
-    prompt, token = (
-        packing.byte(body.cut_value_per_tok, n) + hop.header_byte for n in (work.prompt_tok, 1.0)
-    )
-    prompt[0] = body.input_byte_per_tok * work.prompt_tok + hop.header_byte
-    token[0] = body.output_byte_per_tok + hop.header_byte if loop else 0.0
-    waits = used if loop else between  # tokens that only stream down are not waited for
-    down_byte = np.outer([1.0, decoded], used) * (back + hop.header_byte)
-    up_byte = np.array([prompt * used, decoded * token * used])
+    prompt, token = (packing.byte(body.cut_value_per_tok, n) for n in (work.prompt_tok, 1.0))
+    prompt[0] = body.input_byte_per_tok * work.prompt_tok
+    token[0] = body.output_byte_per_tok
+    up_byte = used * (np.stack([prompt, token]) + hop.header_byte)
+    down_byte = used * (back + hop.header_byte)
+    waited = used.copy()
+    if not loop:  # tokens of a model above the hop stream down: nobody waits, nothing goes up
+        up_byte[DECODE, 0] = waited[DECODE, 0] = 0.0
     up_s = up_byte * 8.0 / hop.up_bps
     down_s = down_byte * 8.0 / hop.down_bps
-    awaited = np.array([used > 0.0, waits > 0.0])
     return HopTable(
         up_byte=up_byte,
         down_byte=down_byte,
-        up_s=np.where(awaited, up_s, 0.0),
-        down_s=np.where(awaited, down_s, 0.0),
-        rtt_s=np.array([used, decoded * waits]) * hop.rtt_s,
+        up_s=np.where(waited > 0.0, up_s, 0.0),
+        down_s=np.where(waited > 0.0, down_s, 0.0),
+        rtt_s=waited * hop.rtt_s,
         radio_j=hop.sender_w * up_s + hop.receiver_w * down_s,
         network_j=8.0 * (hop.up_j_per_bit * up_byte + hop.down_j_per_bit * down_byte),
     )
