@@ -83,6 +83,7 @@ def random_stage(rng, number, load) -> Stage:
         memory_byte=10.0 ** rng.uniform(8.5, 12.0),
         sequences=load,
         overhead_frac=float(rng.uniform(1.0, 1.5)),
+        weight_frac=float(rng.choice([0.3, 1.0])),
     )
 
 
@@ -171,7 +172,8 @@ def _sent(hop, up, down):
 def _held(model, place, work, i):
     tokens = min(work.prompt_tok + work.output_tok, model.window_tok[i])
     kept = model.kv_byte_per_tok[i] * tokens + model.state_byte[i]
-    return model.weight_byte[i] + model.expert_byte[i] + place.sequences * kept
+    weights = place.weight_frac * (model.weight_byte[i] + model.expert_byte[i])
+    return weights + place.sequences * kept
 
 
 def _contexts(work, window, phase):
@@ -195,6 +197,7 @@ def _pass(model, place, work, mine, phase):
         other = min(work.prompt_tok if phase == "prompt" else max(context, 1), model.window_tok[i])
         weights = model.weight_byte[i]
         weights += model.expert_byte[i] * (1 - (1 - model.expert_frac[i]) ** (n + m))
+        weights *= place.weight_frac
         flop = model.flop_per_tok[i] * (n + m) + model.sampled_flop[i] * (1 + m)
         own_flop = (
             model.flop_per_tok[i] * n + model.sampled_flop[i] + model.attention_flop[i] * context

@@ -293,7 +293,7 @@ def test_rounds_of_drafts_give_the_tokens_that_the_series_gives():
 
 def test_drafts_pay_over_a_short_round_trip_only():
     small = ONE
-    phone = stage(accelerator("snapdragon-8-gen3"), weights="int4", above_idle=True)
+    phone = stage(accelerator("snapdragon-8-gen3"), weights="int4", idle="free")
     server = stage(accelerator("h100-sxm"))
     large = EIGHT
     near, far = (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 
 from tree6g.compute.accelerator import Accelerator, Weights
 from tree6g.compute.splitting.profile import LayerProfile
 from tree6g.compute.stream import FloatArray
+
+Idle = Literal["shared", "own", "free"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class Stage:
         sequences: Sequences that share each pass, this one included: the load of the place. The
             others get one token each per pass, at a context like that of this request.
         overhead_frac: Joules at the meter per joule of the accelerator and its host (PUE).
+        weight_frac: Bytes of a weight as stored here over those of the profile.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Stage:
     memory_byte: float
     sequences: float = 1.0
     overhead_frac: float = 1.0
+    weight_frac: float = 1.0
 
 
 def stage(
@@ -60,9 +65,9 @@ def stage(
     sequences: float = 1.0,
     host_w: float = 0.0,
     pue: float = 1.0,
-    own: bool = False,
-    above_idle: bool = False,
+    idle: Idle = "shared",
     memory_frac: float = 0.9,
+    weight_frac: float = 1.0,
 ) -> Stage:
     """A place with accelerators of one kind.
 
@@ -73,15 +78,17 @@ def stage(
         sequences: Sequences that share each pass.
         host_w: Power of the host while a pass runs.
         pue: Site power over equipment power.
-        own: Whether the place waits for this request alone and is charged for it.
-        above_idle: Energy above the idle power only, as with a phone that would be on anyway.
+        idle: `shared`: others use the time in which the place does nothing for this request;
+            `own`: it waits for this request alone, at its idle power; `free`: only energy above
+            idle is counted, as with a phone that would be on anyway.
         memory_frac: Share of memory for weights, keys and values (vLLM's default; on a phone the
             system and the applications want far more).
+        weight_frac: Bytes of a weight as stored here over those of the profile.
     """
     rate = count * accelerator.flop_per_s[weights] * accelerator.compute_efficiency_frac[weights]
     bandwidth = count * accelerator.bandwidth_byte_per_s
     idle_w = count * accelerator.idle_context_w
-    free_w = idle_w if above_idle else 0.0
+    free_w = idle_w if idle == "free" else 0.0
     return Stage(
         name=accelerator.name,
         s_per_flop=1.0 / rate,
@@ -94,10 +101,11 @@ def stage(
         limit_w=count * accelerator.tdp_w + host_w - free_w,
         j_per_flop=accelerator.energy_j_per_flop,
         j_per_byte=accelerator.energy_j_per_byte,
-        wait_w=(idle_w + host_w - free_w) if own else 0.0,
+        wait_w=idle_w + host_w if idle == "own" else 0.0,
         memory_byte=count * accelerator.memory_byte * memory_frac,
         sequences=sequences,
         overhead_frac=pue,
+        weight_frac=weight_frac,
     )
 
 
@@ -180,7 +188,7 @@ def pass_cost(profile: LayerProfile, place: Stage, work: Pass) -> PassCost:
     others = place.sequences - 1.0
     tokens = work.tokens + others
     share = work.tokens / tokens
-    weights = profile.read_byte(tokens)
+    weights = place.weight_frac * profile.read_byte(tokens)
     other_tok = np.minimum(np.maximum(work.read_tok, work.tokens), profile.window_tok)
     products = profile.flop_per_tok * tokens + profile.sampled_flop * (work.sampled + others)
     timed = products + profile.attention_flop * work.area_tok2

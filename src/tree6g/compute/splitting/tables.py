@@ -190,7 +190,7 @@ def _held(body: LayerProfile, place: Stage, work: Work) -> FloatArray:
     """Bytes of each layer at the end of an answer, for all sequences that share the place."""
     tokens = np.minimum(float(work.prompt_tok + work.output_tok), body.window_tok)
     kept = body.kv_byte_per_tok * tokens + body.state_byte
-    return body.stored_byte + place.sequences * kept
+    return place.weight_frac * body.stored_byte + place.sequences * kept
 
 
 def _tail(
