@@ -7,17 +7,18 @@ source) or `typical` (usual value without a citable measurement; never a validat
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from tree6g.errors import DataError, nearest
 
 TABLES: Final = (
     "accelerators", "models", "base_stations", "token_classes", "request_lengths", "quantities",
-    "modulation_coding", "channel_quality",
+    "modulation_coding", "channel_quality", "model_catalogue",
 )  # fmt: skip
 STATUSES: Final = ("read", "measured", "typical")
 Row = Mapping[str, str | float | None]
@@ -50,6 +51,22 @@ def row(name: str, key: str) -> Row:
     if key not in rows:
         raise DataError(f"expected a row of table '{name}'; got {key!r}. {nearest(key, rows)}")
     return rows[key]
+
+
+@cache
+def model_config(name: str) -> Mapping[str, Any]:
+    """The config of a packaged model: those fields of its `config.json` that are counted.
+
+    Raises:
+        DataError: There is no such config; the message names the nearest.
+    """
+    folder = resources.files("tree6g.data").joinpath("configs")
+    file = folder.joinpath(f"{name}.json")
+    if not file.is_file():
+        known = [entry.name.removesuffix(".json") for entry in folder.iterdir()]
+        raise DataError(f"expected a packaged model; got {name!r}. {nearest(name, known)}")
+    config: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
+    return MappingProxyType(config)
 
 
 def number(record: Row, column: str) -> float:

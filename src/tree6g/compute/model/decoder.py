@@ -33,7 +33,7 @@ class Style:
         query_key_values: Parameters per normed value of these.
         sinks: Whether heads have learned sinks.
         tied: Whether the head is the embedding where the config does not say.
-        head_bias: Whether the head has a bias.
+        head_bias: Whether the head has a bias where the config does not say.
         window: Window of a layer; None: all tokens are seen.
         forward: Experts of a layer, None for a dense one.
         mix: Mixer of a layer where it is no attention of this family.
@@ -82,6 +82,7 @@ def decoder(f: Fields, name: str, style: Style) -> Architecture:
     shape = heads(f, style)
     hidden, vocabulary = shape.hidden, f.positive("vocab_size")
     bias = f.flag(style.inner_bias_field, default=style.inner_bias)
+    head_bias = f.flag("lm_head_bias", default=style.head_bias)
     layers: list[Layer] = []
     for layer in range(f.positive("num_hidden_layers", "num_layers")):
         seen = style.window(f, layer) if style.window else 0
@@ -103,7 +104,7 @@ def decoder(f: Fields, name: str, style: Style) -> Architecture:
         vocabulary=vocabulary,
         layers=tuple(layers),
         embedding_parameters=vocabulary * hidden,
-        head=Linear(name="head", inputs=hidden, outputs=vocabulary, bias=style.head_bias),
+        head=Linear(name="head", inputs=hidden, outputs=vocabulary, bias=head_bias),
         tied=f.flag("tie_word_embeddings", default=style.tied),
         other_parameters=style.norm_values * hidden,
         remarks=tuple(f.remarks),

@@ -47,10 +47,15 @@ def deberta(f: Fields, name: str) -> Architecture:
     )
     taps = f.whole("conv_kernel_size", default=0)
     convolution = taps * hidden * hidden + 3 * hidden if taps else 0
-    buckets = 2 * f.positive("position_buckets", "max_position_embeddings")
-    normed = 2 * hidden if "layer_norm" in f.text("norm_rel_ebd") else 0
+    relative = f.flag("relative_attention")
+    buckets = 2 * f.positive("position_buckets", "max_position_embeddings") if relative else 0
+    normed = 2 * hidden if relative and "layer_norm" in f.text("norm_rel_ebd") else 0
     vocabulary = f.positive("vocab_size")
-    plain = f.positive("max_position_embeddings") if f.flag("position_biased_input") else 0
+    plain = (
+        f.positive("max_position_embeddings")
+        if f.flag("position_biased_input", default=True)
+        else 0
+    )
     return Architecture(
         name=name, kind="encoder", hidden=hidden, vocabulary=vocabulary, layers=layers,
         embedding_parameters=vocabulary * hidden,
