@@ -24,6 +24,7 @@ from tree6g.cli import (
     report,
     run,
     schema,
+    split,
     trace,
     validate,
 )
@@ -73,6 +74,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "kpi": kpi.kpi,
     "validate": validate.validate,
     "fit": fit.fit,
+    "split": split.split,
     "list": listing.listing,
     "init": init.init,
     "schema": schema.schema,
