@@ -47,6 +47,7 @@ class Footprint:
         encoder_parameters: Encoder of an encoder-decoder, which reads the prompt.
         embedding_parameters: Input embedding, positions included; a tied one too.
         head_parameters: The head, tied or not.
+        tied: Whether the head is the embedding and not stored again.
         remarks: What was assumed.
     """
 
@@ -76,6 +77,7 @@ class Footprint:
     encoder_parameters: int
     embedding_parameters: int
     head_parameters: int
+    tied: bool
     remarks: tuple[str, ...] = ()
 
 
@@ -120,6 +122,7 @@ def footprint(model: Architecture) -> Footprint:
         encoder_parameters=p.encoder,
         embedding_parameters=p.embedding + p.position,
         head_parameters=head,
+        tied=model.tied,
         remarks=(*model.remarks, *told),
     )
 
