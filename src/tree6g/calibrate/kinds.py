@@ -28,6 +28,7 @@ VALIDATIONS: Final[Mapping[str, Kind]] = {
     "calibration": Kind(
         function="tree6g.calibrate.calibration:validate", options=("seeds", "progress")
     ),
+    "counts": Kind(function="tree6g.calibrate.counts:validate"),
     "pathloss": Kind(function="tree6g.calibrate.pathloss:validate"),
 }
 FITS: Final[Mapping[str, Kind]] = {
