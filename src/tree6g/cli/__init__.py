@@ -21,6 +21,7 @@ from tree6g.cli import (
     init,
     kpi,
     listing,
+    model,
     report,
     run,
     schema,
@@ -87,6 +88,12 @@ _traces = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _traces.command("describe")(guarded(trace.describe))
 _traces.command("convert")(guarded(trace.convert))
 app.add_typer(_traces, name="trace", help="Read request traces: describe one, or convert its form.")
+
+_models = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+_models.command("show")(guarded(model.show))
+_models.command("count")(guarded(model.count))
+_models.command("add")(guarded(model.add))
+app.add_typer(_models, name="model", help="Count a model from its config, or add one of your own.")
 
 
 def main() -> None:
