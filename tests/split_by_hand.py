@@ -73,12 +73,15 @@ def random_stage(rng, number, load) -> Stage:
         s_per_weight_byte=3e-11 / strength,
         s_per_kv_byte=4e-11 / strength,
         layer_s=1e-4 * rng.random(),
+        expert_layer_s=1e-4 * rng.random(),
+        prompt_layer_s=1e-4 * rng.random(),
         step_s=1e-3 * rng.random(),
         sequence_s=1e-4 * rng.random(),
         static_w=static_w,
         limit_w=static_w * rng.choice([1.2, 2.0, 10.0]),
         j_per_flop=10.0 ** rng.uniform(-12.5, -11.5),
         j_per_byte=10.0 ** rng.uniform(-11.0, -10.0),
+        j_per_kv_byte=10.0 ** rng.uniform(-11.0, -10.0),
         wait_w=float(rng.choice([0.0, 1.0])) if number == 0 else 0.0,
         memory_byte=10.0 ** rng.uniform(8.5, 12.0),
         sequences=load,
@@ -199,25 +202,26 @@ def _pass(model, place, work, mine, phase):
         weights += model.expert_byte[i] * (1 - (1 - model.expert_frac[i]) ** (n + m))
         weights *= place.weight_frac
         flop = model.flop_per_tok[i] * (n + m) + model.sampled_flop[i] * (1 + m)
-        own_flop = (
-            model.flop_per_tok[i] * n + model.sampled_flop[i] + model.attention_flop[i] * context
-        )
-        quiet = m * model.attention_flop[i] * other
+        own_flop = model.flop_per_tok[i] * n + model.sampled_flop[i]
+        read = 0.0
+        extra = place.layer_s + (place.expert_layer_s if model.expert_byte[i] else 0.0)
         if phase == "prompt":
             flop += model.attention_flop[i] * context
-            own_kv = model.state_byte[i]
+            own_flop += model.attention_flop[i] * context
+            extra += place.prompt_layer_s
         else:
-            quiet += model.attention_flop[i] * context
-            own_kv = model.kv_byte_per_tok[i] * context + model.state_byte[i]
-        other_kv = m * (model.kv_byte_per_tok[i] * other + model.state_byte[i])
+            read = model.kv_byte_per_tok[i] * context
+        state = model.state_byte[i]
+        all_kv = read + m * model.kv_byte_per_tok[i] * other
         t = math.sqrt((weights * place.s_per_weight_byte) ** 2 + (flop * place.s_per_flop) ** 2)
-        t += (own_kv + other_kv) * place.s_per_kv_byte + place.layer_s
-        kv = own_kv + other_kv + model.kv_byte_per_tok[i] * (n + m)
-        dynamic = place.j_per_byte * (weights + kv) + place.j_per_flop * (flop + quiet)
+        t += (all_kv + state * (1 + m)) * place.s_per_kv_byte + extra
+        written = model.kv_byte_per_tok[i] * (n + m)
+        dynamic = place.j_per_byte * (weights + state * (1 + m)) + place.j_per_flop * flop
+        dynamic += place.j_per_kv_byte * (all_kv + written)
         if place.static_w * t + dynamic > place.limit_w * t:
             t = dynamic / (place.limit_w - place.static_w)
-        own_byte = weights * share + own_kv + model.kv_byte_per_tok[i] * n
         seconds += t
-        energy += place.static_w * share * t + place.j_per_byte * own_byte
-        energy += place.j_per_flop * own_flop
+        energy += share * (place.static_w * t + place.j_per_byte * weights)
+        energy += place.j_per_kv_byte * (read + model.kv_byte_per_tok[i] * n)
+        energy += place.j_per_byte * state + place.j_per_flop * own_flop
     return seconds, energy

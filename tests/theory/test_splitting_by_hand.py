@@ -7,10 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tree6g.compute.accelerator import accelerator, language_model
+from tree6g.compute.accelerator import accelerator
 from tree6g.compute.model.config import from_config
-from tree6g.compute.roofline import decode_batch, iteration, prompt_batch, replica
-from tree6g.compute.serial import answer
 from tree6g.compute.splitting.architectures import decoder
 from tree6g.compute.splitting.choice import Objective, Worth, best, on_time_tok
 from tree6g.compute.splitting.costs import costs
@@ -23,7 +21,6 @@ from tree6g.compute.splitting.stage import Stage, stage
 from tree6g.compute.splitting.tables import tables
 from tree6g.errors import InfeasibleError
 
-LLAMA = language_model("llama-3.1-8b")
 SIZES = {"heads": 32, "kv_heads": 8, "vocabulary": 128_256}
 EIGHT = dense_decoder(
     "llama-3.1-8b", layers=32, hidden=4096, head_dim=128, feed_forward=14_336, **SIZES
@@ -37,12 +34,10 @@ FP16 = compression("fp16")
 
 def place(name="place", **changes):
     """A place that takes 1 ns per FLOP, draws 1 W while it does, and nothing else."""
-    given = {
-        "name": name, "s_per_flop": 1e-9, "s_per_weight_byte": 0.0, "s_per_kv_byte": 0.0,
-        "layer_s": 0.0, "step_s": 0.0, "sequence_s": 0.0, "static_w": 1.0, "limit_w": np.inf,
-        "j_per_flop": 0.0, "j_per_byte": 0.0, "wait_w": 0.0, "memory_byte": np.inf,
-    }  # fmt: skip
-    return Stage(**{**given, **changes})
+    given = {field.name: 0.0 for field in dataclasses.fields(Stage) if field.name != "name"}
+    own = {"s_per_flop": 1e-9, "static_w": 1.0, "limit_w": np.inf, "memory_byte": np.inf}
+    shares = {"sequences": 1.0, "overhead_frac": 1.0, "weight_frac": 1.0}
+    return Stage(name=name, **{**given, **own, **shares, **changes})
 
 
 def hop(up_bps=8e6, rtt_s=0.0, **changes):
@@ -101,45 +96,6 @@ def test_a_prompt_of_512_tokens_of_llama_8b_sends_4_megabytes_of_hidden_values()
     assert cost.up_byte[1, 0].tolist() == [0.0, 8192.0, 0.0]
 
 
-def test_a_whole_model_on_one_place_costs_what_the_roofline_says():
-    phone = accelerator("snapdragon-8-gen3")
-    small = language_model("llama-3.2-1b")
-    r = replica(phone, small, weights="int4")
-    work = Work(prompt_tok=100, output_tok=50)
-    table = tables(
-        ONE, [stage(phone, weights="int4"), place()], [hop()],
-        work, packing=FP16,
-    )  # fmt: skip
-    cost = costs(table, [table.layers])
-    whole = answer(r, 100, 50)
-    # The output head is a layer of its own here: one more launch per pass, and its bound is taken
-    # apart from that of the body.
-    assert cost.ttft_s[0] == pytest.approx(whole.time_s[0], rel=0.05)
-    assert cost.latency_s[0] == pytest.approx(whole.time_s[-1], rel=0.01)
-    idle_j = r.idle_w * whole.time_s[-1]
-    assert cost.energy_j[0] == pytest.approx(whole.energy_j.sum() + idle_j, rel=0.02)
-
-
-def test_a_loaded_server_costs_a_request_its_share_of_the_batch():
-    h100 = accelerator("h100-sxm")
-    r = replica(h100, LLAMA)
-    work = Work(prompt_tok=500, output_tok=2)
-    table = tables(EIGHT, [place(), stage(h100, sequences=64.0)], [hop()], work, packing=FP16)
-    cost = costs(table, [0])
-    step = iteration(r, decode_batch(64.0, 64.0 * 501))
-    assert cost.compute_s[1, 1, 0] == pytest.approx(step.time_s, rel=0.03)
-    assert cost.compute_j[1, 1, 0] == pytest.approx(step.energy_j / 64.0, rel=0.03)
-
-
-def test_a_prompt_by_itself_costs_what_the_roofline_says():
-    h100 = dataclasses.replace(accelerator("h100-sxm"), energy_j_per_flop=1e-13)  # below its limit
-    step = iteration(replica(h100, LLAMA), prompt_batch(2000.0))
-    work = Work(prompt_tok=2000, output_tok=1)
-    table = tables(EIGHT, [place(), stage(h100)], [hop()], work, packing=FP16)
-    assert costs(table, [0]).compute_s[0, 1, 0] == pytest.approx(step.time_s, rel=0.02)
-    assert costs(table, [0]).compute_j[0, 1, 0] == pytest.approx(step.energy_j, rel=0.03)
-
-
 def test_three_servers_a_round_trip_of_100_ms_apart_cost_that_many_round_trips_per_token():
     """Petals reports this shape; its figures are recalled ones and validate nothing."""
     model = EIGHT
@@ -184,18 +140,18 @@ def test_a_head_on_the_device_brings_hidden_values_down_and_hides_the_answer():
 def test_a_network_that_widens_first_is_never_cut_there():
     """Raw picture 150 kB; tensors of 3.2 MB, 0.8 MB and 8 kB: the shape of Neurosurgeon."""
     net = network(
-        "widens", flop=[2e8, 3e9, 4e9, 1e7], parameters=[1e4, 2e5, 2e7, 2e6],
+        "widens", flop=[2e8, 3e9, 4e9, 1e9], parameters=[1e4, 2e5, 2e7, 2e6],
         out_values=[802_816, 200_704, 2048, 1000], input_values=150_528, input_byte=150_528.0,
     )  # fmt: skip
     server = place("server", s_per_flop=1e-11)
-    by_rate = {}
-    for rate_bps in (1e5, 1e6, 1e7, 1e9, 1e10):
+    chosen = {}
+    for rate_bps in (1e4, 1e5, 1e6, 1e9):
         table = tables(net, [place(), server], [hop(rate_bps)], FRAME, packing=compression("fp32"))
         cost = costs(table)
         assert cost.latency_s[1] > cost.latency_s[0]
-        by_rate[rate_bps] = int(cost.cuts[0, best(cost, Objective(aim="latency"))])
-    assert by_rate == {1e5: 3, 1e6: 0, 1e7: 0, 1e9: 0, 1e10: 0} or by_rate[1e10] == 0
-    assert by_rate[1e5] >= 3
+        chosen[rate_bps] = int(cost.cuts[0, best(cost, Objective(aim="latency"))])
+    # Raw: 150,528 B x 8 / R and 0.082 s; behind layer 3: 7.21 s and 8,192 B; all: 8.2 s.
+    assert chosen == {1e4: 4, 1e5: 3, 1e6: 0, 1e9: 0}
 
 
 def test_a_pass_that_would_draw_more_than_the_limit_takes_longer():

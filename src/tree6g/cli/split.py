@@ -19,7 +19,8 @@ RATES_BPS: Final = tuple(float(f"{10 ** (6 + 0.5 * n):.2g}") for n in range(9)) 
 LOADS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A packaged model or CNN, as `tree6g list models`.")
+    str,
+    typer.Argument(metavar="MODEL", help="A packaged language model, or a CNN such as alexnet."),
 ]
 Device = Annotated[str, typer.Option("--device", help="Accelerator of the device.")]
 DeviceWeights = Annotated[str, typer.Option("--device-weights", help="Weights on the device.")]
@@ -172,9 +173,13 @@ def _print(table: Any, notes: Any, written: tuple[Path, ...]) -> None:
 def _model(name: str, prompt_tok: int, output_tok: int) -> tuple[LayerProfile, Work]:
     """A language model with its request, or a CNN with a frame."""
     from tree6g.compute.model.catalogue import architecture
+    from tree6g.compute.model.networks import NETWORKS, network
     from tree6g.compute.splitting.architectures import decoder
-    from tree6g.compute.splitting.profile import Work
+    from tree6g.compute.splitting.frames import frames
+    from tree6g.compute.splitting.profile import FRAME, Work
 
+    if name.strip().lower().replace("-", "_") in NETWORKS:
+        return frames(network(name)), FRAME
     return decoder(architecture(name)), Work(prompt_tok=prompt_tok, output_tok=output_tok)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tree6g.compute.splitting.choice import AIMS, allowed, best, ranked
 from tree6g.compute.splitting.costs import Costs
+from tree6g.compute.splitting.profile import FRAME, Work
 from tree6g.compute.splitting.study import Question, Sweep
 from tree6g.errors import InfeasibleError, LedgerError
 from tree6g.report import numerals, tables
@@ -91,10 +92,13 @@ def drawing(question: Question, sweep: Sweep) -> Drawing:
     within = f"within {', '.join(limits)}" if limits else "no limits"
     stamp = (
         f"tree6g split: {question.device.name} and {question.server.name}, "
-        f"{question.work.prompt_tok} in, {question.work.output_tok} out, "
-        f"{question.packing.name}, {within}"
+        f"{_asked(question.work)}, {question.packing.name}, {within}"
     )
     return figure.drawing([(title, sweep)], stamp)
+
+
+def _asked(work: Work) -> str:
+    return "a frame" if work == FRAME else f"{work.prompt_tok} in, {work.output_tok} out"
 
 
 def to_dict(question: Question, costs: Costs, sweep: Sweep | None) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from tree6g.compute.accelerator import BYTE_PER_PARAMETER, Weights, accelerator
+from tree6g.compute.accelerator import accelerator
+from tree6g.compute.model.formats import weight_format
 from tree6g.compute.splitting.choice import Objective
 from tree6g.compute.splitting.hop import Compression, Hop
 from tree6g.compute.splitting.profile import LayerProfile, Work
 from tree6g.compute.splitting.stage import Idle, Stage, stage
 from tree6g.compute.splitting.study import Question
-from tree6g.errors import DataError, nearest
 
 PROFILE_BYTE = 2.0  # of a parameter in profiles; each place says what it stores instead
 
@@ -21,7 +21,8 @@ class Place:
 
     Attributes:
         accelerator: Row of the packaged table.
-        weights: Storage of the weights.
+        weights: Storage of the weights, row of the table `weight_formats`; what it takes for the
+            body of a model is taken for all of it.
         count: Accelerators.
         sequences: Sequences that share its passes.
         memory_frac: Share of its memory that the model may take.
@@ -47,20 +48,17 @@ class Place:
         Raises:
             DataError: No such accelerator or storage; the message names the nearest.
         """
-        if self.weights not in BYTE_PER_PARAMETER:
-            known = nearest(self.weights, BYTE_PER_PARAMETER)
-            raise DataError(f"expected a storage of weights; got {self.weights!r}. {known}")
-        stored: Weights = self.weights  # one of the keys
+        stored = weight_format(self.weights)
         whole = stage(
             accelerator(self.accelerator),
-            weights=stored,
+            weights=stored.name,
             count=self.count,
             sequences=self.sequences,
             host_w=self.host_w,
             pue=self.pue,
             idle=self.idle,
             memory_frac=self.memory_frac,
-            weight_frac=BYTE_PER_PARAMETER[stored] / PROFILE_BYTE,
+            weight_frac=stored.body / PROFILE_BYTE,
         )
         return dataclasses.replace(
             whole,

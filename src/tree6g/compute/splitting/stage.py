@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from tree6g.compute.accelerator import Accelerator, Weights
+from tree6g.compute.accelerator import Accelerator
 from tree6g.compute.splitting.profile import LayerProfile
 from tree6g.compute.stream import FloatArray
 
@@ -24,12 +24,15 @@ class Stage:
         s_per_weight_byte: Seconds per byte of weights.
         s_per_kv_byte: Seconds per byte of keys, values and state.
         layer_s: Host and launch time per layer and pass.
+        expert_layer_s: What a layer with routed experts takes longer.
+        prompt_layer_s: What a layer takes longer in a pass over a prompt.
         step_s: Host time per pass.
         sequence_s: Host time per sequence and pass.
         static_w: Power during a pass that moves nothing and computes nothing.
         limit_w: Power limit; a pass that would draw more takes longer.
         j_per_flop: Energy of a FLOP.
-        j_per_byte: Energy of a byte from memory.
+        j_per_byte: Energy of a byte of weights or state from memory.
+        j_per_kv_byte: Energy of a byte of keys and values, attention over it included.
         wait_w: Power that this request is charged with while other places work for it: the idle
             power of a device or server of its own, 0 where others use the time.
         memory_byte: Memory for weights, keys and values.
@@ -44,12 +47,15 @@ class Stage:
     s_per_weight_byte: float
     s_per_kv_byte: float
     layer_s: float
+    expert_layer_s: float
+    prompt_layer_s: float
     step_s: float
     sequence_s: float
     static_w: float
     limit_w: float
     j_per_flop: float
     j_per_byte: float
+    j_per_kv_byte: float
     wait_w: float
     memory_byte: float
     sequences: float = 1.0
@@ -60,7 +66,7 @@ class Stage:
 def stage(
     accelerator: Accelerator,
     *,
-    weights: Weights = "fp16",
+    weights: str = "fp16",
     count: int = 1,
     sequences: float = 1.0,
     host_w: float = 0.0,
@@ -85,7 +91,7 @@ def stage(
             system and the applications want far more).
         weight_frac: Bytes of a weight as stored here over those of the profile.
     """
-    rate = count * accelerator.flop_per_s[weights] * accelerator.compute_efficiency_frac[weights]
+    rate = count * accelerator.reached_flop_per_s(weights)
     bandwidth = count * accelerator.bandwidth_byte_per_s
     idle_w = count * accelerator.idle_context_w
     free_w = idle_w if idle == "free" else 0.0
@@ -95,12 +101,15 @@ def stage(
         s_per_weight_byte=1.0 / (bandwidth * accelerator.weight_efficiency_frac),
         s_per_kv_byte=1.0 / (bandwidth * accelerator.kv_efficiency_frac),
         layer_s=accelerator.layer_s + (2.0 * accelerator.allreduce_s if count > 1 else 0.0),
+        expert_layer_s=accelerator.expert_layer_s,
+        prompt_layer_s=accelerator.prompt_layer_s,
         step_s=accelerator.step_s,
         sequence_s=accelerator.sequence_s,
         static_w=count * accelerator.static_w + host_w - free_w,
         limit_w=count * accelerator.tdp_w + host_w - free_w,
         j_per_flop=accelerator.energy_j_per_flop,
         j_per_byte=accelerator.energy_j_per_byte,
+        j_per_kv_byte=accelerator.energy_j_per_kv_byte,
         wait_w=idle_w + host_w if idle == "own" else 0.0,
         memory_byte=count * accelerator.memory_byte * memory_frac,
         sequences=sequences,
@@ -116,17 +125,17 @@ class Pass:
     Attributes:
         tokens: Tokens of the request that pass.
         sampled: Of these, those that get an output.
-        area_tok2: Sum over them of the context that each attends to, where arithmetic bounds it.
-            [layer]
-        quiet_tok2: The same where reading keys and values bounds it: energy, no time. [layer]
+        area_tok2: Sum over them of the context that each attends to, where arithmetic bounds it:
+            in prompts; elsewhere reading keys and values does. [layer]
         read_tok: Tokens of context whose keys and values are read. [layer]
+        prompt: Whether it is a pass over a prompt.
     """
 
     tokens: float
     sampled: float
     area_tok2: FloatArray
-    quiet_tok2: FloatArray
     read_tok: FloatArray
+    prompt: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -151,8 +160,8 @@ def prompt_pass(profile: LayerProfile, tokens: float) -> Pass:
     area = context_sum(1.0, tokens, profile.window_tok)
     none = np.zeros(profile.layers)
     return Pass(
-        tokens=tokens, sampled=1.0, area_tok2=_triangle(area, tokens, profile), quiet_tok2=none,
-        read_tok=none,
+        tokens=tokens, sampled=1.0, area_tok2=_triangle(area, tokens, profile), read_tok=none,
+        prompt=True,
     )  # fmt: skip
 
 
@@ -160,8 +169,7 @@ def decode_pass(profile: LayerProfile, first_tok: float, passes: float) -> Pass:
     """The mean of `passes` passes over one token each, whose contexts grow from `first_tok` on."""
     context = context_sum(first_tok, passes, profile.window_tok) / max(passes, 1.0)
     return Pass(
-        tokens=1.0, sampled=1.0, area_tok2=np.zeros(profile.layers), quiet_tok2=context,
-        read_tok=context,
+        tokens=1.0, sampled=1.0, area_tok2=np.zeros(profile.layers), read_tok=context,
     )  # fmt: skip
 
 
@@ -169,8 +177,7 @@ def verify_pass(profile: LayerProfile, context_tok: float, tokens: float) -> Pas
     """The pass that judges `tokens` drafts at once after a context."""
     read = np.minimum(context_tok, profile.window_tok)
     return Pass(
-        tokens=tokens, sampled=tokens, area_tok2=np.zeros(profile.layers),
-        quiet_tok2=tokens * read + 0.5 * tokens**2, read_tok=read,
+        tokens=tokens, sampled=tokens, area_tok2=np.zeros(profile.layers), read_tok=read,
     )  # fmt: skip
 
 
@@ -178,7 +185,7 @@ def pass_cost(profile: LayerProfile, place: Stage, work: Pass) -> PassCost:
     """Time and energy of a pass at a place, layer by layer; equation of `roofline.iteration`.
 
         t_l = hypot(W_l s_w, FLOP_l s_f) + KV_l s_kv + t_layer
-        E_l = P_static t_l n/(n + m) + e_byte (W_l n/(n + m) + KV_own) + e_flop FLOP_own
+        E_l = (P_static t_l + e_byte W_l) n/(n + m) + e_kv KV_own + e_flop FLOP_own
 
     for n tokens of the request and m of the sequences that share the pass: static power and weights
     are shared by tokens, the rest is paid by its causer. Where the whole pass would draw more than
@@ -191,27 +198,28 @@ def pass_cost(profile: LayerProfile, place: Stage, work: Pass) -> PassCost:
     weights = place.weight_frac * profile.read_byte(tokens)
     other_tok = np.minimum(np.maximum(work.read_tok, work.tokens), profile.window_tok)
     products = profile.flop_per_tok * tokens + profile.sampled_flop * (work.sampled + others)
-    timed = products + profile.attention_flop * work.area_tok2
-    quiet = profile.attention_flop * (work.quiet_tok2 + others * other_tok)
-    other_kv = others * (profile.kv_byte_per_tok * other_tok + profile.state_byte)
-    own_kv = profile.kv_byte_per_tok * work.read_tok + profile.state_byte
+    flop = products + profile.attention_flop * work.area_tok2
+    kv = profile.kv_byte_per_tok * (work.read_tok + others * other_tok)
+    state = profile.state_byte * place.sequences
     time = (
-        np.hypot(weights * place.s_per_weight_byte, timed * place.s_per_flop)
-        + (own_kv + other_kv) * place.s_per_kv_byte
+        np.hypot(weights * place.s_per_weight_byte, flop * place.s_per_flop)
+        + (kv + state) * place.s_per_kv_byte
         + place.layer_s
+        + place.expert_layer_s * (profile.expert_byte > 0.0)
+        + place.prompt_layer_s * work.prompt
     )
-    written = profile.kv_byte_per_tok * tokens
-    moving = place.j_per_byte * (weights + own_kv + other_kv + written)
-    moving = moving + place.j_per_flop * (timed + quiet)
+    moving = place.j_per_byte * (weights + state) + place.j_per_flop * flop
+    moving = moving + place.j_per_kv_byte * (kv + profile.kv_byte_per_tok * tokens)
     if np.isfinite(place.limit_w) and place.limit_w > place.static_w:
         time = np.maximum(time, moving / (place.limit_w - place.static_w))
     own_flop = (
         profile.flop_per_tok * work.tokens
         + profile.sampled_flop * work.sampled
-        + profile.attention_flop * (work.area_tok2 + work.quiet_tok2)
+        + profile.attention_flop * work.area_tok2
     )
-    own_byte = weights * share + own_kv + profile.kv_byte_per_tok * work.tokens
-    energy = place.static_w * share * time + place.j_per_byte * own_byte
+    own_kv = profile.kv_byte_per_tok * (work.read_tok + work.tokens)
+    energy = place.static_w * share * time + place.j_per_kv_byte * own_kv
+    energy = energy + place.j_per_byte * (weights * share + profile.state_byte)
     energy = energy + place.j_per_flop * own_flop
     fixed_s = place.step_s + place.sequence_s * place.sequences
     return PassCost(
