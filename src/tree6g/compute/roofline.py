@@ -1,32 +1,49 @@
 """Time and energy of one iteration of an inference engine: roofline plus power model.
 
-Per iteration of a replica on G accelerators (LLM inference with continuous batching, dense models):
+Per iteration of a replica on G accelerators (LLM inference with continuous batching):
 
     t = hypot(W / (G BW eta_w), FLOP / (G F eta_c)) + KV / (G BW eta_kv)
-        + L t_layer + n_seq t_seq + t_0 + communication
-    E = min(G P_static t + e_byte bytes + e_flop FLOP, G TDP t)
+        + L (t_layer + [prompts] t_prompt) + L_moe t_expert + n_seq t_seq + t_0 + communication
+    E = G P_static t + e_byte W + e_kv KV + e_flop FLOP
+    t is stretched until E <= G P_limit t: a device at its limit slows down.
 
-W are the bytes of the weights, FLOP the matrix products and the attention of prefill, KV the bytes
-of keys and values that are read; attention of decode is bound by KV and enters the energy only.
-Communication of tensor parallelism: 2 L all-reduces, 4 L tokens d b (G-1)/G bytes over the links.
+W are the bytes of the weights that are read: all dense ones, and of the routed experts the share
+p(n) = 1 - (1 - k/E)^n that n tokens with k of E experts each touch on average if routing is even.
+FLOP are the matrix products, the attention of prompts, and the empty rows that grouped products of
+experts compute: a tile of rows for each expert touched. KV are the bytes of keys and values that
+are read; attention over them is bound by their bytes. Communication: two all-reduces per layer and
+4 L tokens d b (G-1)/G bytes over the links. With expert parallelism attention is sharded as with
+tensor parallelism and the experts' outputs are all-reduced, as vLLM does with one data-parallel
+rank; exchanges of data-parallel attention are not modelled. With pipeline stages the batch is cut
+into as many parts, and each stage reads its weights once per part.
 
-Valid for dense decoders in steady serving. Error against ML.ENERGY v3, chat in bf16 on one H100,
-batch 8 to 768: energy per output token of Llama-3.1-8B within 10 % (median 4 %), of Qwen3-8B within
-14 % (median 4 %); see `tests/validation/test_roofline_against_measurements.py`. These rows are part
-of the set that the constants of `h100-sxm` were fitted to, so this is the error of a fit; families
-left out of it had a median of 8.8 % (dense, P90 23 %). Elsewhere a priori, +-40 %.
-The cap only bounds energy: that a capped device also slows down is not modelled.
+Valid for serving under load: leaving model families out, the median error of energy per output
+token was 11 % on ML.ENERGY v3 (H100 and B200, vLLM 0.11.1; dense 10 %, experts 14 %, P90 32 %) and
+8 % on v2 (A100 and H100, vLLM of 2024); `tree6g validate llm-energy` prints it. The structure was
+chosen while looking at these figures, so they are somewhat optimistic; constants were not. Elsewhere
+a priori, +-40 %. Sampling, detokenisation and vision encoders' latency are inside the host terms.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
+from typing import Final
 
-from tree6g.compute.accelerator import BYTE_PER_PARAMETER, Accelerator, LanguageModel, Weights
+import numpy as np
+
+from tree6g.compute.accelerator import Accelerator
+from tree6g.compute.model.footprint import Footprint
+from tree6g.compute.model.formats import expert_byte, step_byte, stored_byte, weight_format
 from tree6g.errors import InfeasibleError
 
-MEMORY_FRAC = 0.9  # share of memory that an engine takes for weights and KV cache (vLLM's default)
+MEMORY_FRAC: Final = 0.9  # share of memory that an engine takes for weights and KV (vLLM's default)
+KV_BYTE: Final = 2.0  # keys and values are kept in 16 bits
+ACTIVATION_BYTE: Final = 2.0  # what passes between devices
+STATE_BYTE: Final = 8.0  # a value of recurrent state is read and written, 32 bits each
+# Rows of a tile of the grouped matrix product (vLLM, fused_moe get_default_config, 2025): 64 with
+# block-scaled 8-bit weights, 16 at small batches else.
+TILE_ROWS: Final = {"fp8": 64.0}
+FEW_ROWS: Final = 16.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +51,36 @@ class Replica:
     """The constants of one iteration of a model on its accelerators.
 
     Attributes:
-        weight_s: Time to read the weights once.
+        weight_s: Time to read the weights that every iteration reads.
         weight_byte: Their bytes.
+        expert_s: Time to read all routed experts.
+        expert_byte: Their bytes.
+        expert_rate: -ln(1 - k/E): the share of them that n tokens touch is 1 - exp(-rate n).
+        expert_flop: FLOP of the tiles of all routed experts, used or empty.
         flop_s: Seconds per FLOP.
         prompt_flop_per_tok: Matrix FLOP per prompt token, head excluded.
         body_flop_per_tok: Matrix FLOP per decoded token, head excluded.
         head_flop: FLOP of the head per sampled token.
-        attention_flop: FLOP of attention per token and token of context.
-        kv_s_per_tok: Time to read the keys and values of a token.
+        attention_flop: FLOP of attention per prompt token and token of context.
+        window_attention_flop: The same in layers with a window, per token inside it.
+        decode_attention_flop: FLOP of attention per decoded token and token of context.
+        window_decode_attention_flop: The same in layers with a window.
+        window_tok: Width of the window; 0: none.
+        kv_s_per_tok: Time to read the keys and values of a token of context.
         kv_byte_per_tok: Their bytes.
+        window_kv_s_per_tok: The same of layers with a window, per token inside it.
+        window_kv_byte_per_tok: Their bytes.
+        state_s: Time to read and write the recurrent state of a sequence.
+        state_byte: Its bytes, both ways.
         fixed_s: Time per iteration that nothing changes.
+        prompt_s: What an iteration with prompts in it takes longer.
         sequence_s: Time per sequence.
-        link_s_per_tok: Time per token for tensor parallelism.
+        token_s: Time per token: links of tensor parallelism.
         idle_w: Power of the waiting replica, all of its accelerators.
-        static_w: Power of an empty iteration.
+        static_w: Power of an iteration apart from bytes and FLOP.
         limit_w: Power limit.
-        j_per_byte: Energy per byte.
+        j_per_byte: Energy per byte of weights and state.
+        j_per_kv_byte: Energy per byte of keys and values.
         j_per_flop: Energy per FLOP.
         kv_capacity_tok: Tokens of context that fit.
         u95_frac: Uncertainty of its energy.
@@ -57,20 +88,34 @@ class Replica:
 
     weight_s: float
     weight_byte: float
+    expert_s: float = 0.0
+    expert_byte: float = 0.0
+    expert_rate: float = 0.0
+    expert_flop: float = 0.0
     flop_s: float
     prompt_flop_per_tok: float
     body_flop_per_tok: float
     head_flop: float
     attention_flop: float
+    window_attention_flop: float = 0.0
+    decode_attention_flop: float
+    window_decode_attention_flop: float = 0.0
+    window_tok: float = 0.0
     kv_s_per_tok: float
     kv_byte_per_tok: float
+    window_kv_s_per_tok: float = 0.0
+    window_kv_byte_per_tok: float = 0.0
+    state_s: float = 0.0
+    state_byte: float = 0.0
     fixed_s: float
+    prompt_s: float = 0.0
     sequence_s: float
-    link_s_per_tok: float
+    token_s: float
     idle_w: float
     static_w: float
     limit_w: float
     j_per_byte: float
+    j_per_kv_byte: float
     j_per_flop: float
     kv_capacity_tok: float
     u95_frac: float
@@ -78,25 +123,35 @@ class Replica:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one iteration works on.
+    """What one iteration works on; contexts in a window count at most the window.
 
     Attributes:
         prompt_tok: Prompt tokens computed.
         prompt_area_tok2: Sum over prompt tokens of the context that each attends to.
+        window_area_tok2: The same inside the window.
         prefix_tok: Context of earlier chunks that is read again for them.
+        window_prefix_tok: The same inside the window.
         decoding: Sequences that get one token each.
-        context_tok: Sum of their contexts.
+        padded: Sequences that are computed for them: the captured graph's size, if larger.
+        context_tok: Sum of the decoding sequences' contexts.
+        window_context_tok: The same inside the window.
         sampled: Tokens sampled: the decoding sequences and the prompts that end here.
         sequences: Sequences in the iteration.
+        prompts_frac: Share of such iterations with prompts in them: 0 or 1 for a single one.
     """
 
     prompt_tok: float = 0.0
     prompt_area_tok2: float = 0.0
+    window_area_tok2: float = 0.0
     prefix_tok: float = 0.0
+    window_prefix_tok: float = 0.0
     decoding: float = 0.0
+    padded: float = 0.0
     context_tok: float = 0.0
+    window_context_tok: float = 0.0
     sampled: float = 0.0
     sequences: float = 0.0
+    prompts_frac: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +162,44 @@ class Cost:
     energy_j: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The weights of a model in a storage format, and the arithmetic that an accelerator has.
+
+    Attributes:
+        dense_byte: Bytes that every step reads.
+        expert_byte: Bytes of all routed experts.
+        tile_rows: Rows that the grouped product of experts computes at least per expert.
+        narrow_flop_per_s: Peak of the 8-bit arithmetic that is used; 0: 16-bit arithmetic is.
+    """
+
+    dense_byte: float
+    expert_byte: float
+    tile_rows: float
+    narrow_flop_per_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel:
+    """How a replica is spread over devices.
+
+    Attributes:
+        devices: Accelerators of the replica; those of a stage share its layers by tensor or
+            expert parallelism.
+        stages: Pipeline stages.
+    """
+
+    devices: float = 1
+    stages: float = 1
+
+
 def replica(
     accelerator: Accelerator,
-    model: LanguageModel,
+    model: Footprint,
     *,
-    weights: Weights = "fp16",
+    weights: str = "fp16",
     count: int = 1,
+    stages: int = 1,
     share_frac: float = 1.0,
 ) -> Replica:
     """A model on its accelerators.
@@ -120,19 +207,28 @@ def replica(
     Args:
         accelerator: The device.
         model: The model.
-        weights: Precision of the weights.
-        count: Devices, used with tensor parallelism.
+        weights: Storage format of the weights.
+        count: Devices, used with tensor or expert parallelism inside a stage.
+        stages: Pipeline stages among them.
         share_frac: Part of compute, bandwidth and active power that the model may use, as with
             partitioned GPUs; memory, idle power and host times stay whole.
 
     Raises:
         InfeasibleError: The weights do not fit, or the device has no link to peers.
     """
-    stored = model.parameters * BYTE_PER_PARAMETER[weights]
-    room = count * accelerator.memory_byte * MEMORY_FRAC - stored
-    if room < model.kv_byte_per_tok:
+    held = stored_byte(model, weight_format(weights))
+    room = count * accelerator.memory_byte * MEMORY_FRAC - held
+    constants = spread(
+        accelerator,
+        model,
+        stored(accelerator, model, weights),
+        Parallel(devices=count, stages=stages),
+        share_frac=share_frac,
+    )
+    per_tok = constants.kv_byte_per_tok + constants.window_kv_byte_per_tok
+    if room < max(per_tok, 1.0):
         raise InfeasibleError(
-            f"expected model '{model.name}' in {weights} ({stored / 1e9:.3g} GB) to fit into "
+            f"expected model '{model.name}' in {weights} ({held / 1e9:.3g} GB) to fit into "
             f"{MEMORY_FRAC:.0%} of {count} x '{accelerator.name}' "
             f"({accelerator.memory_byte / 1e9:.3g} GB each). Use more accelerators or fewer bits."
         )
@@ -140,82 +236,159 @@ def replica(
         raise InfeasibleError(
             f"expected count: 1 for '{accelerator.name}', which has no link to peers; got {count}."
         )
-    bandwidth = count * share_frac * accelerator.bandwidth_byte_per_s
-    compute = count * share_frac * accelerator.flop_per_s[weights]
-    read = (model.parameters - model.vision_parameters) * BYTE_PER_PARAMETER[weights]
-    idle_w = accelerator.idle_context_w
+    return dataclasses.replace(constants, kv_capacity_tok=room / max(per_tok, 1.0))
+
+
+def stored(accelerator: Accelerator, model: Footprint, weights: str) -> Stored:
+    """The weights of a model in a storage format.
+
+    8-bit weights use 8-bit arithmetic where there is any; all others are unpacked to 16 bits.
+
+    Raises:
+        DataError: No such format.
+    """
+    kind = weight_format(weights)
+    return Stored(
+        dense_byte=step_byte(model, kind),
+        expert_byte=expert_byte(model, kind),
+        tile_rows=TILE_ROWS.get(kind.name, FEW_ROWS),
+        narrow_flop_per_s=accelerator.narrow_flop_per_s(kind.name) or 0.0,
+    )
+
+
+def spread(
+    accelerator: Accelerator,
+    model: Footprint,
+    weights: Stored,
+    parallel: Parallel,
+    *,
+    share_frac: float = 1.0,
+) -> Replica:
+    """The constants of a replica, whether it fits or not; KV capacity is left at 0.
+
+    Arithmetic only: records that hold arrays give arrays, which is how constants are fitted.
+    """
+    a, m, g = accelerator, model, parallel.devices
+    bandwidth = g * share_frac * a.bandwidth_byte_per_s
+    read_s = parallel.stages / (bandwidth * a.weight_efficiency_frac)
+    kv_s = KV_BYTE / (bandwidth * a.kv_efficiency_frac)
+    active_frac = m.experts_active / np.maximum(m.experts, 1)
+    wide = a.fp16_flop_per_s * a.compute_efficiency_frac
+    narrow = weights.narrow_flop_per_s * a.compute_efficiency_8bit_frac
+    rate = g * share_frac * np.where(weights.narrow_flop_per_s > 0.0, narrow, wide)
     return Replica(
-        weight_s=read / (bandwidth * accelerator.weight_efficiency_frac),
-        weight_byte=read,
-        flop_s=1.0 / (compute * accelerator.compute_efficiency_frac[weights]),
-        prompt_flop_per_tok=2.0 * (model.body_parameters + model.vision_parameters),
-        body_flop_per_tok=2.0 * model.body_parameters,
-        head_flop=2.0 * model.head_parameters,
-        attention_flop=4.0 * model.layers * model.heads * model.head_dim,
-        kv_s_per_tok=model.kv_byte_per_tok / (bandwidth * accelerator.kv_efficiency_frac),
-        kv_byte_per_tok=model.kv_byte_per_tok,
-        fixed_s=accelerator.step_s + model.layers * _layer_s(accelerator, count),
-        sequence_s=accelerator.sequence_s,
-        link_s_per_tok=_link_s_per_tok(accelerator, model, count),
-        idle_w=count * idle_w,
-        static_w=count * (idle_w + share_frac * (accelerator.static_w - idle_w)),
-        limit_w=count * (idle_w + share_frac * (accelerator.tdp_w - idle_w)),
-        j_per_byte=accelerator.energy_j_per_byte,
-        j_per_flop=accelerator.energy_j_per_flop,
-        kv_capacity_tok=room / model.kv_byte_per_tok,
-        u95_frac=accelerator.u95_frac,
+        weight_s=weights.dense_byte * read_s,
+        weight_byte=weights.dense_byte * parallel.stages,
+        expert_s=weights.expert_byte * read_s,
+        expert_byte=weights.expert_byte * parallel.stages,
+        expert_rate=-np.log1p(-np.minimum(active_frac, 1.0 - 1e-9)) / parallel.stages,
+        expert_flop=2.0 * m.expert_parameters * weights.tile_rows,
+        flop_s=1.0 / rate,
+        prompt_flop_per_tok=m.prompt_flop_per_tok,
+        body_flop_per_tok=m.decode_flop_per_tok,
+        head_flop=m.head_flop,
+        attention_flop=m.attention_flop,
+        window_attention_flop=m.window_attention_flop,
+        decode_attention_flop=m.decode_attention_flop,
+        window_decode_attention_flop=m.window_attention_flop,
+        window_tok=m.window_tok,
+        kv_s_per_tok=m.kv_value_per_tok * kv_s,
+        kv_byte_per_tok=m.kv_value_per_tok * KV_BYTE,
+        window_kv_s_per_tok=m.window_kv_value_per_tok * kv_s,
+        window_kv_byte_per_tok=m.window_kv_value_per_tok * KV_BYTE,
+        state_s=m.state_value * STATE_BYTE / KV_BYTE * kv_s,
+        state_byte=m.state_value * STATE_BYTE,
+        fixed_s=a.step_s
+        + m.layers * (a.layer_s + 2.0 * a.allreduce_s * (g > 1))
+        + m.moe_layers * a.expert_layer_s,
+        prompt_s=m.layers * a.prompt_layer_s,
+        sequence_s=a.sequence_s,
+        token_s=_link_s_per_tok(a, m, g),
+        idle_w=g * a.idle_context_w,
+        static_w=g * (a.idle_context_w + share_frac * (a.static_w - a.idle_context_w)),
+        limit_w=g * (a.idle_context_w + share_frac * (a.tdp_w - a.idle_context_w)),
+        j_per_byte=a.energy_j_per_byte,
+        j_per_kv_byte=a.energy_j_per_kv_byte,
+        j_per_flop=a.energy_j_per_flop,
+        kv_capacity_tok=0.0,
+        u95_frac=a.u95_frac,
     )
 
 
 def iteration(r: Replica, batch: Batch) -> Cost:
     """Time and energy of one iteration, idle power of its duration included.
 
-    Equation and validity: see the module.
+    Equation and validity: see the module. Arrays in the records give arrays.
     """
-    prefill_area = r.attention_flop * batch.prompt_area_tok2
-    products = (
+    tokens = batch.prompt_tok + np.maximum(batch.padded, batch.decoding)
+    touched = -np.expm1(-r.expert_rate * tokens)
+    sampled = batch.sampled + np.maximum(batch.padded - batch.decoding, 0.0)
+    flop = (
         r.prompt_flop_per_tok * batch.prompt_tok
-        + r.body_flop_per_tok * batch.decoding
-        + r.head_flop * batch.sampled
+        + r.body_flop_per_tok * (tokens - batch.prompt_tok)
+        + r.head_flop * sampled
+        + r.expert_flop * touched
+        + r.attention_flop * batch.prompt_area_tok2
+        + r.window_attention_flop * batch.window_area_tok2
     )
     read_tok = batch.context_tok + batch.prefix_tok
-    tokens = batch.prompt_tok + batch.decoding
-    time_s = (
-        math.hypot(r.weight_s, (products + prefill_area) * r.flop_s)
+    window_tok = batch.window_context_tok + batch.window_prefix_tok
+    free_s = (
+        np.hypot(r.weight_s + r.expert_s * touched, flop * r.flop_s)
         + r.kv_s_per_tok * read_tok
+        + r.window_kv_s_per_tok * window_tok
+        + (r.state_s + r.sequence_s) * batch.sequences
         + r.fixed_s
-        + r.sequence_s * batch.sequences
-        + r.link_s_per_tok * tokens
+        + r.prompt_s * batch.prompts_frac
+        + r.token_s * tokens
     )
-    flop = products + prefill_area + r.attention_flop * batch.context_tok
-    moved = r.weight_byte + r.kv_byte_per_tok * (read_tok + tokens)
-    energy_j = r.static_w * time_s + r.j_per_byte * moved + r.j_per_flop * flop
-    return Cost(time_s=time_s, energy_j=min(energy_j, r.limit_w * time_s))
+    kept_byte = r.kv_byte_per_tok * (read_tok + tokens)
+    kept_byte += r.window_kv_byte_per_tok * (window_tok + tokens)
+    moved_byte = r.weight_byte + r.expert_byte * touched + r.state_byte * batch.sequences
+    flop += r.decode_attention_flop * batch.context_tok
+    flop += r.window_decode_attention_flop * batch.window_context_tok
+    dynamic_j = r.j_per_byte * moved_byte + r.j_per_kv_byte * kept_byte + r.j_per_flop * flop
+    time_s = np.maximum(free_s, dynamic_j / (r.limit_w - r.static_w))
+    return Cost(time_s=time_s, energy_j=r.static_w * time_s + dynamic_j)
 
 
-def prompt_batch(tokens: float, done: float = 0.0) -> Batch:
+def window_area_tok2(start: float, end: float, window: float) -> float:
+    """Integral of min(position, window): what a chunk's tokens attend to inside a window."""
+    low, high = np.minimum(start, window), np.minimum(end, window)
+    return 0.5 * (high**2 - low**2) + window * ((end - high) - (start - low))
+
+
+def prompt_batch(tokens: float, done: float = 0.0, window_tok: float = 0.0) -> Batch:
     """The iteration that computes `tokens` of a prompt of which `done` are in the cache."""
     return Batch(
         prompt_tok=tokens,
         prompt_area_tok2=tokens * done + 0.5 * tokens**2,
+        window_area_tok2=window_area_tok2(done, done + tokens, window_tok),
         prefix_tok=done,
+        window_prefix_tok=np.minimum(done, window_tok),
         sampled=1.0,
         sequences=1.0,
+        prompts_frac=1.0,
     )
 
 
-def decode_batch(sequences: float, context_tok: float) -> Batch:
+def decode_batch(sequences: float, context_tok: float, window_context_tok: float = 0.0) -> Batch:
     """The iteration that decodes one token for each of `sequences`, contexts summed up."""
     return Batch(
-        decoding=sequences, context_tok=context_tok, sampled=sequences, sequences=sequences
+        decoding=sequences,
+        context_tok=context_tok,
+        window_context_tok=window_context_tok,
+        sampled=sequences,
+        sequences=sequences,
     )
 
 
 def saturated(r: Replica, batch: float, input_tok: float, output_tok: float, cv: float) -> Cost:
     """Mean iteration of a replica that always serves `batch` sequences; energy / batch = J/token.
 
-    Each finished sequence is replaced at once, so an iteration computes batch / output_tok prompts;
-    the mean context is length-biased: in + E[out^2] / (2 E[out]).
+    Each finished sequence is replaced at once, so an iteration computes batch / output_tok prompts
+    on average, none of them in exp(-batch / output_tok) of the iterations; the mean context is
+    length-biased: in + E[out^2] / (2 E[out]).
 
     Args:
         r: The replica.
@@ -229,20 +402,20 @@ def saturated(r: Replica, batch: float, input_tok: float, output_tok: float, cv:
     work = Batch(
         prompt_tok=prompts * input_tok,
         prompt_area_tok2=prompts * 0.5 * input_tok**2,
+        window_area_tok2=prompts * window_area_tok2(0.0, input_tok, r.window_tok),
         decoding=batch,
         context_tok=batch * context,
+        window_context_tok=batch * np.minimum(context, r.window_tok),
         sampled=batch,
         sequences=batch,
+        prompts_frac=-np.expm1(-prompts),
     )
     return iteration(r, work)
 
 
-def _layer_s(accelerator: Accelerator, count: int) -> float:
-    return accelerator.layer_s + (2.0 * accelerator.allreduce_s if count > 1 else 0.0)
-
-
-def _link_s_per_tok(accelerator: Accelerator, model: LanguageModel, count: int) -> float:
-    if count == 1 or accelerator.interconnect_byte_per_s is None:
-        return 0.0
-    sent_byte = 4.0 * model.layers * model.hidden * 2.0 * (count - 1) / count
-    return sent_byte / accelerator.interconnect_byte_per_s
+def _link_s_per_tok(accelerator: Accelerator, model: Footprint, devices: float) -> float:
+    link = accelerator.interconnect_byte_per_s
+    if link is None:
+        return 0.0 * devices
+    sent_byte = 4.0 * model.layers * model.hidden * ACTIVATION_BYTE * (devices - 1) / devices
+    return sent_byte / link

@@ -26,16 +26,13 @@ class Answer:
 def answer(r: Replica, prompt_tok: int, output_tok: int) -> Answer:
     """Times and energy of an answer, batch of one; same physics as `roofline.iteration`.
 
-    Contexts grow by one token per iteration, so times and energy per iteration rise linearly.
-    Thermal throttling is not included: phones slow down after minutes of use.
+    Thermal throttling is not included: phones slow down after minutes of use (`clock_states`).
     """
-    prompt = iteration(r, prompt_batch(prompt_tok))
-    first, second = (iteration(r, decode_batch(1.0, prompt_tok + n)) for n in (1.0, 2.0))
-    j = np.arange(output_tok - 1.0)
-    step_s = first.time_s + j * (second.time_s - first.time_s)
-    raw_j = first.energy_j + j * (second.energy_j - first.energy_j)
-    energy_j = np.minimum(raw_j, r.limit_w * step_s) - r.idle_w * step_s
+    prompt = iteration(r, prompt_batch(prompt_tok, window_tok=r.window_tok))
+    context_tok = prompt_tok + 1.0 + np.arange(output_tok - 1.0)
+    step = iteration(r, decode_batch(1.0, context_tok, np.minimum(context_tok, r.window_tok)))
+    energy_j = step.energy_j - r.idle_w * step.time_s
     return Answer(
-        time_s=np.cumsum(np.concatenate([[prompt.time_s], step_s])),
+        time_s=np.cumsum(np.concatenate([[prompt.time_s], step.time_s])),
         energy_j=np.concatenate([[prompt.energy_j - r.idle_w * prompt.time_s], energy_j]),
     )

@@ -18,7 +18,8 @@ from tree6g.errors import DataError, nearest
 
 TABLES: Final = (
     "accelerators", "models", "base_stations", "token_classes", "request_lengths", "quantities",
-    "modulation_coding", "channel_quality", "model_catalogue", "weight_formats",
+    "modulation_coding", "channel_quality", "engine_constants", "clock_states", "model_catalogue",
+    "weight_formats",
 )  # fmt: skip
 STATUSES: Final = ("read", "measured", "typical")
 Row = Mapping[str, str | float | None]

@@ -7,8 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from tree6g.compute.accelerator import accelerator, language_model
+from tree6g.compute.accelerator import accelerator
 from tree6g.compute.batching import BatchServer, Limits
+from tree6g.compute.model.catalogue import architecture
+from tree6g.compute.model.footprint import footprint
 from tree6g.compute.roofline import Replica, iteration, prompt_batch, replica
 from tree6g.engine.world import Host, terminals_node
 from tree6g.errors import InfeasibleError
@@ -51,7 +53,7 @@ def _server(
     try:
         constants = replica(
             accelerator(server.accelerator),
-            language_model(server.model),
+            footprint(architecture(server.model)),
             weights=server.weights,
             count=server.count,
             share_frac=server.share_frac,
@@ -85,7 +87,9 @@ def _terminals(
     users: int, site: Site, index: int, devices: Devices, services: frozenset[str]
 ) -> Host:
     constants = replica(
-        accelerator(devices.accelerator), language_model(devices.model), weights=devices.weights
+        accelerator(devices.accelerator),
+        footprint(architecture(devices.model)),
+        weights=devices.weights,
     )
     return Host(
         node=terminals_node(site.name),
@@ -105,4 +109,7 @@ def _terminals(
 
 
 def _prompt_s_per_tok(constants: Replica) -> float:
-    return iteration(constants, prompt_batch(LONG_PROMPT_TOK)).time_s / LONG_PROMPT_TOK
+    return (
+        iteration(constants, prompt_batch(LONG_PROMPT_TOK, window_tok=constants.window_tok)).time_s
+        / LONG_PROMPT_TOK
+    )
