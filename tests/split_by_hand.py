@@ -211,12 +211,15 @@ def _pass(model, place, work, mine, phase):
             extra += place.prompt_layer_s
         else:
             read = model.kv_byte_per_tok[i] * context
+            own_flop += model.attention_flop[i] * context
         state = model.state_byte[i]
         all_kv = read + m * model.kv_byte_per_tok[i] * other
         t = math.sqrt((weights * place.s_per_weight_byte) ** 2 + (flop * place.s_per_flop) ** 2)
         t += (all_kv + state * (1 + m)) * place.s_per_kv_byte + extra
         written = model.kv_byte_per_tok[i] * (n + m)
         dynamic = place.j_per_byte * (weights + state * (1 + m)) + place.j_per_flop * flop
+        quiet = 0.0 if phase == "prompt" else context
+        dynamic += place.j_per_flop * model.attention_flop[i] * (quiet + m * other)
         dynamic += place.j_per_kv_byte * (all_kv + written)
         if place.static_w * t + dynamic > place.limit_w * t:
             t = dynamic / (place.limit_w - place.static_w)

@@ -20,7 +20,9 @@ LOADS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A packaged language model, or a CNN such as alexnet."),
+    typer.Argument(
+        metavar="MODEL", help="A packaged or added model, a config.json, or a CNN such as alexnet."
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="Accelerator of the device.")]
 DeviceWeights = Annotated[str, typer.Option("--device-weights", help="Weights on the device.")]
@@ -172,11 +174,11 @@ def _print(table: Any, notes: Any, written: tuple[Path, ...]) -> None:
 
 def _model(name: str, prompt_tok: int, output_tok: int) -> tuple[LayerProfile, Work]:
     """A language model with its request, or a CNN with a frame."""
-    from tree6g.compute.model.catalogue import architecture
     from tree6g.compute.model.networks import NETWORKS, network
     from tree6g.compute.splitting.architectures import decoder
     from tree6g.compute.splitting.frames import frames
     from tree6g.compute.splitting.profile import FRAME, Work
+    from tree6g.scenario.model_config import architecture
 
     if name.strip().lower().replace("-", "_") in NETWORKS:
         return frames(network(name)), FRAME

@@ -7,6 +7,7 @@ import numpy as np
 from tree6g.compute.model import counts
 from tree6g.compute.model.architecture import Architecture
 from tree6g.compute.model.footprint import LayerFootprint, per_layer
+from tree6g.compute.roofline import STATE_BYTE
 from tree6g.compute.splitting.profile import KEPT_BYTE, LayerProfile, profile
 from tree6g.errors import InfeasibleError
 
@@ -24,7 +25,7 @@ def decoder(
     Args:
         model: The architecture.
         byte_per_parameter: Storage of the weights.
-        kv_byte: Bytes of a kept key, value or state.
+        kv_byte: Bytes of a kept key or value.
 
     Raises:
         InfeasibleError: A model that does not make tokens one after the other.
@@ -42,7 +43,7 @@ def decoder(
         "expert_byte": [byte_per_parameter * x.expert_parameters for x in layers],
         "expert_frac": [_chosen(layer) for layer in model.layers],
         "kv_byte_per_tok": [kv_byte * _kept(x) for x in layers],
-        "state_byte": [kv_byte * x.state_value for x in layers],
+        "state_byte": [STATE_BYTE * x.state_value for x in layers],
     }
     return profile(
         model.name,
