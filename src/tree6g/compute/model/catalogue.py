@@ -34,12 +34,21 @@ def architecture(name: str) -> Architecture:
         DataError: No such model; the message names the nearest.
     """
     found = find(name)
+    if _convolutional(found):
+        raise DataError(
+            f"expected a model with tokens; '{found}' is a convolutional network, which has layers "
+            "only. `tree6g model show` prints them."
+        )
     return from_config(data.model_config(found), found)
 
 
 def names() -> tuple[str, ...]:
-    """All packaged models, in the order of the table."""
-    return tuple(data.table(TABLE))
+    """All packaged models but convolutional networks, in the order of the table."""
+    return tuple(name for name in data.table(TABLE) if not _convolutional(name))
+
+
+def _convolutional(name: str) -> bool:
+    return data.text(data.row(TABLE, name), "kind") == "convolutional"
 
 
 @cache
@@ -71,7 +80,7 @@ def find(text: str) -> str:
         )
     raise DataError(
         f"expected a packaged model or a repository of one; got {text!r}. "
-        f"{nearest(wanted.rpartition('/')[2], names())} "
+        f"{nearest(wanted.rpartition('/')[2], data.table(TABLE))} "
         "Add yours with: tree6g model add NAME config.json"
     )
 

@@ -183,10 +183,7 @@ def qwen_experts(f: Fields, layer: int) -> FeedForward | None:
 
 def routed_after(f: Fields, layer: int) -> FeedForward | None:
     """Experts as in DeepSeek-V3: first layers dense, shared experts, a correction."""
-    period = f.positive("moe_layer_freq", default=1)
-    if not f.has("n_routed_experts") or layer < f.whole("first_k_dense_replace", default=0):
-        return None
-    if layer % period:
+    if not f.has("n_routed_experts") or not _routed(f, layer):
         return None
     inner = f.positive("moe_intermediate_size")
     scored = f.text("topk_method", "noaux_tc") == "noaux_tc"
@@ -198,6 +195,15 @@ def routed_after(f: Fields, layer: int) -> FeedForward | None:
         shared_inner=inner * f.whole("n_shared_experts", default=0),
         correction=scored,
     )
+
+
+def _routed(f: Fields, layer: int) -> bool:
+    """Whether a layer has experts: by `mlp_layer_types`, else from a first one on."""
+    kinds = f.sequence("mlp_layer_types")
+    if layer < len(kinds):
+        return bool(kinds[layer] == "sparse")
+    period = f.positive("moe_layer_freq", default=1)
+    return layer >= f.whole("first_k_dense_replace", default=0) and layer % period == 0
 
 
 def _ernie(f: Fields, layer: int) -> FeedForward | None:
@@ -292,5 +298,5 @@ STYLES: Final[Mapping[str, Style]] = {
     "hunyuan_v1_dense": Style(norm="head", tied=True),
     "hunyuan_v1_moe": Style(norm="head", tied=True, forward=_hunyuan),
     "minimax_m2": Style(norm="wide", forward=_minimax_m2),
-    "seed_oss": Style(bias=True),
+    "seed_oss": Style(bias=True, output_bias=False),
 }  # fmt: skip

@@ -68,7 +68,8 @@ def deberta(f: Fields, name: str) -> Architecture:
 def vit(f: Fields, name: str) -> Architecture:
     """A classifier of pictures: ViT, DeiT, or an encoder of CLIP or SigLIP alone."""
     p = _patches(f)
-    labels = f.whole("num_labels", default=len(f.config.get("id2label") or {}))
+    classes = f.text("model_type") in ("vit", "deit")
+    labels = f.whole("num_labels", default=len(f.config.get("id2label") or {})) if classes else 0
     head = Linear(name="head", inputs=p.hidden, outputs=labels, bias=True) if labels else None
     return Architecture(
         name=name, kind="vision", hidden=p.hidden, vocabulary=0, layers=vision.layers(p), head=head,
@@ -107,7 +108,7 @@ def clip(f: Fields, name: str) -> Architecture:
         head = Linear(name="head", inputs=hidden, outputs=common)
         tower, own = vision.tower(patches, tokens=1, projector=picture), 1
     else:
-        patches = vision.siglip(seen)
+        patches = vision.siglip(seen, pooled=False)
         tower, own = _pooled(vision.tower(patches, tokens=1), patches), 2
         head = Linear(name="head", inputs=hidden, outputs=hidden, bias=True)
     return Architecture(
@@ -165,6 +166,7 @@ def bart(f: Fields, name: str) -> Architecture:
     """BART: learned positions in both stacks, norms behind each part and behind the embedding."""
     hidden, vocabulary = f.positive("d_model"), f.positive("vocab_size")
     positions = (f.positive("max_position_embeddings") + 2) * hidden
+    norms = 2 if f.text("model_type") == "bart" else 4  # mBART: one more behind each stack
     reading = _speaking(f, "encoder", hidden, crossing=False)
     writing = _speaking(f, "decoder", hidden, crossing=True)
     return Architecture(
@@ -177,11 +179,11 @@ def bart(f: Fields, name: str) -> Architecture:
         position_parameters=positions,
         head=Linear(name="head", inputs=hidden, outputs=vocabulary),
         tied=f.flag("tie_word_embeddings", default=True),
-        other_parameters=2 * hidden,
+        other_parameters=norms * hidden,
         encoder=Tower(
             layers=(reading,) * f.positive("encoder_layers"),
             hidden=hidden,
-            other_parameters=positions + 2 * hidden,
+            other_parameters=positions + norms * hidden,
         ),
         remarks=tuple(f.remarks),
     )

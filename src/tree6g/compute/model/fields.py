@@ -105,6 +105,14 @@ class Fields:
         inner.faults, inner.remarks = self.faults, self.remarks
         return inner
 
+    def over(self, name: str, outer: Fields) -> Fields:
+        """The same with a field of the outer config in place of ours, where it has one."""
+        if not outer.has(name):
+            return self
+        inner = Fields({**self.config, name: outer.config[name]}, self.path)
+        inner.faults, inner.remarks = self.faults, self.remarks
+        return inner
+
     def remark(self, text: str) -> None:
         """Say what was assumed, once."""
         if text not in self.remarks:

@@ -78,7 +78,10 @@ def nemotron_h(f: Fields, name: str) -> Architecture:
 def _nemotron_kinds(f: Fields) -> str:
     pattern = f.text("hybrid_override_pattern")
     words = f.sequence("layers_block_type")
-    letters = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
+    letters = {
+        "mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*",
+        "mlp": "-", "moe": "E",
+    }  # fmt: skip
     kinds = pattern or "".join(letters.get(str(word), "?") for word in words)
     if not kinds or set(kinds) - set("M*-E"):
         f.faults.append("hybrid_override_pattern must be letters M, *, - and E; got " + repr(kinds))
@@ -248,11 +251,11 @@ def granite_hybrid(f: Fields, name: str) -> Architecture:
     parts.append(dense(hidden, f.positive("shared_intermediate_size")))
     layers = [
         Layer(
-            mixers=(mamba2(_state(f)) if kind == "mamba" else attention(shape),),
+            mixers=(attention(shape) if "attention" in str(kind) else mamba2(_state(f)),),
             feed_forwards=tuple(parts),
             other_parameters=2 * hidden,
         )
-        for kind in kinds or ["attention"] * f.positive("num_hidden_layers")
+        for kind in kinds or ["mamba"] * f.positive("num_hidden_layers")
     ]
     return stack(f, name, layers, tied=True)
 

@@ -7,7 +7,7 @@ import dataclasses
 from tree6g.compute.model.architecture import Architecture, Mixer
 from tree6g.compute.model.decoder import Style, decoder, routed_after
 from tree6g.compute.model.fields import Fields
-from tree6g.compute.model.parts import Latent, latent_attention
+from tree6g.compute.model.parts import Latent, latent_attention, without_index
 
 
 def deepseek(f: Fields, name: str) -> Architecture:
@@ -19,14 +19,15 @@ def deepseek(f: Fields, name: str) -> Architecture:
 
 
 def _mixer(f: Fields, layer: int) -> Mixer:
-    del layer
     index_heads = f.whole("index_n_heads", default=0)
+    kinds = f.sequence("indexer_types")
+    shared = layer < len(kinds) and kinds[layer] == "shared"
     if index_heads:
         f.remark(
             "sparse attention: all tokens are kept and scored by the index, attention reads the "
             "tokens that it picks"
         )
-    return latent_attention(
+    mixer = latent_attention(
         Latent(
             hidden=f.positive("hidden_size"),
             heads=f.positive("num_attention_heads"),
@@ -41,3 +42,4 @@ def _mixer(f: Fields, layer: int) -> Mixer:
             index_tok=f.positive("index_topk") if index_heads else 0,
         )
     )
+    return without_index(mixer) if shared else mixer

@@ -39,9 +39,7 @@ def text_part(f: Fields) -> Fields:
     """The config of the decoder, with the defaults of its family where it leaves fields out."""
     inner = f.part("text_config", "llm_config")
     inner = inner.merged(_TEXT_DEFAULTS.get(inner.text("model_type"), {}))
-    if f.has("tie_word_embeddings") and not inner.has("tie_word_embeddings"):
-        inner = inner.merged({"tie_word_embeddings": f.config["tie_word_embeddings"]})
-    return inner
+    return inner.over("tie_word_embeddings", f)
 
 
 def with_vision(text: Architecture, tower: Tower, f: Fields) -> Architecture:

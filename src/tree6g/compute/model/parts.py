@@ -164,6 +164,20 @@ def latent_attention(m: Latent) -> Mixer:
     )
 
 
+def without_index(mixer: Mixer) -> Mixer:
+    """Sparse attention that takes the tokens which an earlier layer picked."""
+    own = [part for part in mixer.linears if part.name.startswith("index_")]
+    width = next(part.outputs for part in own if part.name == "index_k")
+    return dataclasses.replace(
+        mixer,
+        linears=tuple(part for part in mixer.linears if part not in own),
+        other_parameters=mixer.other_parameters - 2 * width,
+        context_flop=0,
+        decode_context_flop=0,
+        kv_values=mixer.kv_values - width,
+    )
+
+
 def dense(
     hidden: int, inner: int, *, gated: bool = True, bias: bool = False, other_parameters: int = 0
 ) -> FeedForward:

@@ -89,17 +89,23 @@ def clip(f: Fields) -> Patches:
     )
 
 
-def siglip(f: Fields) -> Patches:
-    """SigLIP's encoder without its pooling head: positions, one norm behind."""
+def siglip(f: Fields, *, pooled: bool = True) -> Patches:
+    """SigLIP's encoder: positions, one norm behind, and a pooling head that is stored.
+
+    The head is left out with `vision_use_head: false`, as in Gemma 3, or where it is counted apart.
+    """
     hidden, count, patch = _sizes(f)
+    inner = f.positive("intermediate_size", default=4 * hidden)
+    head = 4 * hidden * (hidden + 1) + inner * (2 * hidden + 1) + 4 * hidden
+    head = head if pooled and f.flag("vision_use_head", default=True) else 0
     return Patches(
         hidden=hidden,
         layers=f.positive("num_hidden_layers", default=12),
         heads=f.positive("num_attention_heads", default=12),
-        inner=f.positive("intermediate_size", default=4 * hidden),
+        inner=inner,
         patch=patch,
         positions=count,
-        other_parameters=count * hidden,
+        other_parameters=count * hidden + head,
     )
 
 
@@ -136,7 +142,11 @@ def qwen(f: Fields, outer: int) -> Tower:
     count = (USUAL_SIDE_PX // (patch * merge)) ** 2 * merge**2
     wide = hidden * merge**2
     deep = len(f.sequence("deepstack_visual_indexes")) if newest else 0
-    out = f.positive("out_hidden_size", default=outer) if newest or windowed else outer
+    out = (
+        f.positive("out_hidden_size", default=outer)
+        if newest or windowed
+        else f.positive("hidden_size")
+    )
     norm = 1 if windowed else 2
     p = Patches(
         hidden=hidden,
