@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.compute.serving.layout import LAST_PRIORITY
 from tree6g.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -22,7 +23,7 @@ class Requests:
         arrival_s: When they reach the server, not decreasing; equal times keep their order.
         prompt_tok: Tokens of the prompt, its prefix included, at least 1.
         output_tok: Tokens of the answer, at least 1.
-        priority: Class; smaller numbers are served first where the settings say so.
+        priority: Class; smaller numbers, from 0, are served first where the settings say so.
         prefix_id: Group of requests whose prompts begin with the same tokens (a system prompt, the
             history of a session), from 0; `NO_PREFIX` for none.
         prefix_tok: How many tokens of the prompt are the group's. For a session whose every prompt
@@ -97,12 +98,14 @@ def _whole(given: npt.ArrayLike, name: str, count: int) -> IntArray:
 def _faults(arrival: FloatArray, values: dict[str, IntArray], patience: FloatArray) -> list[str]:
     grouped = values["prefix_id"] >= 0
     longer = grouped & (values["prefix_tok"] > values["prompt_tok"])
+    unranked = (values["priority"] < 0) | (values["priority"] > LAST_PRIORITY)
     late = np.diff(arrival, prepend=arrival[:1]) < 0.0
     return [
         _first(~np.isfinite(arrival) | (arrival < 0.0), arrival, "arrival_s from 0 s on"),
         _first(late, arrival, "arrival_s that does not decrease (sort the requests by it)"),
         _first(values["prompt_tok"] < 1, values["prompt_tok"], "prompt_tok of at least 1"),
         _first(values["output_tok"] < 1, values["output_tok"], "output_tok of at least 1"),
+        _first(unranked, values["priority"], f"priority from 0 to {LAST_PRIORITY}"),
         _first(values["prefix_id"] < NO_PREFIX, values["prefix_id"], "prefix_id from -1 (none) on"),
         _first(values["prefix_tok"] < 0, values["prefix_tok"], "prefix_tok of at least 0"),
         _first(longer, values["prefix_tok"], "prefix_tok of at most prompt_tok"),

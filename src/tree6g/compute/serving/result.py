@@ -23,13 +23,12 @@ REASON: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bins:
-    """Energy and busy time on a grid of time; arrays are [bin].
+    """Energy and busy time in steps of time from 0 s on; arrays are [bin].
 
     An iteration's joules are spread evenly over its duration. `idle_j` is that of the part of the
     bin before `Served.end_s`.
     """
 
-    start_s: float
     step_s: float
     prefill_j: FloatArray
     decode_j: FloatArray

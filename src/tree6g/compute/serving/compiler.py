@@ -1,0 +1,62 @@
+"""One source, two ways to run: plain Python on lists, compiled on arrays.
+
+`compiled` makes compiled copies of functions that call each other: their code, bound to names of
+which they themselves are the compiled ones. The plain functions stay as they are. The result is
+kept on disk under a name with the hash of all their sources, so that it is never out of date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def available() -> bool:
+    """Whether there is a compiler."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def compiled(functions: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    """The last of the functions, compiled with those before it that it calls.
+
+    Arithmetic is that of plain Python: no reordering of sums, no fused operations.
+    """
+    import numba
+
+    names: dict[str, Any] = {}
+    for function in functions:
+        names |= vars(sys.modules[function.__module__])
+    mark = _hash(functions)
+    for function in functions[:-1]:
+        names[function.__name__] = numba.njit(error_model="numpy", _nrt=False)(
+            _copy(function, names, "")
+        )
+    top = _copy(functions[-1], names, mark)
+    try:
+        return numba.njit(error_model="numpy", _nrt=False, nogil=True, cache=True)(top)
+    except RuntimeError:  # nowhere to write
+        return numba.njit(error_model="numpy", _nrt=False, nogil=True)(top)
+
+
+def _copy(function: Callable[..., Any], names: dict[str, Any], mark: str) -> types.FunctionType:
+    assert isinstance(function, types.FunctionType)  # noqa: S101 - ours
+    copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+    copy.__module__ = function.__module__
+    copy.__qualname__ = function.__qualname__ + mark
+    return copy
+
+
+def _hash(functions: Sequence[Callable[..., Any]]) -> str:
+    files = sorted({str(sys.modules[f.__module__].__file__) for f in functions})
+    whole = b"".join(Path(file).read_bytes() for file in [*files, layout_file(), __file__])
+    return "_" + hashlib.sha256(whole).hexdigest()[:12]
+
+
+def layout_file() -> str:
+    """The file of the constants that the compiled code has taken in."""
+    return str(Path(__file__).with_name("layout.py"))

@@ -1,0 +1,381 @@
+"""A server that can be advanced to a time and goes on from there."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tree6g.compute.serving import (
+    account,
+    blocks,
+    compiler,
+    heap,
+    kernel,
+    prompts,
+    queue,
+)
+from tree6g.compute.serving import constants as costs
+from tree6g.compute.serving import layout as at
+from tree6g.compute.serving.requests import FloatArray, IntArray, Requests
+from tree6g.compute.serving.result import RUNNING, Bins, Served
+from tree6g.compute.serving.settings import EngineSettings
+from tree6g.errors import DataError
+
+if TYPE_CHECKING:
+    from tree6g.compute.roofline import Replica
+
+_MODULES = (heap, account, costs, blocks, queue, prompts, kernel)
+_FEW = 16
+
+
+@functools.cache
+def compiled_kernel() -> Callable[..., Any]:
+    """The kernel's loop, compiled."""
+    functions = [
+        value
+        for module in _MODULES
+        for name, value in vars(module).items()
+        if callable(value) and value.__module__ == module.__name__ and name not in _SETUP
+    ]
+    functions.sort(key=lambda function: function is kernel.run_until)
+    return compiler.compiled(functions)
+
+
+_SETUP = ("constants", "_full", "_tables", "sequences_now")
+
+
+class ServerState:
+    """A replica with its queue; a pure function of what was submitted, wherever time is cut.
+
+    Attributes:
+        replica: The constants of its iterations.
+        settings: Those of its engine.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        settings: EngineSettings,
+        *,
+        bin_s: float | None = None,
+        gap_edges_s: FloatArray | None = None,
+        log_tokens: bool = False,
+        skip: bool = True,
+        compiled: bool | None = None,
+    ) -> None:
+        """An empty server at 0 s.
+
+        Args:
+            replica: Constants of an iteration.
+            settings: Settings of the engine.
+            bin_s: Width of bins of energy; none without.
+            gap_edges_s: Rising edges of the histogram of gaps between tokens; none without.
+            log_tokens: Keep what `tokens` needs.
+            skip: Whether runs of iterations are taken at once.
+            compiled: Whether to use the compiled kernel; if not given, where there is a compiler.
+
+        Raises:
+            InfeasibleError: The replica cannot work within its power limit.
+            DataError: The cache holds no block, or the edges do not rise.
+        """
+        self.replica = replica
+        self.settings = settings
+        self._compiled = compiler.available() if compiled is None else compiled
+        edges = np.asarray([] if gap_edges_s is None else gap_edges_s, dtype=np.float64)
+        if np.any(np.diff(edges) <= 0.0):
+            raise DataError("expected rising edges of the histogram of gaps between tokens.")
+        table = costs.constants(replica, settings)
+        self._c = self._reals(np.concatenate([table, edges]))
+        self._n = self._integers(_counters(replica, settings, len(table), len(edges)))
+        n = self._n
+        n[at.LOGGING], n[at.SKIPPING] = int(log_tokens), int(skip)
+        n[at.BINS] = 0 if bin_s is None else _FEW
+        x = np.zeros(n[at.BINS_AT] + (0 if bin_s is None else 3 * (_FEW + 1)))
+        x[at.BIN_STEP_S] = bin_s or 0.0
+        self._x = self._reals(x)
+        self._room = 0
+        self._f = self._reals(np.empty(0))
+        self._q = self._integers(np.empty(0, dtype=np.int32))
+        self._w = self._integers(np.empty(0, dtype=np.int64))
+        self._g = self._integers(np.empty(0, dtype=np.int64))
+        self._runs = self._reals(np.empty(0))
+        self._segments = self._integers(np.empty(0, dtype=np.int64))
+        self._asked: list[Requests] = []
+
+    def _reals(self, array: FloatArray) -> Any:
+        return array if self._compiled else array.tolist()
+
+    def _integers(self, array: IntArray) -> Any:
+        return array if self._compiled else array.tolist()
+
+    @property
+    def clock_s(self) -> float:
+        """Until when it has worked; after `advance` maybe later than asked, by an iteration."""
+        return float(self._x[at.CLOCK_S])
+
+    @property
+    def running(self) -> int:
+        """Sequences in the batch."""
+        return account.sequences_now(self._n)
+
+    @property
+    def waiting(self) -> int:
+        """Requests submitted that are not in the batch: queued, or yet to arrive."""
+        return int(self._n[at.WAITING] + self._n[at.TOTAL] - self._n[at.NEXT])
+
+    @property
+    def waiting_tok(self) -> int:
+        """Prompt tokens of requests that have no first token yet."""
+        return int(self._n[at.WAITING_TOK])
+
+    @property
+    def iterations(self) -> int:
+        """Iterations so far."""
+        return int(self._n[at.ITERATIONS])
+
+    def submit(self, asked: Requests) -> range:
+        """Hand over requests that arrive no earlier than those before; returns their numbers.
+
+        All requests that arrive before t must be here before `advance(t)`.
+
+        Raises:
+            DataError: They arrive earlier than one submitted before.
+        """
+        n, first = self._n, int(self._n[at.TOTAL])
+        if len(asked) and first and asked.arrival_s[0] < self._f[(first - 1) * at.F + at.ARRIVAL_S]:
+            raise DataError(
+                f"expected requests in order of arrival; got one at {asked.arrival_s[0]} s after "
+                f"one at {self._f[(first - 1) * at.F + at.ARRIVAL_S]} s."
+            )
+        self._make_room(first + len(asked))
+        reals, whole = _fields(asked)
+        if self._compiled:
+            self._f[first * at.F : (first + len(asked)) * at.F] = reals.ravel()
+            self._q[first * at.Q : (first + len(asked)) * at.Q] = whole.ravel()
+        else:
+            self._f[first * at.F : (first + len(asked)) * at.F] = reals.ravel().tolist()
+            self._q[first * at.Q : (first + len(asked)) * at.Q] = whole.ravel().tolist()
+        self._add_groups(int(asked.prefix_id.max(initial=-1)) + 1)
+        n[at.TOTAL] = first + len(asked)
+        n[at.WAITING_TOK] += int(asked.prompt_tok.sum())
+        self._asked.append(asked)
+        return range(first, first + len(asked))
+
+    def advance(self, until_s: float) -> None:
+        """Work through all iterations that begin before `until_s`; inf: until all is done."""
+        x, n = self._x, self._n
+        while True:
+            end_s = n[at.BINS] * x[at.BIN_STEP_S] if n[at.BINS] else math.inf
+            x[at.UNTIL_S], x[at.PAUSE_S] = until_s, end_s
+            if not self._run():
+                self._make_log()
+            elif x[at.CLOCK_S] >= end_s:
+                self._add_bins()
+                x = self._x
+            else:
+                return
+            if x[at.CLOCK_S] >= until_s:
+                return
+
+    def _run(self) -> bool:
+        function = compiled_kernel() if self._compiled else kernel.run_until
+        arrays = (self._c, self._x, self._n, self._f, self._q, self._w, self._g)
+        return bool(function(*arrays, self._runs, self._segments))
+
+    def served(self) -> Served:
+        """What was done so far; requests under way with what they have."""
+        return _served(self)
+
+    def _make_room(self, count: int) -> None:
+        if count <= self._room:
+            return
+        room = count if self._room == 0 else max(count, 2 * self._room)
+        more = room - self._room
+        self._f = self._longer(self._f, more * at.F)
+        self._q = self._longer(self._q, more * at.Q)
+        queue_at = self._n[at.QUEUE_AT]
+        waiting = self._w[queue_at:]
+        by_priority = self._n[at.BY_PRIORITY]
+        self._w = self._longer(self._w[:queue_at], more)
+        self._w = self._longer(self._w, room if by_priority else 0)
+        self._w[room : room + len(waiting)] = waiting
+        self._n[at.QUEUE_AT] = room
+        self._room = room
+
+    def _longer(self, array: Any, more: int) -> Any:
+        if not self._compiled:
+            return array + [0] * more
+        return np.concatenate([array, np.zeros(more, dtype=array.dtype)]) if more else array
+
+    def _add_groups(self, count: int) -> None:
+        missing = count * at.G - len(self._g)
+        if missing > 0:
+            self._g = self._longer(self._g, max(missing, len(self._g)))
+
+    def _make_log(self) -> None:
+        n = self._n
+        if n[at.RUNS] >= n[at.RUNS_ROOM]:
+            self._runs = self._longer(self._runs, 4 * max(64, n[at.RUNS_ROOM]))
+            n[at.RUNS_ROOM] = len(self._runs) // 4
+        else:
+            more = max(n[at.PLACES] + 64, n[at.SEGMENTS_ROOM])
+            self._segments = self._longer(self._segments, 3 * int(more))
+            n[at.SEGMENTS_ROOM] = len(self._segments) // 3
+
+    def _add_bins(self) -> None:
+        """Twice as many; the iteration that goes beyond the old ones is spread over the new."""
+        n, first = self._n, self._n[at.BINS_AT]
+        old = int(n[at.BINS])
+        step = float(self._x[at.BIN_STEP_S])
+        x = np.asarray(self._x[: first + 3 * old])
+        beyond = np.asarray(self._x[first + 3 * old : first + 3 * (old + 1)])
+        count = max(2 * old, math.ceil(self.clock_s / step) + 1)
+        more = np.zeros((count + 1 - old, 3))
+        starts = step * np.arange(old, count + 1)
+        inside = np.clip(self.clock_s - starts, 0.0, step)
+        if beyond[2] > 0.0:
+            more += np.outer(inside / inside.sum(), beyond)
+        self._x = self._reals(np.concatenate([x, more.ravel()]))
+        n[at.BINS] = count
+
+
+def _counters(replica: Replica, settings: EngineSettings, constants: int, edges: int) -> IntArray:
+    room = 2 * settings.max_sequences + 64
+    work = at.COUNTERS + np.arange(5) * room
+    n = np.zeros(work[-1] + 2 * settings.max_sequences + settings.block_tok, dtype=np.int64)
+    n[at.BUDGET], n[at.PLACES] = settings.token_budget, settings.max_sequences
+    n[at.BLOCK_TOK] = settings.block_tok
+    n[at.BLOCKS] = n[at.FREE] = settings.blocks(replica.kv_capacity_tok)
+    if n[at.BLOCKS] < 1:
+        raise DataError(
+            f"expected a KV cache of at least a block of {settings.block_tok} tokens; got "
+            f"{replica.kv_capacity_tok:g} tokens."
+        )
+    n[at.BY_PRIORITY], n[at.PREFIXES] = settings.priorities, settings.prefix_cache
+    n[at.WINDOW_TOK] = getattr(replica, "window_tok", 0)
+    n[at.EDGES], n[at.EDGES_AT] = edges, constants
+    n[at.BINS_AT] = at.SUMS + edges + 1
+    n[at.ROOM] = room
+    n[at.ENDS_AT], n[at.CROSSINGS_AT], n[at.ORDER_AT], n[at.RETURNED_AT], n[at.CHUNK_AT] = work
+    n[at.PHASE_AT] = work[-1] + 2 * settings.max_sequences
+    n[at.PARTIAL] = n[at.OLDEST] = n[at.NEWEST] = at.NOBODY
+    return n
+
+
+def _fields(asked: Requests) -> tuple[FloatArray, IntArray]:
+    """Requests as rows of `f` and `q`."""
+    reals = np.zeros((len(asked), at.F))
+    reals[:, at.ARRIVAL_S] = asked.arrival_s
+    reals[:, at.DEADLINE_S] = asked.arrival_s + asked.give_up_s
+    reals[:, [at.SCHEDULED_S, at.FIRST_S, at.FINISH_S]] = np.nan
+    whole = np.zeros((len(asked), at.Q), dtype=np.int32)
+    whole[:, at.PROMPT_TOK] = asked.prompt_tok
+    whole[:, at.OUTPUT_TOK] = asked.output_tok
+    whole[:, at.PRIORITY] = asked.priority
+    whole[:, at.PREFIX_ID] = asked.prefix_id
+    whole[:, at.PREFIX_TOK] = asked.prefix_tok
+    whole[:, at.CACHED] = -1
+    return reals, whole
+
+
+def _served(state: ServerState) -> Served:
+    n, x = state._n, state._x  # noqa: SLF001 - its own reader
+    total = int(n[at.TOTAL])
+    f = np.asarray(state._f[: total * at.F]).reshape(total, at.F)  # noqa: SLF001
+    q = np.asarray(state._q[: total * at.Q]).reshape(total, at.Q)  # noqa: SLF001
+    status = q[:, at.STATUS]
+    decodes = np.flatnonzero(status == at.DECODES)
+    decode_j, produced = f[:, at.REQUEST_DECODE_J], q[:, at.PRODUCED]
+    if len(decodes):
+        decode_j, produced = _under_way(state, f, q, decodes)
+    end_s = float(x[at.CLOCK_S])
+    idle_j = float(state.replica.idle_w) * max(end_s - float(x[at.BUSY_S]), 0.0)
+    left = np.isin(status, (at.SERVED, at.REFUSED, at.GAVE_UP))
+    return Served(
+        requests=_together(state._asked),  # noqa: SLF001
+        outcome=np.where(status == at.DECODES, RUNNING, status).astype(np.int64),
+        scheduled_s=f[:, at.SCHEDULED_S],
+        first_token_s=f[:, at.FIRST_S],
+        finish_s=f[:, at.FINISH_S] if left.all() else np.where(left, f[:, at.FINISH_S], np.nan),
+        produced_tok=produced,
+        cached_tok=np.maximum(q[:, at.CACHED], 0),
+        preemptions=q[:, at.PREEMPTED],
+        prefill_j=f[:, at.REQUEST_PREFILL_J],
+        decode_j=decode_j,
+        recompute_j=f[:, at.RECOMPUTE_J],
+        iterations=int(n[at.ITERATIONS]),
+        passes=int(n[at.PASSES]),
+        end_s=end_s,
+        busy_s=float(x[at.BUSY_S]),
+        energy_j=float(x[at.ENERGY_J]) + idle_j,
+        idle_j=idle_j,
+        running_time_s=float(x[at.RUNNING_TIME_S]),
+        waiting_time_s=float(x[at.WAITING_TIME_S]) + _unseen_s(state, f, q),
+        token_gap_edges_s=np.asarray(state._c[n[at.EDGES_AT] :]),  # noqa: SLF001
+        token_gaps=np.asarray(x[at.SUMS : n[at.BINS_AT]]),
+        bins=_bins(state, end_s) if n[at.BINS] else None,
+    )
+
+
+def _under_way(
+    state: ServerState, f: FloatArray, q: IntArray, decodes: IntArray
+) -> tuple[FloatArray, IntArray]:
+    """Joules and tokens so far, of those who decode too."""
+    c, x, n = state._c, state._x, state._n  # noqa: SLF001
+    begin = np.asarray(state._w)[decodes]  # noqa: SLF001
+    steps = n[at.ITERATIONS] - begin
+    first = (q[decodes, at.PROMPT_TOK] + q[decodes, at.PRODUCED]).astype(np.int64)
+    rising = np.clip(n[at.WINDOW_TOK] - first, 0, steps)
+    inside = rising * first + rising * (rising - 1) / 2 + (steps - rising) * n[at.WINDOW_TOK]
+    own_j = steps * c[at.OWN_J] + c[at.CONTEXT_J] * (steps * first + steps * (steps - 1) / 2)
+    own_j += c[at.WINDOW_J] * inside
+    epochs = n[at.EPOCH] - q[decodes, at.FROM_EPOCH]
+    decode_j, produced = f[:, at.REQUEST_DECODE_J].copy(), q[:, at.PRODUCED].copy()
+    decode_j[decodes] += own_j + x[at.SHARE_J] - f[decodes, at.FROM_J] + at.EPOCH_J * epochs
+    produced[decodes] += steps.astype(produced.dtype)
+    return decode_j, produced
+
+
+def _unseen_s(state: ServerState, f: FloatArray, q: IntArray) -> float:
+    """Time that requests have waited which came during the last run: it did not look at them."""
+    n = state._n  # noqa: SLF001
+    coming = slice(int(n[at.NEXT]), None)
+    whole = q[coming, at.PROMPT_TOK] + q[coming, at.OUTPUT_TOK] - 1
+    fits = whole <= n[at.BLOCKS] * n[at.BLOCK_TOK]
+    waited_s = np.maximum(state.clock_s - f[coming, at.ARRIVAL_S], 0.0)
+    return float(waited_s[fits].sum())
+
+
+def _bins(state: ServerState, end_s: float) -> Bins:
+    n, x = state._n, state._x  # noqa: SLF001
+    step = float(x[at.BIN_STEP_S])
+    count = min(int(n[at.BINS]), math.ceil(end_s / step))
+    table = np.asarray(x[n[at.BINS_AT] : n[at.BINS_AT] + 3 * count]).reshape(count, 3)
+    length = np.minimum(step, end_s - step * np.arange(count))
+    return Bins(
+        step_s=step,
+        prefill_j=table[:, 0],
+        decode_j=table[:, 1],
+        idle_j=state.replica.idle_w * np.maximum(length - table[:, 2], 0.0),
+        busy_s=table[:, 2],
+    )
+
+
+def _together(parts: list[Requests]) -> Requests:
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in dataclasses.fields(Requests)]
+    whole = {"arrival_s": np.float64, "give_up_s": np.float64}
+    return Requests(
+        **{
+            name: np.concatenate(
+                [np.empty(0, dtype=whole.get(name, np.int64)), *(getattr(p, name) for p in parts)]
+            )
+            for name in names
+        }
+    )
