@@ -292,10 +292,12 @@ def _headline(figures: Sequence[_Figure], rows: int) -> str:
     largest = max(abs(figure.ours - figure.theirs) for figure in figures)
     models = len({figure.model for figure in figures})
     share = f"all {exact:,}" if exact == len(figures) else f"{exact:,} of {len(figures):,}"
-    return (
-        f"Counts: {share} integers of {rows:,} rows and {models} models exact "
-        f"(largest error {largest:,})."
-    )
+    of = f"{_many(rows, 'row')} and {_many(models, 'model')}"
+    return f"Counts: {share} integers of {of} exact (largest error {largest:,})."
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def _join(names: Sequence[str]) -> str:

@@ -95,7 +95,7 @@ def _index() -> tuple[Mapping[str, str], Mapping[str, str]]:
         exact[name] = name
         short.setdefault(_key(name), name)
     for name, row in rows.items():
-        for repository in data.text(row, "repositories").split(";"):
+        for repository in filter(None, data.text(row, "repositories").split(";")):
             exact.setdefault(repository.lower(), name)
             for key in _shortened(repository.lower()):
                 short.setdefault(key, name)

@@ -197,5 +197,5 @@ def _pairs_flop(mixer: Mixer, tokens: int, memory_tok: int, *, causal: bool) -> 
     if not causal:
         return (mixer.context_flop + mixer.window_flop) * whole
     width = min(tokens, mixer.window_tok)
-    inside = tokens * width - width * width // 2
-    return mixer.context_flop * whole // 2 + mixer.window_flop * inside
+    doubled = 2 * tokens * width - width * width  # pairs inside, twice; the FLOP of one are even
+    return (mixer.context_flop * whole + mixer.window_flop * doubled) // 2

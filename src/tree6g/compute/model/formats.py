@@ -69,7 +69,8 @@ def names() -> tuple[str, ...]:
 
 def stored_byte(model: Footprint, kind: WeightFormat) -> float:
     """Bytes of all weights of a model."""
-    embedding = 0.0 if model.tied else model.embedding_parameters * kind.embedding
+    own = model.embedding_parameters - (model.head_parameters if model.tied else 0)
+    embedding = own * kind.embedding  # of a tied one only the positions are left
     front = (model.vision_parameters + model.encoder_parameters) * kind.vision
     head = model.head_parameters * kind.head
     body = _body_parameters(model) * _body_byte(model, kind)

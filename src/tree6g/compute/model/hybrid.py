@@ -251,13 +251,15 @@ def granite_hybrid(f: Fields, name: str) -> Architecture:
     parts.append(dense(hidden, f.positive("shared_intermediate_size")))
     layers = [
         Layer(
-            mixers=(attention(shape) if "attention" in str(kind) else mamba2(_state(f)),),
+            mixers=(
+                attention(shape) if kind in ("attention", "full_attention") else mamba2(_state(f)),
+            ),
             feed_forwards=tuple(parts),
             other_parameters=2 * hidden,
         )
         for kind in kinds or ["mamba"] * f.positive("num_hidden_layers")
     ]
-    return stack(f, name, layers, tied=True)
+    return stack(f, name, layers)
 
 
 def falcon_h1(f: Fields, name: str) -> Architecture:
