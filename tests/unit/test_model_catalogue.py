@@ -22,7 +22,7 @@ def _rows(file):
         return list(csv.DictReader(stream))
 
 
-TABLE = _rows(resources.files("tree6g.data").joinpath("tables", "model_catalogue.csv"))
+TABLE = _rows(resources.files("tree6g.data").joinpath("tables", "models.csv"))
 PUBLISHED = [(r["model"], r["published_parameters"]) for r in TABLE if r["published_parameters"]]
 COUNTED = [(row["model"], int(row["parameters"])) for row in _rows(FIXTURE)]
 
@@ -31,7 +31,7 @@ def test_there_are_more_than_a_hundred_models_and_each_has_its_config():
     assert len(names()) > 100
     files = resources.files("tree6g.data").joinpath("configs").iterdir()
     assert sorted(f.name.removesuffix(".json") for f in files) == sorted(names())
-    assert {name for name in data.table("model_catalogue") if name not in names()} == {*NETWORKS}
+    assert {name for name in data.table("models") if name not in names()} == {*NETWORKS}
 
 
 def test_sizes_reach_from_a_tenth_of_a_billion_to_more_than_671_billion():

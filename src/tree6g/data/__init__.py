@@ -18,7 +18,7 @@ from tree6g.errors import DataError, nearest
 
 TABLES: Final = (
     "accelerators", "models", "base_stations", "token_classes", "request_lengths", "quantities",
-    "modulation_coding", "channel_quality", "engine_constants", "clock_states", "model_catalogue",
+    "modulation_coding", "channel_quality", "engine_constants", "clock_states",
     "weight_formats",
 )  # fmt: skip
 STATUSES: Final = ("read", "measured", "typical")

@@ -12,8 +12,9 @@ from importlib import metadata
 from typing import Any, Final
 
 from tree6g import data, units
+from tree6g.compute.model import catalogue
 from tree6g.errors import nearest
-from tree6g.scenario import ground
+from tree6g.scenario import ground, model_config
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
@@ -59,7 +60,7 @@ def references(plain: Any) -> list[Problem]:
     problems = [
         problem
         for pattern, table in ROWS.items()
-        for problem in _unknown(plain, pattern, f"a row of table '{table}'", data.table(table))
+        for problem in _unknown(plain, pattern, f"a row of table '{table}'", _rows(table))
     ]
     services = _names(plain, ("services", "*", "name"))
     clouds = _names(plain, ("clouds", "*", "name"))
@@ -71,10 +72,16 @@ def references(plain: Any) -> list[Problem]:
     problems += _unknown_keys(plain, UPLINK, "the name of a service", services)
     for pattern in ANSWERED:
         problems += _unknown(plain, pattern, "the name of an AI service", _ai_services(plain))
-    models = data.table("models")
     quality: Place = ("services", "*", "quality")
-    problems += _unknown_keys(plain, quality, "a row of table 'models'", models)
+    problems += _unknown_keys(plain, quality, "a row of table 'models'", _rows("models"))
     return problems + _doubles(plain) + _unlinked(plain, clouds)
+
+
+def _rows(table: str) -> Collection[str]:
+    """Names that a scenario may give for a row; of models those with tokens, and added ones."""
+    if table != "models":
+        return data.table(table)
+    return (*catalogue.names(), *model_config.added())
 
 
 def sums(scenario: Scenario) -> list[Problem]:

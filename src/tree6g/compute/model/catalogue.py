@@ -12,7 +12,7 @@ from tree6g.compute.model.architecture import Architecture
 from tree6g.compute.model.config import from_config
 from tree6g.errors import DataError, nearest
 
-TABLE: Final = "model_catalogue"
+TABLE: Final = "models"
 # What checkpoints of one architecture differ in: how they were trained on, and how they are stored.
 _VARIANTS: Final = (
     "instruct", "chat", "it", "pt", "hf", "base", "thinking", "reasoning", "preview", "latest",
