@@ -40,12 +40,14 @@ class Accelerator:
         kv_efficiency_frac: Share of bandwidth reached when reading keys and values.
         compute_efficiency_frac: Share of peak 16-bit arithmetic reached.
         compute_efficiency_8bit_frac: Share of peak 8-bit arithmetic reached.
-        step_s: Host time per iteration.
-        layer_s: Launch and host time per layer and iteration.
+        layer_s: Launch and host time per layer and iteration; what an iteration takes besides is not
+            told apart from it by measurements, and is in it.
         expert_layer_s: What a layer with routed experts takes longer: routing, sorting, launches.
         prompt_layer_s: What a layer takes longer in an iteration with prompts in it, which runs
             without a captured graph.
         sequence_s: Host time per sequence and iteration.
+        sequence_doubling_frac: By what share of it that time grows with each doubling of the
+            replica's devices, whose workers are told of every sequence.
         allreduce_s: Latency of one all-reduce.
         u95_frac: Half width of the 95 % interval of its energy, relative.
     """
@@ -69,11 +71,11 @@ class Accelerator:
     kv_efficiency_frac: float
     compute_efficiency_frac: float
     compute_efficiency_8bit_frac: float
-    step_s: float
     layer_s: float
     expert_layer_s: float
     prompt_layer_s: float
     sequence_s: float
+    sequence_doubling_frac: float
     allreduce_s: float
     u95_frac: float
 
@@ -94,8 +96,8 @@ class Accelerator:
 CONSTANTS: Final = (
     "static_w", "energy_j_per_byte", "energy_j_per_kv_byte", "energy_j_per_flop",
     "weight_efficiency_frac", "kv_efficiency_frac", "compute_efficiency_frac",
-    "compute_efficiency_8bit_frac", "step_s", "layer_s", "expert_layer_s", "prompt_layer_s",
-    "sequence_s", "allreduce_s",
+    "compute_efficiency_8bit_frac", "layer_s", "expert_layer_s", "prompt_layer_s", "sequence_s",
+    "sequence_doubling_frac", "allreduce_s",
 )  # fmt: skip
 _OPTIONAL: Final = ("fp8_flop_per_s", "int8_flop_per_s", "interconnect_byte_per_s")
 _PEAKS: Final = (

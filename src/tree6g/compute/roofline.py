@@ -3,7 +3,8 @@
 Per iteration of a replica on G accelerators (LLM inference with continuous batching):
 
     t = hypot(W / (G BW eta_w), FLOP / (G F eta_c)) + KV / (G BW eta_kv)
-        + L (t_layer + [prompts] t_prompt) + L_moe t_expert + n_seq t_seq + t_0 + communication
+        + L (t_layer + [prompts] t_prompt) + L_moe t_expert + n_seq t_seq (1 + c log2 G)
+        + communication
     E = G P_static t + e_byte W + e_kv KV + e_flop FLOP
     t is stretched until E <= G P_limit t: a device at its limit slows down.
 
@@ -20,8 +21,8 @@ into as many parts, and each stage reads its weights once per part.
 Valid for serving under load: leaving model families out, the median error of energy per output
 token was 11 % on ML.ENERGY v3 (H100 and B200, vLLM 0.11.1; dense 10 %, experts 14 %, P90 32 %) and
 8 % on v2 (A100 and H100, vLLM of 2024); `tree6g validate llm-energy` prints it. The structure was
-chosen while looking at these figures, so they are somewhat optimistic; constants were not. Elsewhere
-a priori, +-40 %. Sampling, detokenisation and vision encoders' latency are inside the host terms.
+chosen while looking at these figures, so they are somewhat optimistic; constants were not.
+Elsewhere a priori, +-40 %. Sampling, detokenisation and vision encoders' latency are inside the host terms.
 """
 
 from __future__ import annotations
@@ -298,11 +299,10 @@ def spread(
         window_kv_byte_per_tok=m.window_kv_value_per_tok * KV_BYTE,
         state_s=m.state_value * STATE_BYTE / KV_BYTE * kv_s,
         state_byte=m.state_value * STATE_BYTE,
-        fixed_s=a.step_s
-        + m.layers * (a.layer_s + 2.0 * a.allreduce_s * (g > 1))
+        fixed_s=m.layers * (a.layer_s + 2.0 * a.allreduce_s * (g > 1))
         + m.moe_layers * a.expert_layer_s,
         prompt_s=m.layers * a.prompt_layer_s,
-        sequence_s=a.sequence_s,
+        sequence_s=a.sequence_s * (1.0 + a.sequence_doubling_frac * np.log2(g)),
         token_s=_link_s_per_tok(a, m, g),
         idle_w=g * a.idle_context_w,
         static_w=g * (a.idle_context_w + share_frac * (a.static_w - a.idle_context_w)),
@@ -342,11 +342,15 @@ def iteration(r: Replica, batch: Batch) -> Cost:
         + r.prompt_s * batch.prompts_frac
         + r.token_s * tokens
     )
-    kept_byte = r.kv_byte_per_tok * (read_tok + tokens)
-    kept_byte += r.window_kv_byte_per_tok * (window_tok + tokens)
+    kept_byte = (
+        r.kv_byte_per_tok * (read_tok + tokens) + r.window_kv_byte_per_tok * (window_tok + tokens)
+    )
     moved_byte = r.weight_byte + r.expert_byte * touched + r.state_byte * batch.sequences
-    flop += r.decode_attention_flop * batch.context_tok
-    flop += r.window_decode_attention_flop * batch.window_context_tok
+    flop = (
+        flop
+        + r.decode_attention_flop * batch.context_tok
+        + r.window_decode_attention_flop * batch.window_context_tok
+    )
     dynamic_j = r.j_per_byte * moved_byte + r.j_per_kv_byte * kept_byte + r.j_per_flop * flop
     time_s = np.maximum(free_s, dynamic_j / (r.limit_w - r.static_w))
     return Cost(time_s=time_s, energy_j=r.static_w * time_s + dynamic_j)

@@ -103,7 +103,7 @@ def stage(
         layer_s=accelerator.layer_s + (2.0 * accelerator.allreduce_s if count > 1 else 0.0),
         expert_layer_s=accelerator.expert_layer_s,
         prompt_layer_s=accelerator.prompt_layer_s,
-        step_s=accelerator.step_s,
+        step_s=0.0,
         sequence_s=accelerator.sequence_s,
         static_w=count * accelerator.static_w + host_w - free_w,
         limit_w=count * accelerator.tdp_w + host_w - free_w,
