@@ -85,6 +85,7 @@ def test_active_parameters_are_the_published_ones(name, active_b):
         ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", "nemotron-nano-9b-v2"),
         ("llama2-70b", "llama-2-70b"),
         ("Gemma3-1B", "gemma-3-1b"),
+        ("llama3.2:3b", "llama-3.2-3b"),
         ("GPT-3 175B", "gpt-3-175b"),
         ("resnet50", "resnet50"),
     ],

@@ -117,4 +117,4 @@ def _shortened(text: str) -> list[str]:
 
 
 def _key(text: str) -> str:
-    return re.sub(r"[-_\s]", "", text.lower())
+    return re.sub(r"[-_:\s]", "", text.lower())

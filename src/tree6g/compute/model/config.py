@@ -75,7 +75,6 @@ _SAME: Final[Mapping[str, str]] = {  # names under which parts of a config go
     "qwen3_vl_text": "qwen3",
     "qwen3_vl_moe_text": "qwen3_moe",
     "hunyuan": "hunyuan_v1_moe",
-    "kimi_k25": "kimi_k2",
     "MiniMaxText01": "minimax",
     "minimax_m1": "minimax",
 }
