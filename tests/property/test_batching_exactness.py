@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tree6g.compute.accelerator import accelerator, language_model
 from tree6g.compute.batching import BatchServer, Job, Limits, Usage, _sum_min, run_length
-from tree6g.compute.roofline import replica
+from tree6g.compute.replica import replica
 
 REPLICAS = {
     name: replica(accelerator(device), language_model(model), weights="fp8")

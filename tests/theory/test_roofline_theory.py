@@ -9,7 +9,8 @@ import pytest
 
 from tree6g import data
 from tree6g.compute.accelerator import accelerator, language_model
-from tree6g.compute.roofline import Batch, decode_batch, iteration, prompt_batch, replica, saturated
+from tree6g.compute.replica import replica
+from tree6g.compute.roofline import Batch, decode_batch, iteration, prompt_batch, saturated
 from tree6g.compute.serial import answer
 from tree6g.errors import DataError, InfeasibleError
 

@@ -12,7 +12,8 @@ import pytest
 from tree6g.compute.accelerator import accelerator
 from tree6g.compute.model.catalogue import architecture
 from tree6g.compute.model.footprint import footprint
-from tree6g.compute.roofline import decode_batch, iteration, prompt_batch, replica
+from tree6g.compute.replica import replica
+from tree6g.compute.roofline import decode_batch, iteration, prompt_batch
 from tree6g.compute.serial import answer
 from tree6g.compute.splitting.architectures import decoder
 from tree6g.compute.splitting.costs import costs

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tree6g.compute.accelerator import accelerator, language_model
-from tree6g.compute.roofline import replica, saturated
+from tree6g.compute.replica import replica
+from tree6g.compute.roofline import saturated
 
 CHAT_INPUT_TOK = 102.0  # not published for v3; fitted to the whole task
 OUTPUT_CV = 0.7  # answers of the chat task are long-tailed; 0 to 1 moves the result by 3 %

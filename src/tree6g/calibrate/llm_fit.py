@@ -45,7 +45,7 @@ class Fitted:
 
     @cached_property
     def values(self) -> FloatArray:
-        """The parameters themselves. [parameter]"""
+        """The parameters themselves `[parameter]`."""
         usual = np.array([p.prior.usual for p in self.chosen])
         return np.asarray(usual * np.exp(self.at), dtype=np.float64)
 
@@ -63,21 +63,16 @@ class Fitted:
         }
 
     def predict(self, runs: Sequence[Run]) -> tuple[FloatArray, FloatArray]:
-        """Joules per output token and output tokens per second of other runs. [run]
+        """Joules per output token and output tokens per second of other runs `[run]`.
 
         Accelerators and tasks that the fit has not seen keep what is packaged or usual.
         """
         other = gathered(runs)
         chosen = roofline_fit.parameters(other)
-        mine = {self._key(self.runs, p): z for p, z in zip(self.chosen, self.at, strict=True)}
-        z = [mine.get(self._key(other, p), _packaged(other, p)) for p in chosen]
+        mine = {_key(self.runs, p): z for p, z in zip(self.chosen, self.at, strict=True)}
+        z = [mine.get(_key(other, p), _packaged(other, p)) for p in chosen]
         joules, rate = roofline_fit.predict(other, chosen, np.array(z)[None, :])
         return joules[0], rate[0]
-
-    @staticmethod
-    def _key(runs: Runs, p: Parameter) -> tuple[str, str]:
-        owner = runs.devices[p.of].name if p.name in CONSTANTS else runs.tasks[p.of]
-        return p.name, owner
 
 
 def fit_runs(runs: Sequence[Run], start: Fitted | None = None) -> Fitted:
@@ -134,11 +129,17 @@ def _constant(fitted: Fitted, without: Sequence[Fitted], j: int, p: Parameter) -
     )
 
 
+def _key(runs: Runs, p: Parameter) -> tuple[str, str]:
+    """A parameter and the device or task that it is of, which mean the same in any fit."""
+    owner = runs.devices[p.of].name if p.name in CONSTANTS else runs.tasks[p.of]
+    return p.name, owner
+
+
 def _same(other: Fitted, fitted: Fitted, p: Parameter) -> float | None:
     """The logarithm of a parameter in another fit, if it is there."""
-    key = Fitted._key(fitted.runs, p)
+    key = _key(fitted.runs, p)
     for q, z in zip(other.chosen, other.at, strict=True):
-        if Fitted._key(other.runs, q) == key:
+        if _key(other.runs, q) == key:
             return float(z)
     return None
 

@@ -1,7 +1,7 @@
 """Measured runs of language models: one row per deployment, batch and task, from a CSV file.
 
-Columns: `gpu` (or `accelerator`), `model_id`, `family`, `weight_precision`, `num_gpus`, `avg_batch`,
-`avg_out_tokens`, and `j_per_out_token` or `gpu_power_w` (of all GPUs) with `out_tok_s`. Optional:
+Columns: `gpu` (or `accelerator`), `model_id`, `family`, `weight_precision`, `num_gpus`,
+`avg_batch`, `avg_out_tokens`, and `j_per_out_token` or `gpu_power_w` (of all GPUs) with `out_tok_s`. Optional:
 `source` and `engine` (rows of one source share constants), `task`, `modality` (only text is used),
 `avg_in_tokens`, `pipeline_parallel`, `data_parallel` (only 1 is used), `expert_parallel`,
 `params_total_b` and `params_active_b` for models whose architecture is not packaged.
@@ -22,7 +22,7 @@ from tree6g import data
 from tree6g.compute.accelerator import Accelerator, accelerator
 from tree6g.compute.model import catalogue
 from tree6g.compute.model.footprint import Footprint, footprint
-from tree6g.compute.roofline import Parallel, Stored, stored
+from tree6g.compute.replica import Parallel, Stored, stored
 from tree6g.compute.roofline_fit import FloatArray, Runs, stacked
 from tree6g.errors import DataError, nearest
 
@@ -293,7 +293,9 @@ def _alike(total: float, active: float) -> Footprint:
 
 def _decoders() -> list[Footprint]:
     every = [footprint(catalogue.architecture(name)) for name in catalogue.names()]
-    return [f for f in every if f.head_flop and not f.vision_parameters and not f.encoder_parameters]
+    return [
+        f for f in every if f.head_flop and not f.vision_parameters and not f.encoder_parameters
+    ]
 
 
 def _scaled(model: Footprint, total: float) -> Footprint:

@@ -40,8 +40,8 @@ class Accelerator:
         kv_efficiency_frac: Share of bandwidth reached when reading keys and values.
         compute_efficiency_frac: Share of peak 16-bit arithmetic reached.
         compute_efficiency_8bit_frac: Share of peak 8-bit arithmetic reached.
-        layer_s: Launch and host time per layer and iteration; what an iteration takes besides is not
-            told apart from it by measurements, and is in it.
+        layer_s: Launch and host time per layer and iteration; what an iteration takes besides is
+            not told apart from it by measurements, and is in it.
         expert_layer_s: What a layer with routed experts takes longer: routing, sorting, launches.
         prompt_layer_s: What a layer takes longer in an iteration with prompts in it, which runs
             without a captured graph.

@@ -23,7 +23,8 @@ from collections import deque
 
 import numpy as np
 
-from tree6g.compute.roofline import Batch, Replica, decode_batch, iteration
+from tree6g.compute.replica import Replica
+from tree6g.compute.roofline import Batch, decode_batch, iteration
 from tree6g.compute.stream import FloatArray, IntArray, Stream, expand
 
 

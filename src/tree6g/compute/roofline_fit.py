@@ -6,8 +6,8 @@ Seconds per step and joules per output token are fitted together, as logarithms:
 
 with rho(x) = 2 (sqrt(1 + x^2) - 1), which gives outliers (host-bound runs) less weight, sigma 15 %,
 rows of a model family weighted by one over the root of their number (they are near-duplicates), and
-a prior per constant: a usual value c0 with the width s_c of its logarithm. What the data do not tell
-stays at its prior. Lengths of prompts and the spread of answers, which published sets do not state,
+a prior per constant: a usual value c0 with the width s_c of its logarithm. What the data do not
+tell stays at its prior. Lengths of prompts and the spread of answers, which published sets do not state,
 are fitted per task, as facts of the workload and not of the accelerator.
 """
 
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from tree6g.compute.accelerator import CONSTANTS, Accelerator, with_constants
 from tree6g.compute.model.footprint import Footprint
-from tree6g.compute.roofline import Parallel, Stored, saturated, spread
+from tree6g.compute.replica import Parallel, Stored, spread
+from tree6g.compute.roofline import alone, saturated
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -64,7 +65,7 @@ PRIORS: Final[Mapping[str, Prior]] = {
     "allreduce_s": Prior(1.5e-5, 0.7),
 }
 PROMPT_PRIOR: Final = Prior(150.0, 0.8)
-# Code completion with the files around it: the Azure code trace of 2023 has 2,048 tokens on average.
+# Code completion with the files around it: 2,048 tokens on average in the Azure code trace of 2023.
 LONG_PROMPT_PRIOR: Final = Prior(2048.0, 0.8)
 LONG_PROMPT_TASKS: Final = ("fim", "completion", "rag", "summar")
 SPREAD_PRIOR: Final = Prior(0.7, 0.3)
@@ -88,6 +89,10 @@ class Runs:
         j_per_tok: Energy per output token. [run]
         tok_per_s: Output tokens per second; NaN where it is not known. [run]
         family: Family of each run's model, a number. [run]
+        alone: Of runs with one request at a time: 1 where its prompt is counted, 0 where only
+            decoding is; None for serving under load. [run]
+        constants: What is fitted of each device; the rest stays as it is.
+        priors: What is known of them before.
     """
 
     devices: tuple[Accelerator, ...]
@@ -103,6 +108,9 @@ class Runs:
     j_per_tok: FloatArray
     tok_per_s: FloatArray
     family: IntArray
+    alone: FloatArray | None = None
+    constants: tuple[str, ...] = CONSTANTS
+    priors: Mapping[str, Prior] = dataclasses.field(default_factory=lambda: PRIORS)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -118,23 +126,25 @@ class Parameter:
 
 
 def stacked(records: Sequence[Record]) -> Record:
-    """Records of one kind as one whose numbers are arrays; None becomes infinity. [record]"""
+    """Records of one kind as one whose numbers are arrays; None becomes infinity `[record]`."""
     first = records[0]
     names = [f.name for f in dataclasses.fields(first)]  # type: ignore[arg-type]
     columns = {n: [getattr(r, n) for r in records] for n in names}
     numbers = {n: c for n, c in columns.items() if any(isinstance(v, (int, float)) for v in c)}
     arrays = {n: np.array([np.inf if v is None else v for v in c], dtype=float)
               for n, c in numbers.items()}  # fmt: skip
-    return cast("Record", dataclasses.replace(first, **arrays))  # type: ignore[type-var]
+    return dataclasses.replace(first, **arrays)  # type: ignore[type-var]
 
 
 def parameters(runs: Runs) -> tuple[Parameter, ...]:
     """What is fitted: the constants of each device, prompt and spread of each task."""
     found = [
-        Parameter(name=name, of=i, prior=_scaled(PRIORS[name], device, name))
+        Parameter(name=name, of=i, prior=_scaled(runs.priors[name], device, name))
         for i, device in enumerate(runs.devices)
-        for name in CONSTANTS
+        for name in runs.constants
     ]
+    if runs.alone is not None:
+        return tuple(found)
     for i, task in enumerate(runs.tasks):
         if np.isnan(runs.input_tok[runs.task == i]).any():
             found.append(Parameter(name="input_tok", of=i, prior=prompt_prior(task)))
@@ -171,15 +181,15 @@ def predict(
         values[:, where] = p.prior.usual * np.exp(z[:, j : j + 1])
     fitted = with_constants(device, device.engine, cast("Any", constants))
     r = spread(fitted, runs.model, runs.weights, runs.parallel)
-    cost = saturated(r, cast("Any", runs.batch), cast("Any", input_tok), cast("Any", runs.output_tok),
-                     cast("Any", cv))  # fmt: skip
+    if runs.alone is None:
+        cost = saturated(r, runs.batch, input_tok, runs.output_tok, cv)
+    else:
+        cost = alone(r, input_tok, runs.output_tok, runs.alone)
     return cost.energy_j / runs.batch, runs.batch / cost.time_s
 
 
-def residuals(
-    runs: Runs, chosen: Sequence[Parameter], z: FloatArray, rows: IntArray
-) -> FloatArray:
-    """Residuals of the module's sum for some runs, then of the priors. [point, residual]"""
+def residuals(runs: Runs, chosen: Sequence[Parameter], z: FloatArray, rows: IntArray) -> FloatArray:
+    """Residuals of the module's sum for some runs, then of the priors `[point, residual]`."""
     part = take(runs, rows)
     joules, rate = predict(part, chosen, z)
     known = ~np.isnan(part.tok_per_s)
@@ -201,12 +211,12 @@ def prompt_prior(task: str) -> Prior:
 
 def take(runs: Runs, rows: IntArray) -> Runs:
     """Some of the runs."""
-    return Runs(
-        devices=runs.devices,
-        tasks=runs.tasks,
+    return dataclasses.replace(
+        runs,
         model=_taken(runs.model, rows),
         weights=_taken(runs.weights, rows),
         parallel=_taken(runs.parallel, rows),
+        alone=None if runs.alone is None else runs.alone[rows],
         **{name: getattr(runs, name)[rows] for name in _ARRAYS},
     )
 
@@ -220,7 +230,7 @@ def _taken(record: Record, rows: IntArray) -> Record:
     names = [f.name for f in dataclasses.fields(record)]  # type: ignore[arg-type]
     arrays = {n: getattr(record, n) for n in names if isinstance(getattr(record, n), np.ndarray)}
     chosen = {n: a[rows] for n, a in arrays.items()}
-    return cast("Record", dataclasses.replace(record, **chosen))  # type: ignore[type-var]
+    return dataclasses.replace(record, **chosen)  # type: ignore[type-var]
 
 
 def _scaled(prior: Prior, device: Accelerator, name: str) -> Prior:

@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from tree6g.compute.roofline import Replica, decode_batch, iteration, prompt_batch
+from tree6g.compute.replica import Replica
+from tree6g.compute.roofline import decode_batch, iteration, prompt_batch
 from tree6g.compute.stream import FloatArray
 
 

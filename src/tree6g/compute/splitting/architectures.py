@@ -7,7 +7,7 @@ import numpy as np
 from tree6g.compute.model import counts
 from tree6g.compute.model.architecture import Architecture
 from tree6g.compute.model.footprint import LayerFootprint, per_layer
-from tree6g.compute.roofline import STATE_BYTE
+from tree6g.compute.replica import STATE_BYTE
 from tree6g.compute.splitting.profile import KEPT_BYTE, LayerProfile, profile
 from tree6g.errors import InfeasibleError
 
