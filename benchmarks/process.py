@@ -49,9 +49,10 @@ def environment(name: str, peer: str) -> Path:
     return python
 
 
-def run(command: list[str]) -> Cost:
-    """Run a program to its end; what the system says it took."""
-    process = os.posix_spawn(command[0], command, os.environ)
+def run(command: list[str], *, quiet: bool = False) -> Cost:
+    """Run a program to its end, without its output if `quiet`; what the system says it took."""
+    void = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)] if quiet else []
+    process = os.posix_spawn(command[0], command, os.environ, file_actions=void)
     _, status, used = os.wait4(process, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} failed")

@@ -30,6 +30,10 @@ VALIDATIONS: Final[Mapping[str, Kind]] = {
     ),
     "counts": Kind(function="tree6g.calibrate.counts:validate"),
     "pathloss": Kind(function="tree6g.calibrate.pathloss:validate"),
+    "serving": Kind(
+        function="tree6g.calibrate.serving:validate",
+        options=("accelerator", "model", "tensor_parallel"),
+    ),
 }
 FITS: Final[Mapping[str, Kind]] = {
     "base-station": Kind(function="tree6g.calibrate.base_station:fit"),
@@ -42,6 +46,9 @@ def validate(
     *,
     fit: Path | None = None,
     seeds: int | None = None,
+    accelerator: str | None = None,
+    model: str | None = None,
+    tensor_parallel: int | None = None,
     progress: Progress | None = None,
 ) -> Validation:
     """Compare a model with the data of files.
@@ -51,6 +58,9 @@ def validate(
         files: Files or folders in the format of the kind.
         fit: Data of the same format to fit on; None splits the data themselves.
         seeds: How many seeds a random model is run with; None for its own number.
+        accelerator: What the data were measured on, in place of what their names say.
+        model: The model that ran there, in place of what their names say.
+        tensor_parallel: How many accelerators it ran on.
         progress: Is told how much is done, by kinds that take long.
 
     Raises:
@@ -58,9 +68,15 @@ def validate(
         DataError: A file is not what it should be, with all its faults.
     """
     found = _kind(kind, VALIDATIONS, "validate")
-    given: dict[str, Any] = {"fit": fit, "seeds": seeds}
+    given: dict[str, Any] = {
+        "fit": fit,
+        "seeds": seeds,
+        "accelerator": accelerator,
+        "model": model,
+        "tensor_parallel": tensor_parallel,
+    }
     wanted = {name: value for name, value in given.items() if value is not None}
-    foreign = [f"--{name}" for name in wanted if name not in found.options]
+    foreign = [f"--{name.replace('_', '-')}" for name in wanted if name not in found.options]
     if foreign:
         raise ScenarioError(f"{', '.join(foreign)} does not apply to {kind}; leave it out.")
     if progress is not None and "progress" in found.options:

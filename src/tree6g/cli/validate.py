@@ -18,7 +18,8 @@ SHOWN = 10  # misses that are printed; --json has all
 KindName = Annotated[
     str,
     typer.Argument(
-        metavar="KIND", help="What to compare: base-station, bler, calibration, pathloss."
+        metavar="KIND",
+        help="What to compare: base-station, bler, calibration, counts, pathloss, serving.",
     ),
 ]
 Files = Annotated[
@@ -38,15 +39,30 @@ Seeds = Annotated[
     int | None,
     typer.Option("--seeds", min=1, help="Only calibration: seeds to run, 5 if not given."),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option("--accelerator", help="Only serving: in place of what the files' names say."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Only serving: in place of what the files' names say."),
+]
+Parallel = Annotated[
+    int | None,
+    typer.Option("--tensor-parallel", min=1, help="Only serving: accelerators of the server."),
+]
 
 
-def validate(
+def validate(  # the options of a command are its arguments
     kind: KindName,
     files: Files,
     *,
     fit: FitOn = None,
     out: Out = None,
     seeds: Seeds = None,
+    accelerator: Device = None,
+    model: Model = None,
+    tensor_parallel: Parallel = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare a model with measured or reference data and print how far they are apart.
@@ -54,6 +70,8 @@ def validate(
     pathloss: path loss by distance, with 3GPP TR 38.901. calibration: distributions of coupling
     gain, SIR and SINR, with those of 3GPP's companies. bler: block error rates. base-station: a
     folder of hourly load and energy counters; a model is fitted to a part and predicts the rest.
+    serving: logs of real inference engines; constants are fitted to the first 100 requests of each.
+    counts: exact integers of models, of layers of convolutional networks and of adapters.
 
     Columns of the files: docs/how-to/validate-a-model.md
 
@@ -61,7 +79,16 @@ def validate(
     """
     from tree6g.calibrate import kinds
 
-    result = kinds.validate(kind, files, fit=fit, seeds=seeds, progress=progress())
+    result = kinds.validate(
+        kind,
+        files,
+        fit=fit,
+        seeds=seeds,
+        accelerator=accelerator,
+        model=model,
+        tensor_parallel=tensor_parallel,
+        progress=progress(),
+    )
     page = None
     if out is not None:
         from tree6g.report.validation import write_validation

@@ -1,3 +1,1 @@
 """The simulator: it alone owns state and the clock; its phases call the physics."""
-
-from tree6g.engine import run as run

@@ -122,7 +122,9 @@ def spread_of_histogram(edge: FloatArray, count: FloatArray, total: float) -> Sp
     )
 
 
-def tpot_s(first_token_s: FloatArray, finish_s: FloatArray, output_tok: FloatArray) -> FloatArray:
+def tpot_s(
+    first_token_s: FloatArray, finish_s: FloatArray, output_tok: npt.ArrayLike
+) -> FloatArray:
     """Mean time per token after the first; nan for answers of one token. [request].
 
     >>> tpot_s(np.array([1.0, 1.0]), np.array([3.0, 1.0]), np.array([5, 1]))
@@ -137,7 +139,7 @@ def meets(
     arrival_s: FloatArray,
     first_token_s: FloatArray,
     finish_s: FloatArray,
-    output_tok: FloatArray,
+    output_tok: npt.ArrayLike,
     budgets: Budgets,
 ) -> BoolArray:
     """Whether each request was answered whole and within every budget. [request].
@@ -182,6 +184,63 @@ def fluency(delay_s: FloatArray, number: FloatArray, budgets: Budgets) -> FloatA
     due = due_s(number, budgets)
     late = np.where(np.isnan(delay_s), np.inf, delay_s)
     return due / (due + late)
+
+
+def paced_on_time(
+    first_s: FloatArray, pace_s: FloatArray, count: FloatArray, budgets: Budgets
+) -> FloatArray:
+    """How many tokens of each evenly paced answer come on time (`on_time`). [request].
+
+    Token n comes at first + (n - 1) pace. An answer that is slower than its budget is on time up to
+    some token, one that is faster from some token on.
+
+    Args:
+        first_s: Arrival to first token. [request]
+        pace_s: Time per further token. [request]
+        count: Tokens. [request]
+        budgets: Finite budgets.
+    """
+    ahead_s = budgets.ttft_s - first_s  # of the first token; each further one gains `gain_s`
+    gain_s = budgets.tpot_s - pace_s
+    with np.errstate(divide="ignore", invalid="ignore"):
+        turn = np.where(gain_s == 0.0, np.inf, np.abs(ahead_s) / np.abs(gain_s))
+    until = np.where(gain_s >= 0.0, count, np.minimum(np.floor(turn) + 1.0, count))
+    since = np.where(gain_s <= 0.0, 0.0, np.maximum(count - np.minimum(np.ceil(turn), count), 0.0))
+    return np.where(ahead_s >= 0.0, until, since)
+
+
+def paced_fluency(
+    first_s: FloatArray, pace_s: FloatArray, count: FloatArray, budgets: Budgets
+) -> FloatArray:
+    """Sum of the worth (`fluency`) of the tokens of each evenly paced answer. [request].
+
+    sum over k = 0 ... N-1 of (B + b k) / (A + c k) with A = B + first and c = b + pace, which is
+    N b / c + (B - b A / c) / c (psi(A/c + N) - psi(A/c)), psi the digamma function.
+
+    Args: as for `paced_on_time`.
+    """
+    whole = budgets.ttft_s + first_s
+    step = budgets.tpot_s + pace_s
+    rest = (budgets.ttft_s - budgets.tpot_s * whole / step) / step
+    return count * budgets.tpot_s / step + rest * (
+        digamma(whole / step + count) - digamma(whole / step)
+    )
+
+
+def digamma(x: FloatArray) -> FloatArray:
+    """psi(x) of x > 0 to 1e-12: seven steps up, then the asymptotic series. [value].
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 6.3.5 and 6.3.18.
+    """
+    low = np.zeros_like(x)
+    for k in range(7):
+        low += 1.0 / (x + k)
+    y = x + 7.0
+    z = 1.0 / (y * y)
+    series = z * (
+        1.0 / 12.0 - z * (1.0 / 120.0 - z * (1.0 / 252.0 - z * (1.0 / 240.0 - z / 132.0)))
+    )
+    return np.log(y) - 0.5 / y - series - low
 
 
 def jain(values: FloatArray) -> float | None:
