@@ -84,7 +84,7 @@ def decoder(f: Fields, name: str, style: Style) -> Architecture:
     bias = f.flag(style.inner_bias_field, default=style.inner_bias)
     head_bias = f.flag("lm_head_bias", default=style.head_bias)
     layers: list[Layer] = []
-    for layer in range(f.positive("num_hidden_layers", "num_layers")):
+    for layer in range(f.depth("num_hidden_layers", "num_layers")):
         seen = style.window(f, layer) if style.window else 0
         mixer = style.mix(f, layer) if style.mix else None
         forward = style.forward(f, layer) if style.forward else None
@@ -209,7 +209,11 @@ def _routed(f: Fields, layer: int) -> bool:
 def _ernie(f: Fields, layer: int) -> FeedForward | None:
     first, last = f.whole("moe_layer_start_index", default=1), f.config.get("moe_layer_end_index")
     period = f.positive("moe_layer_interval", default=1)
-    until = f.positive("num_hidden_layers") - 1 if last in (None, -1) else int(last or 0)
+    until = (
+        f.depth("num_hidden_layers") - 1
+        if last in (None, -1)
+        else f.whole("moe_layer_end_index", default=0)
+    )
     if not first <= layer <= until or (layer + 1) % period:
         return None
     inner = f.positive("moe_intermediate_size")

@@ -69,7 +69,7 @@ def vit(f: Fields, name: str) -> Architecture:
     """A classifier of pictures: ViT, DeiT, or an encoder of CLIP or SigLIP alone."""
     p = _patches(f)
     classes = f.text("model_type") in ("vit", "deit")
-    labels = f.whole("num_labels", default=len(f.config.get("id2label") or {})) if classes else 0
+    labels = f.whole("num_labels", default=f.length("id2label")) if classes else 0
     head = Linear(name="head", inputs=p.hidden, outputs=labels, bias=True) if labels else None
     return Architecture(
         name=name, kind="vision", hidden=p.hidden, vocabulary=0, layers=vision.layers(p), head=head,
@@ -94,7 +94,7 @@ def clip(f: Fields, name: str) -> Architecture:
     hidden = text.positive("hidden_size", default=512 if plain else 768)
     p = vision.Patches(
         hidden=hidden,
-        layers=text.positive("num_hidden_layers", default=12),
+        layers=text.depth("num_hidden_layers", default=12),
         heads=text.positive("num_attention_heads", default=8 if plain else 12),
         inner=text.positive("intermediate_size", default=2048 if plain else 3072),
         patch=1,
@@ -135,7 +135,7 @@ def t5(f: Fields, name: str) -> Architecture:
     count = f.positive("num_heads")
     shape = Heads(hidden=hidden, heads=count, kv_heads=count, head_dim=f.positive("d_kv"))
     forward = dense(hidden, inner, gated="gated" in f.text("feed_forward_proj", "relu"))
-    depth = f.positive("num_layers")
+    depth = f.depth("num_layers")
     reading = Layer(
         mixers=(attention(shape),), feed_forwards=(forward,), other_parameters=2 * hidden
     )
@@ -151,7 +151,7 @@ def t5(f: Fields, name: str) -> Architecture:
         kind="encoder-decoder",
         hidden=hidden,
         vocabulary=vocabulary,
-        layers=(writing,) * f.positive("num_decoder_layers", default=depth),
+        layers=(writing,) * f.depth("num_decoder_layers", default=depth),
         embedding_parameters=vocabulary * hidden,
         position_parameters=relative,
         head=Linear(name="head", inputs=hidden, outputs=vocabulary),
@@ -174,14 +174,14 @@ def bart(f: Fields, name: str) -> Architecture:
         kind="encoder-decoder",
         hidden=hidden,
         vocabulary=vocabulary,
-        layers=(writing,) * f.positive("decoder_layers"),
+        layers=(writing,) * f.depth("decoder_layers"),
         embedding_parameters=vocabulary * hidden,
         position_parameters=positions,
         head=Linear(name="head", inputs=hidden, outputs=vocabulary),
         tied=f.flag("tie_word_embeddings", default=True),
         other_parameters=norms * hidden,
         encoder=Tower(
-            layers=(reading,) * f.positive("encoder_layers"),
+            layers=(reading,) * f.depth("encoder_layers"),
             hidden=hidden,
             other_parameters=positions + norms * hidden,
         ),
@@ -201,14 +201,14 @@ def whisper(f: Fields, name: str) -> Architecture:
         kind="encoder-decoder",
         hidden=hidden,
         vocabulary=vocabulary,
-        layers=(writing,) * f.positive("decoder_layers"),
+        layers=(writing,) * f.depth("decoder_layers"),
         embedding_parameters=vocabulary * hidden,
         position_parameters=f.positive("max_target_positions", default=448) * hidden,
         head=Linear(name="head", inputs=hidden, outputs=vocabulary),
         tied=f.flag("tie_word_embeddings", default=True),
         other_parameters=2 * hidden,
         encoder=Tower(
-            layers=(reading,) * f.positive("encoder_layers"),
+            layers=(reading,) * f.depth("encoder_layers"),
             hidden=hidden,
             positions=frames,
             tokens=frames,
@@ -250,4 +250,4 @@ def _post_norm(f: Fields, hidden: int) -> tuple[Layer, ...]:
         ),
         other_parameters=4 * hidden,
     )
-    return (layer,) * f.positive("num_hidden_layers", "n_layers")
+    return (layer,) * f.depth("num_hidden_layers", "n_layers")

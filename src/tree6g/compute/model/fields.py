@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from tree6g.errors import DataError
 
-_NOTHING: Final = object()
+LARGEST: Final = 1e9  # no width, vocabulary or count of a model comes near
+MOST_LAYERS: Final = 2000
+
+
+def _plain(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number, which a truth value is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Fields:
@@ -31,13 +37,8 @@ class Fields:
         """The first of these that is there, a whole number of at least 0."""
         for name in names:
             value = self.config.get(name)
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-                return self._fault(f"{self.path}{name} must be a whole number; got {value!r}")
-            if value < 0:
-                return self._fault(f"{self.path}{name} must not be negative; got {value!r}")
-            return int(value)
+            if value is not None:
+                return self._whole(name, value)
         if default is not None:
             return default
         return self._fault(f"{self.path}{' or '.join(names)} is missing")
@@ -49,13 +50,22 @@ class Fields:
             return self._fault(f"{self.path}{' or '.join(names)} must be above 0; got 0")
         return value
 
+    def depth(self, *names: str, default: int | None = None) -> int:
+        """A number of layers; a slip must not become a loop that never ends."""
+        value = self.positive(*names, default=default)
+        if value > MOST_LAYERS:
+            return self._fault(
+                f"{self.path}{names[0]} must be at most {MOST_LAYERS:,} layers; got {value:,}"
+            )
+        return value
+
     def number(self, name: str, default: float) -> float:
-        """A number."""
+        """A number above 0, as ratios are."""
         value = self.config.get(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self._fault(f"{self.path}{name} must be a number; got {value!r}")
+        if not _plain(value) or not 0.0 < value < LARGEST:
+            self._fault(f"{self.path}{name} must be a number above 0; got {value!r}")
             return default
         return float(value)
 
@@ -77,6 +87,11 @@ class Fields:
                 return value
         return ()
 
+    def length(self, name: str) -> int:
+        """How many entries a list or a mapping has; 0 if it is neither."""
+        value = self.config.get(name)
+        return len(value) if isinstance(value, list | tuple | Mapping) else 0
+
     def at(self, layer: int, *names: str, default: int | None = None) -> int:
         """A number that may be given once, or once per layer."""
         listed = self.sequence(*names)
@@ -84,7 +99,7 @@ class Fields:
             return self.whole(*names, default=default)
         if layer >= len(listed):
             return self._fault(f"{self.path}{names[0]} has {len(listed)} values, too few")
-        return int(listed[layer])
+        return self._whole(f"{names[0]}[{layer}]", listed[layer])
 
     def part(self, *names: str) -> Fields:
         """A config inside this one; its faults are told with ours."""
@@ -130,6 +145,15 @@ class Fields:
                 f"Expected a config that says what model '{name}' is; it does not. Add what is "
                 f"missing, under the names of Hugging Face's config.json:\n- {listed}"
             )
+
+    def _whole(self, name: str, value: object) -> int:
+        if not _plain(value) or not abs(value) < LARGEST or value != int(value):
+            shown = repr(value)
+            shown = shown if len(shown) < 80 else f"{shown[:80]}..."
+            return self._fault(f"{self.path}{name} must be a whole number; got {shown}")
+        if value < 0:
+            return self._fault(f"{self.path}{name} must not be negative; got {value!r}")
+        return int(value)
 
     def _fault(self, text: str) -> int:
         self.faults.append(text)

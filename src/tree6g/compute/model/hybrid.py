@@ -135,7 +135,7 @@ def mamba_1(f: Fields, name: str) -> Architecture:
             tap_bias=f.flag("use_conv_bias", default=True),
         )
     )
-    count = f.positive("num_hidden_layers", "n_layer")
+    count = f.depth("num_hidden_layers", "n_layer")
     layer = Layer(mixers=(mixer,), other_parameters=hidden)
     return stack(f, name, [layer] * count, tied=True)
 
@@ -158,7 +158,7 @@ def mamba_2(f: Fields, name: str) -> Architecture:
         )
     )
     layer = Layer(mixers=(mixer,), other_parameters=hidden)
-    return stack(f, name, [layer] * f.positive("num_hidden_layers", "n_layer"))
+    return stack(f, name, [layer] * f.depth("num_hidden_layers", "n_layer"))
 
 
 def jamba(f: Fields, name: str) -> Architecture:
@@ -192,7 +192,7 @@ def jamba(f: Fields, name: str) -> Architecture:
             feed_forwards=(many if n % routed[0] == routed[1] else dense(hidden, inner),),
             other_parameters=2 * hidden,
         )
-        for n in range(f.positive("num_hidden_layers"))
+        for n in range(f.depth("num_hidden_layers"))
     ]
     return stack(f, name, layers)
 
@@ -229,7 +229,7 @@ def bamba(f: Fields, name: str) -> Architecture:
             feed_forwards=(forward,),
             other_parameters=2 * hidden,
         )
-        for n in range(f.positive("num_hidden_layers"))
+        for n in range(f.depth("num_hidden_layers"))
     ]
     return stack(f, name, layers)
 
@@ -257,7 +257,7 @@ def granite_hybrid(f: Fields, name: str) -> Architecture:
             feed_forwards=tuple(parts),
             other_parameters=2 * hidden,
         )
-        for kind in kinds or ["mamba"] * f.positive("num_hidden_layers")
+        for kind in kinds or ["mamba"] * f.depth("num_hidden_layers")
     ]
     return stack(f, name, layers)
 
@@ -270,7 +270,7 @@ def falcon_h1(f: Fields, name: str) -> Architecture:
         feed_forwards=(dense(hidden, f.positive("intermediate_size"), bias=f.flag("mlp_bias")),),
         other_parameters=2 * hidden,
     )
-    return stack(f, name, [layer] * f.positive("num_hidden_layers"))
+    return stack(f, name, [layer] * f.depth("num_hidden_layers"))
 
 
 def qwen3_next(f: Fields, name: str) -> Architecture:
@@ -291,7 +291,8 @@ def qwen3_next(f: Fields, name: str) -> Architecture:
 
     def mix(f: Fields, layer: int) -> Mixer:
         del f
-        seen = kinds[layer] == "full_attention" if kinds else (layer + 1) % period == 0
+        named = kinds[layer] if layer < len(kinds) else None
+        seen = named == "full_attention" if named else (layer + 1) % period == 0
         return whole if seen else delta
 
     routed = f.has("num_experts")
@@ -330,7 +331,7 @@ def lfm2(f: Fields, name: str) -> Architecture:
     """LFM2: short convolutions, with attention in some layers."""
     hidden, kinds = f.positive("hidden_size"), f.sequence("layer_types")
     seen = f.sequence("full_attn_idxs")
-    count = f.positive("num_hidden_layers")
+    count = f.depth("num_hidden_layers")
     inner = _lfm2_inner(f)
     taps, bias = f.positive("conv_L_cache", default=3), f.flag("conv_bias")
     shape = heads(f, Style(norm="head"))

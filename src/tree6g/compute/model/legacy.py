@@ -75,7 +75,7 @@ def gpt2(f: Fields, name: str) -> Architecture:
     one = f.text("model_type") == "gpt_bigcode" and f.flag("multi_query", default=True)
     plain = Plain(
         shape=_shape(hidden, count, kv_heads=1 if one else count),
-        layers=f.positive("n_layer", "num_hidden_layers"),
+        layers=f.depth("n_layer", "num_hidden_layers"),
         inner=f.positive("n_inner", default=4 * hidden),
         bias=True,
         positions=f.positive("n_positions", "max_position_embeddings"),
@@ -88,7 +88,7 @@ def gpt_neox(f: Fields, name: str) -> Architecture:
     bias = f.flag("attention_bias", default=True)
     plain = Plain(
         shape=_shape(f.positive("hidden_size"), f.positive("num_attention_heads"), bias=bias),
-        layers=f.positive("num_hidden_layers"),
+        layers=f.depth("num_hidden_layers"),
         inner=f.positive("intermediate_size"),
         bias=True,
     )
@@ -100,7 +100,7 @@ def gptj(f: Fields, name: str) -> Architecture:
     hidden = f.positive("n_embd")
     plain = Plain(
         shape=_shape(hidden, f.positive("n_head"), bias=False),
-        layers=f.positive("n_layer"),
+        layers=f.depth("n_layer"),
         inner=f.positive("n_inner", default=4 * hidden),
         bias=True,
         norms=1,
@@ -120,7 +120,7 @@ def falcon(f: Fields, name: str) -> Architecture:
     norms = f.whole("num_ln_in_parallel_attn", default=2 if newer else 1)
     plain = Plain(
         shape=_shape(hidden, count, kv_heads=kv_heads, bias=bias),
-        layers=f.positive("num_hidden_layers", "n_layer"),
+        layers=f.depth("num_hidden_layers", "n_layer"),
         inner=f.positive("ffn_hidden_size", default=4 * hidden),
         bias=bias,
         norms=norms if f.flag("parallel_attn", default=True) else 2,
@@ -133,7 +133,7 @@ def bloom(f: Fields, name: str) -> Architecture:
     hidden = f.positive("hidden_size", "n_embed")
     plain = Plain(
         shape=_shape(hidden, f.positive("n_head", "num_attention_heads")),
-        layers=f.positive("n_layer", "num_hidden_layers"),
+        layers=f.depth("n_layer", "num_hidden_layers"),
         inner=4 * hidden,
         bias=True,
         other_parameters=2 * hidden,
@@ -149,7 +149,7 @@ def opt(f: Fields, name: str) -> Architecture:
     before = f.flag("do_layer_norm_before", default=True)
     plain = Plain(
         shape=_shape(hidden, f.positive("num_attention_heads"), bias=bias),
-        layers=f.positive("num_hidden_layers"),
+        layers=f.depth("num_hidden_layers"),
         inner=f.positive("ffn_dim"),
         bias=bias,
         positions=f.positive("max_position_embeddings") + 2,
@@ -174,7 +174,7 @@ def mpt(f: Fields, name: str) -> Architecture:
     hidden = f.positive("d_model", "hidden_size")
     plain = Plain(
         shape=_shape(hidden, f.positive("n_heads", "num_attention_heads"), bias=False),
-        layers=f.positive("n_layers", "num_hidden_layers"),
+        layers=f.depth("n_layers", "num_hidden_layers"),
         inner=f.positive("expansion_ratio", default=4) * hidden,
         bias=False,
         norm_values=1,
@@ -188,7 +188,7 @@ def phi(f: Fields, name: str) -> Architecture:
     kv_heads = f.positive("num_key_value_heads", default=count)
     plain = Plain(
         shape=_shape(hidden, count, kv_heads=kv_heads),
-        layers=f.positive("num_hidden_layers"),
+        layers=f.depth("num_hidden_layers"),
         inner=f.positive("intermediate_size"),
         bias=True,
         norms=1,
@@ -221,7 +221,7 @@ def phi3small(f: Fields, name: str) -> Architecture:
             feed_forwards=parts,
             other_parameters=4 * hidden,
         )
-        for n in range(f.positive("num_hidden_layers"))
+        for n in range(f.depth("num_hidden_layers"))
     )
     model = build(f, name, Plain(shape=shape, layers=1, inner=inner, bias=True), tied=True)
     f.remark("block-sparse layers: all keys and values are kept, part of them is read")

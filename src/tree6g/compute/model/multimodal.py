@@ -106,7 +106,7 @@ def llama4_text(f: Fields, name: str) -> Architecture:
     """
     period = f.positive("interleave_moe_layer_step", default=1)
     routed = f.sequence("moe_layers") or tuple(
-        range(period - 1, f.positive("num_hidden_layers"), period)
+        range(period - 1, f.depth("num_hidden_layers"), period)
     )
     plain = f.sequence("no_rope_layers")
     chunk = f.positive("attention_chunk_size", default=8192)
@@ -142,7 +142,7 @@ def mllama(f: Fields, name: str, read: Text) -> Architecture:
 
 def mllama_text(f: Fields, name: str) -> Architecture:
     """The decoder of Llama 3.2 Vision; its embedding has eight rows more than its head."""
-    crossing = set(f.sequence("cross_attention_layers"))
+    crossing = f.sequence("cross_attention_layers")
     shape = dataclasses.replace(heads(f, Style()), norm="head")
 
     def mix(f: Fields, layer: int) -> Mixer | None:

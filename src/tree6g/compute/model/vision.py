@@ -78,7 +78,7 @@ def clip(f: Fields) -> Patches:
     hidden, count, patch = _sizes(f)
     return Patches(
         hidden=hidden,
-        layers=f.positive("num_hidden_layers", default=12),
+        layers=f.depth("num_hidden_layers", default=12),
         heads=f.positive("num_attention_heads", default=12),
         inner=f.positive("intermediate_size", default=4 * hidden),
         patch=patch,
@@ -100,7 +100,7 @@ def siglip(f: Fields, *, pooled: bool = True) -> Patches:
     head = head if pooled and f.flag("vision_use_head", default=True) else 0
     return Patches(
         hidden=hidden,
-        layers=f.positive("num_hidden_layers", default=12),
+        layers=f.depth("num_hidden_layers", default=12),
         heads=f.positive("num_attention_heads", default=12),
         inner=inner,
         patch=patch,
@@ -115,7 +115,7 @@ def vit(f: Fields) -> Patches:
     own = 2 if f.text("model_type") == "deit" else 1
     return Patches(
         hidden=hidden,
-        layers=f.positive("num_hidden_layers", default=12),
+        layers=f.depth("num_hidden_layers", default=12),
         heads=f.positive("num_attention_heads", default=12),
         inner=f.positive("intermediate_size", default=4 * hidden),
         patch=patch,
@@ -150,7 +150,7 @@ def qwen(f: Fields, outer: int) -> Tower:
     norm = 1 if windowed else 2
     p = Patches(
         hidden=hidden,
-        layers=f.positive("depth"),
+        layers=f.depth("depth"),
         heads=f.positive("num_heads"),
         inner=inner,
         patch=f.positive("in_channels", "in_chans", default=3)
@@ -173,7 +173,7 @@ def llama4(f: Fields, outer: int) -> Tower:
     inner, ratio = f.positive("intermediate_size"), f.number("pixel_shuffle_ratio", 0.5)
     p = Patches(
         hidden=hidden,
-        layers=f.positive("num_hidden_layers"),
+        layers=f.depth("num_hidden_layers"),
         heads=f.positive("num_attention_heads"),
         inner=inner,
         patch=patch,
@@ -203,8 +203,8 @@ def mllama(f: Fields, outer: int) -> Tower:
     """Llama 3.2 Vision: a stack over tiles, a gated stack behind it, features of several layers."""
     hidden, count, patch = _sizes(f)
     inner, tiles = f.positive("intermediate_size"), f.positive("max_num_tiles", default=4)
-    local = f.positive("num_hidden_layers", default=32)
-    gated = f.positive("num_global_layers", default=8)
+    local = f.depth("num_hidden_layers", default=32)
+    gated = f.depth("num_global_layers", default=8)
     ratios = len(f.sequence("supported_aspect_ratios")) or f.positive(
         "max_aspect_ratio_id", default=8
     )
