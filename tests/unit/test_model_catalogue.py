@@ -10,11 +10,11 @@ import pytest
 
 from tree6g import data
 from tree6g.compute.model.catalogue import architecture, find, names
-from tree6g.compute.model.counts import parameters
+from tree6g.compute.model.counts import forward_flop, parameters
 from tree6g.compute.model.networks import NETWORKS, network
 from tree6g.errors import DataError
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "models" / "counted_by_transformers.csv"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "models"
 
 
 def _rows(file):
@@ -24,7 +24,11 @@ def _rows(file):
 
 TABLE = _rows(resources.files("tree6g.data").joinpath("tables", "models.csv"))
 PUBLISHED = [(r["model"], r["published_parameters"]) for r in TABLE if r["published_parameters"]]
-COUNTED = [(row["model"], int(row["parameters"])) for row in _rows(FIXTURE)]
+COUNTED = [
+    (row["model"], int(row["parameters"]))
+    for row in _rows(FIXTURES / "counted_by_transformers.csv")
+]
+FLOP = [(row["model"], int(row["flop"])) for row in _rows(FIXTURES / "flop_by_torch.csv")]
 
 
 def test_there_are_more_than_a_hundred_models_and_each_has_its_config():
@@ -43,6 +47,12 @@ def test_sizes_reach_from_a_tenth_of_a_billion_to_more_than_671_billion():
 @pytest.mark.parametrize(("name", "counted"), COUNTED, ids=[name for name, _ in COUNTED])
 def test_parameters_are_those_that_transformers_builds(name, counted):
     assert parameters(architecture(name)).total == counted
+
+
+@pytest.mark.parametrize(("name", "counted"), FLOP, ids=[name for name, _ in FLOP])
+def test_flop_of_a_pass_are_those_that_torch_counts(name, counted):
+    model = architecture(name)
+    assert forward_flop(model, model.positions or 64) == counted
 
 
 @pytest.mark.parametrize(("name", "published"), PUBLISHED, ids=[name for name, _ in PUBLISHED])

@@ -141,7 +141,8 @@ class Tower:
         positions: Positions of a usual input: patches of a picture, frames of 30 s of sound; 0: as
             many as there are tokens.
         tokens: Tokens that these become for the first stack.
-        stem: Matrices that each position passes before the layers.
+        added: Of the positions, those that are no patch: class tokens.
+        stem: Matrices that each other position passes before the layers.
         projector: Matrices that each token passes after them.
         other_parameters: Norms, embeddings of positions.
     """
@@ -150,6 +151,7 @@ class Tower:
     hidden: int
     positions: int = 0
     tokens: int = 0
+    added: int = 0
     stem: tuple[Linear, ...] = ()
     projector: tuple[Linear, ...] = ()
     other_parameters: int = 0
@@ -174,6 +176,7 @@ class Architecture:
         encoder: Encoder of an encoder-decoder.
         vision: Encoder of pictures of a vision-language model.
         positions: Positions of a usual input of a `vision` model.
+        added: Of these, those that are no patch: class tokens.
         remarks: What was assumed or left out when this was read.
     """
 
@@ -191,4 +194,5 @@ class Architecture:
     encoder: Tower | None = None
     vision: Tower | None = None
     positions: int = 0
+    added: int = 0
     remarks: tuple[str, ...] = ()

@@ -150,7 +150,7 @@ def forward_flop(
         layer_flop(layer, tokens, causal=causal and not both_ways, memory_tok=memory_tok)
         for layer in model.layers
     )
-    stem = _flop_per_tok(model.stem) * tokens
+    stem = _flop_per_tok(model.stem) * max(tokens - model.added, 0)
     sampled = 1 if last_only or model.kind == "vision" else tokens
     return before + stem + layers + head_flop(model) * sampled
 
@@ -159,7 +159,11 @@ def tower_flop(tower: Tower, positions: int) -> int:
     """FLOP of an encoder over that many positions, its projector for the tokens they become."""
     tokens = positions * tower.tokens // tower.positions if tower.positions else positions
     layers = sum(layer_flop(layer, positions) for layer in tower.layers)
-    return _flop_per_tok(tower.stem) * positions + layers + _flop_per_tok(tower.projector) * tokens
+    return (
+        _flop_per_tok(tower.stem) * max(positions - tower.added, 0)
+        + layers
+        + _flop_per_tok(tower.projector) * tokens
+    )
 
 
 def kv_values_per_tok(model: Architecture) -> int:

@@ -30,21 +30,11 @@ def bert(f: Fields, name: str) -> Architecture:
 def deberta(f: Fields, name: str) -> Architecture:
     """DeBERTa-v2 and v3: relative positions shared by all layers, a convolution in the largest.
 
-    Its attention also scores positions, two products per pair more than plain attention.
+    Its attention also projects and scores the relative positions; these FLOP, which do not depend
+    on the input, and the convolution are left out.
     """
     hidden = f.positive("hidden_size")
     layers = _post_norm(f, hidden)
-    terms = [str(t) for t in f.sequence("pos_att_type")] or f.text("pos_att_type").split("|")
-    extra = 2 * hidden * len([t for t in terms if t])
-    layers = tuple(
-        dataclasses.replace(
-            layer,
-            mixers=tuple(
-                dataclasses.replace(m, context_flop=m.context_flop + extra) for m in layer.mixers
-            ),
-        )
-        for layer in layers
-    )
     taps = f.whole("conv_kernel_size", default=0)
     convolution = taps * hidden * hidden + 3 * hidden if taps else 0
     relative = f.flag("relative_attention")
@@ -76,7 +66,7 @@ def vit(f: Fields, name: str) -> Architecture:
         stem=(Linear(name="patch", inputs=p.patch, outputs=p.hidden, bias=p.patch_bias),),
         position_parameters=p.other_parameters,
         other_parameters=p.last_norms * p.norm_values * p.hidden,
-        positions=p.positions, remarks=tuple(f.remarks),
+        positions=p.positions, added=p.added, remarks=tuple(f.remarks),
     )  # fmt: skip
 
 

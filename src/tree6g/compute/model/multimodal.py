@@ -195,7 +195,7 @@ def nemotron_vl(f: Fields, name: str, read: Text) -> Architecture:
     most = 2048 // patch
     p = vision.Patches(
         hidden=hidden, layers=32, heads=16, inner=4 * hidden, patch=3 * patch**2,
-        positions=count + own, patch_bias=False, last_norms=0,
+        positions=count + own, added=own, patch_bias=False, last_norms=0,
         other_parameters=(most**2 + own) * hidden,
     )  # fmt: skip
     ratio = f.number("downsample_ratio", 0.5)

@@ -21,7 +21,8 @@ class Patches:
         heads: Heads.
         inner: Width inside the feed-forward part.
         patch: Values of a patch: channels times its area (times frames).
-        positions: Positions that the layers see, a class token included.
+        positions: Positions that the layers see, class tokens included.
+        added: Class tokens and registers among them.
         patch_bias: Whether the embedding of patches has a bias.
         gated: Whether the feed-forward part has a gate.
         bias: Whether attention and feed-forward part have biases.
@@ -37,6 +38,7 @@ class Patches:
     inner: int
     patch: int
     positions: int
+    added: int = 0
     patch_bias: bool = True
     gated: bool = False
     bias: bool = True
@@ -53,6 +55,7 @@ def tower(p: Patches, *, tokens: int, projector: tuple[Linear, ...] = ()) -> Tow
         hidden=p.hidden,
         positions=p.positions,
         tokens=tokens,
+        added=p.added,
         stem=(Linear(name="patch", inputs=p.patch, outputs=p.hidden, bias=p.patch_bias),),
         projector=projector,
         other_parameters=p.last_norms * p.norm_values * p.hidden + p.other_parameters,
@@ -83,6 +86,7 @@ def clip(f: Fields) -> Patches:
         inner=f.positive("intermediate_size", default=4 * hidden),
         patch=patch,
         positions=count + 1,
+        added=1,
         patch_bias=False,
         last_norms=2,
         other_parameters=(count + 2) * hidden,
@@ -120,6 +124,7 @@ def vit(f: Fields) -> Patches:
         inner=f.positive("intermediate_size", default=4 * hidden),
         patch=patch,
         positions=count + own,
+        added=own,
         other_parameters=(count + 2 * own) * hidden,
     )
 
@@ -178,6 +183,7 @@ def llama4(f: Fields, outer: int) -> Tower:
         inner=inner,
         patch=patch,
         positions=count + 1,
+        added=1,
         patch_bias=False,
         last_norms=2,
         other_parameters=(count + 2) * hidden,
@@ -218,6 +224,7 @@ def mllama(f: Fields, outer: int) -> Tower:
         inner=inner,
         patch=patch,
         positions=tokens * tiles,
+        added=tiles,
         patch_bias=False,
         bias=False,
         last_norms=2,
