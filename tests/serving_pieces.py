@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from tree6g.compute.replica import Replica
 from tree6g.compute.serving.requests import requests
 from tree6g.compute.serving.settings import EngineSettings
 
 EDGES_S = np.geomspace(1e-4, 1e3, 141)
 
 
-def _base(**some):
-    none = (
-        "expert_s expert_byte expert_rate window_attention_flop window_decode_attention_flop "
-        "window_kv_s_per_tok window_kv_byte_per_tok window_tok state_s state_byte token_s"
-    )
-    return {**dict.fromkeys(none.split(), 0), **some, "u95_frac": 0.3}
-
-
-def _made(base, **changes):
-    return types.SimpleNamespace(**{**base, **changes})
-
-
 # About an H100 with an 8B model in fp8, an L4 with a 7B one without grouped heads, and a Jetson AGX
 # Orin with a 3B one: of the right size, not their calibrated constants.
-_H100 = _base(
+_H100 = Replica(
     weight_s=2.7e-3,
     weight_byte=8.03e9,
     flop_s=1.4e-15,
@@ -41,65 +29,74 @@ _H100 = _base(
     kv_s_per_tok=4.55e-8,
     kv_byte_per_tok=131072.0,
     fixed_s=1.82e-3,
+    prompt_s=4e-4,
     sequence_s=6.8e-5,
     token_s=1e-7,
     idle_w=121.7,
     static_w=370.0,
     limit_w=700.0,
     j_per_byte=4.7e-11,
+    j_per_kv_byte=6.1e-11,
     j_per_flop=1.14e-12,
     kv_capacity_tok=488050.0,
+    u95_frac=0.3,
 )
-_L4 = {
-    **_H100,
-    "weight_s": 2.8e-2,
-    "weight_byte": 6.74e9,
-    "flop_s": 1.15e-14,
-    "prompt_flop_per_tok": 1.36e10,
-    "body_flop_per_tok": 1.295e10,
-    "head_flop": 2.6e8,
-    "kv_s_per_tok": 2.18e-6,
-    "kv_byte_per_tok": 524288.0,
-    "idle_w": 26.0,
-    "static_w": 45.8,
-    "limit_w": 72.0,
-    "kv_capacity_tok": 27726.0,
-}
-_JETSON = {
-    **_H100,
-    "weight_s": 3.1e-2,
-    "weight_byte": 3.2e9,
-    "flop_s": 5.9e-14,
-    "prompt_flop_per_tok": 5.6e9,
-    "body_flop_per_tok": 5.6e9,
-    "head_flop": 7.9e8,
-    "kv_s_per_tok": 1.1e-6,
-    "kv_byte_per_tok": 114688.0,
-    "fixed_s": 3.8e-3,
-    "sequence_s": 2e-4,
-    "idle_w": 8.0,
-    "static_w": 30.4,
-    "limit_w": 60.0,
-}
+_L4 = dataclasses.replace(
+    _H100,
+    weight_s=2.8e-2,
+    weight_byte=6.74e9,
+    flop_s=1.15e-14,
+    prompt_flop_per_tok=1.36e10,
+    body_flop_per_tok=1.295e10,
+    head_flop=2.6e8,
+    kv_s_per_tok=2.18e-6,
+    kv_byte_per_tok=524288.0,
+    idle_w=26.0,
+    static_w=45.8,
+    limit_w=72.0,
+    kv_capacity_tok=27726.0,
+)
+_JETSON = dataclasses.replace(
+    _H100,
+    weight_s=3.1e-2,
+    weight_byte=3.2e9,
+    flop_s=5.9e-14,
+    prompt_flop_per_tok=5.6e9,
+    body_flop_per_tok=5.6e9,
+    head_flop=7.9e8,
+    kv_s_per_tok=1.1e-6,
+    kv_byte_per_tok=114688.0,
+    fixed_s=3.8e-3,
+    sequence_s=2e-4,
+    idle_w=8.0,
+    static_w=30.4,
+    limit_w=60.0,
+)
 REPLICAS = {
-    "dense": _made(_H100),
-    "limited": _made(_L4),
-    "hardly limited": _made(
-        _L4, limit_w=_L4["static_w"] + 0.7 * (_L4["limit_w"] - _L4["static_w"])
+    "dense": _H100,
+    "limited": _L4,
+    "hardly limited": dataclasses.replace(
+        _L4, limit_w=_L4.static_w + 0.7 * (_L4.limit_w - _L4.static_w)
     ),
-    "edge": _made(_JETSON),
-    "experts": _made(
-        _H100, expert_s=8e-3, expert_byte=2.5e10, expert_rate=0.03, weight_s=1e-3, weight_byte=3e9
+    "edge": _JETSON,
+    "experts": dataclasses.replace(
+        _H100,
+        expert_s=8e-3,
+        expert_byte=2.5e10,
+        expert_rate=0.03,
+        expert_flop=4e12,
+        weight_s=1e-3,
+        weight_byte=3e9,
     ),
-    "window": _made(
+    "window": dataclasses.replace(
         _H100,
         window_tok=128,
-        window_kv_s_per_tok=3.0 * _H100["kv_s_per_tok"],
-        window_kv_byte_per_tok=3.0 * _H100["kv_byte_per_tok"],
-        window_attention_flop=2.0 * _H100["attention_flop"],
-        window_decode_attention_flop=2.5 * _H100["attention_flop"],
+        window_kv_s_per_tok=3.0 * _H100.kv_s_per_tok,
+        window_kv_byte_per_tok=3.0 * _H100.kv_byte_per_tok,
+        window_attention_flop=2.0 * _H100.attention_flop,
+        window_decode_attention_flop=2.5 * _H100.attention_flop,
     ),
-    "state": _made(
+    "state": dataclasses.replace(
         _H100,
         kv_s_per_tok=0.0,
         kv_byte_per_tok=0.0,
@@ -109,14 +106,14 @@ REPLICAS = {
         state_byte=4e7,
     ),
     # The power limit begins to bind as contexts grow, or ceases to.
-    "crossing": _made(
+    "crossing": dataclasses.replace(
         _H100,
-        limit_w=_H100["static_w"] + 180.0,
-        kv_s_per_tok=_H100["kv_s_per_tok"] * 40,
-        kv_byte_per_tok=_H100["kv_byte_per_tok"] * 120,
+        limit_w=_H100.static_w + 180.0,
+        kv_s_per_tok=_H100.kv_s_per_tok * 40,
+        kv_byte_per_tok=_H100.kv_byte_per_tok * 120,
     ),
-    "uncrossing": _made(
-        _H100, limit_w=_H100["static_w"] + 180.0, kv_s_per_tok=_H100["kv_s_per_tok"] * 100
+    "uncrossing": dataclasses.replace(
+        _H100, limit_w=_H100.static_w + 180.0, kv_s_per_tok=_H100.kv_s_per_tok * 100
     ),
 }
 

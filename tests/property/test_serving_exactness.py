@@ -78,3 +78,17 @@ def test_nothing_is_lost_or_made_up(name, asked, engine):
     binned = done.bins.prefill_j.sum() + done.bins.decode_j.sum() + done.bins.idle_j.sum()
     assert binned == pytest.approx(done.energy_j, rel=1e-9)
     assert done.bins.busy_s.sum() == pytest.approx(done.busy_s, rel=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(names, traces, engines, st.lists(st.floats(0.01, 30.0), max_size=8))
+def test_requests_may_be_handed_over_as_time_goes_on(name, asked, engine, cuts):
+    server = ServerState(REPLICAS[name], engine, bin_s=0.7, gap_edges_s=EDGES_S)
+    done = 0
+    for cut in [*sorted(cuts), np.inf]:
+        due = int(np.searchsorted(asked.arrival_s, cut))
+        assert server.submit(asked.where(slice(done, due))) == range(done, due)
+        done = due
+        server.advance(cut)
+    whole = serve(REPLICAS[name], engine, asked, bin_s=0.7, gap_edges_s=EDGES_S)
+    closely(whole, server.served(), idle=not cuts)

@@ -137,7 +137,7 @@ def unpin(n: IntArray, q: IntArray, g: IntArray, group: int) -> None:
         for k in range(n[ORDER]):
             i = KEY_MASK - (n[n[ORDER_AT] + k] & KEY_MASK)
             status = q[i * Q + STATUS]
-            if q[i * Q + PREFIX_ID] == group and (status == DECODES or status == RUNS_PROMPT):  # noqa: PLR1714 - compiled
+            if q[i * Q + PREFIX_ID] == group and status in (DECODES, RUNS_PROMPT):
                 shared = q[i * Q + SHARED]
                 if shared > longest:
                     longest = shared

@@ -8,12 +8,16 @@ kept on disk under a name with the hash of all their sources, so that it is neve
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import sys
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+# Kernels make no arrays, so numba's counts of references to them are only in the way.
+_OPTIONS: Final = {"error_model": "numpy", "_nrt": False}
 
 
 def available() -> bool:
@@ -26,21 +30,34 @@ def compiled(functions: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
 
     Arithmetic is that of plain Python: no reordering of sums, no fused operations.
     """
-    import numba
-
+    njit: Any = importlib.import_module("numba").njit  # counts no references: see `_OPTIONS`
     names: dict[str, Any] = {}
     for function in functions:
         names |= vars(sys.modules[function.__module__])
+    names["pointer"] = _pointer()
     mark = _hash(functions)
     for function in functions[:-1]:
-        names[function.__name__] = numba.njit(error_model="numpy", _nrt=False)(
-            _copy(function, names, "")
-        )
+        names[function.__name__] = njit(**_OPTIONS)(_copy(function, names, ""))
     top = _copy(functions[-1], names, mark)
     try:
-        return numba.njit(error_model="numpy", _nrt=False, nogil=True, cache=True)(top)
+        return njit(nogil=True, cache=True, **_OPTIONS)(top)
     except RuntimeError:  # nowhere to write
-        return numba.njit(error_model="numpy", _nrt=False, nogil=True)(top)
+        return njit(nogil=True, **_OPTIONS)(top)
+
+
+def _pointer() -> Callable[..., Any]:
+    """What turns an array into the address of its numbers: calls then pass one word for it."""
+    types: Any = importlib.import_module("numba").types
+    typing_: Any = importlib.import_module("numba.core.typing")
+    intrinsic: Any = importlib.import_module("numba.extending").intrinsic
+
+    def pointer(typing: Any, array: Any) -> Any:  # noqa: ARG001 - numba's protocol
+        def address(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return context.make_array(sig.args[0])(context, builder, args[0]).data
+
+        return typing_.signature(types.CPointer(array.dtype), array), address
+
+    return intrinsic(pointer)
 
 
 def _copy(function: Callable[..., Any], names: dict[str, Any], mark: str) -> types.FunctionType:

@@ -10,14 +10,15 @@ the context:
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tree6g.compute.replica import Replica
 from tree6g.compute.serving.layout import (
     AREA_FLOP,
     BODY_FLOP,
     CONTEXT_J,
+    EXPERT_FLOP,
     EXPERT_J,
     EXPERT_RATE,
     EXPERT_S,
@@ -30,6 +31,7 @@ from tree6g.compute.serving.layout import (
     KV_S,
     OWN_J,
     PROMPT_FLOP,
+    PROMPT_S,
     S_PER_J,
     SEQUENCE_S,
     STATE_J,
@@ -48,9 +50,6 @@ from tree6g.compute.serving.requests import FloatArray
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.errors import InfeasibleError
 
-if TYPE_CHECKING:
-    from tree6g.compute.roofline import Replica
-
 
 def constants(r: Replica, settings: EngineSettings) -> FloatArray:
     """Constants, then seconds and dynamic joules of decoding by batch size, contexts apart.
@@ -64,7 +63,6 @@ def constants(r: Replica, settings: EngineSettings) -> FloatArray:
             f"{r.limit_w:g} W. Raise the limit."
         )
     c = np.zeros(TABLES)
-    r = _full(r)
     c[WEIGHT_S], c[EXPERT_S], c[EXPERT_RATE] = r.weight_s, r.expert_s, r.expert_rate
     c[FLOP_S], c[FIXED_S], c[SEQUENCE_S], c[TOKEN_S] = r.flop_s, r.fixed_s, r.sequence_s, r.token_s
     c[PROMPT_FLOP], c[BODY_FLOP] = r.prompt_flop_per_tok, r.body_flop_per_tok
@@ -73,7 +71,9 @@ def constants(r: Replica, settings: EngineSettings) -> FloatArray:
     c[KV_S], c[WINDOW_KV_S], c[STATE_S] = r.kv_s_per_tok, r.window_kv_s_per_tok, r.state_s
     byte = r.j_per_byte
     c[WEIGHT_J], c[EXPERT_J] = byte * r.weight_byte, byte * r.expert_byte
-    c[KV_J], c[WINDOW_KV_J] = byte * r.kv_byte_per_tok, byte * r.window_kv_byte_per_tok
+    c[KV_J] = r.j_per_kv_byte * r.kv_byte_per_tok
+    c[WINDOW_KV_J] = r.j_per_kv_byte * r.window_kv_byte_per_tok
+    c[EXPERT_FLOP], c[PROMPT_S] = r.expert_flop, r.prompt_s
     c[STATE_J], c[FLOP_J] = byte * r.state_byte, r.j_per_flop
     c[STATIC_W], c[IDLE_W] = r.static_w, r.idle_w
     c[S_PER_J] = 1.0 / (r.limit_w - r.static_w) if math.isfinite(r.limit_w) else 0.0
@@ -83,36 +83,15 @@ def constants(r: Replica, settings: EngineSettings) -> FloatArray:
     return np.concatenate([c, *_tables(c, settings)])
 
 
-def _full(r):
-    import types
-
-    names = [
-        "expert_s",
-        "expert_rate",
-        "window_attention_flop",
-        "window_kv_s_per_tok",
-        "state_s",
-        "expert_byte",
-        "window_kv_byte_per_tok",
-        "state_byte",
-        "window_decode_attention_flop",
-        "window_tok",
-    ]
-    old = {name: getattr(r, name, 0.0) for name in [*names, *getattr(type(r), "__slots__", ())]}
-    old.setdefault("token_s", getattr(r, "link_s_per_tok", 0.0))
-    old.setdefault("decode_attention_flop", r.attention_flop)
-    return types.SimpleNamespace(**(vars(r) if hasattr(r, "__dict__") else old))
-
-
 def _tables(c: FloatArray, settings: EngineSettings) -> tuple[FloatArray, FloatArray]:
-    """Seconds and dynamic joules of a decode iteration without its contexts. [sequences]"""
+    """Seconds and dynamic joules of a decode iteration without its contexts, [sequences]."""
     count = np.arange(settings.max_sequences + 1)
     sizes = np.array([*settings.sizes, settings.max_sequences + 1])
     next_size = sizes[np.minimum(np.searchsorted(sizes, count), len(sizes) - 1)]
     padded = np.where(count <= max(settings.sizes, default=0), next_size, count).astype(float)
     padded[0] = 0.0
     touched = -np.expm1(-c[EXPERT_RATE] * padded)
-    flop = (c[BODY_FLOP] + c[HEAD_FLOP]) * padded
+    flop = (c[BODY_FLOP] + c[HEAD_FLOP]) * padded + c[EXPERT_FLOP] * touched
     time_s = np.hypot(c[WEIGHT_S] + c[EXPERT_S] * touched, flop * c[FLOP_S])
     time_s += c[FIXED_S] + (c[SEQUENCE_S] + c[STATE_S]) * count + c[TOKEN_S] * padded
     moved_j = c[WEIGHT_J] + c[EXPERT_J] * touched + (c[KV_J] + c[WINDOW_KV_J]) * padded
@@ -125,7 +104,7 @@ def mixed_cost(
     decoding: int,
     ending: int,
     sequences: int,
-    area_flop: float,
+    attention_flop: float,
     read_s: float,
     read_j: float,
 ) -> tuple[float, float]:
@@ -137,7 +116,7 @@ def mixed_cost(
         decoding: Sequences that decode.
         ending: Prompts that end here.
         sequences: Sequences, both kinds.
-        area_flop: FLOP of the prompts' attention.
+        attention_flop: Of the prompts' attention.
         read_s: Seconds to read all contexts.
         read_j: Joules of it, with the attention of decoding.
     """
@@ -146,7 +125,7 @@ def mixed_cost(
         c[PROMPT_FLOP] * prompt_tok
         + c[BODY_FLOP] * decoding
         + c[HEAD_FLOP] * (decoding + ending)
-        + area_flop
+        + attention_flop
     )
     weight_s = c[WEIGHT_S]
     moved_j = c[WEIGHT_J]
@@ -154,10 +133,13 @@ def mixed_cost(
         touched = -math.expm1(-c[EXPERT_RATE] * tokens)
         weight_s += c[EXPERT_S] * touched
         moved_j += c[EXPERT_J] * touched
+        flop += c[EXPERT_FLOP] * touched
+    compute_s = flop * c[FLOP_S]
     free_s = (
-        math.hypot(weight_s, flop * c[FLOP_S])
+        math.sqrt(weight_s * weight_s + compute_s * compute_s)
         + read_s
         + c[FIXED_S]
+        + c[PROMPT_S]
         + (c[SEQUENCE_S] + c[STATE_S]) * sequences
         + c[TOKEN_S] * tokens
     )

@@ -1,8 +1,9 @@
-"""The loop of a server: one pass per run of identical iterations, constant work apart from heaps."""
+"""The loop of a server: a pass per run of like iterations, constant work apart from heaps."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from tree6g.compute.serving.account import (
     count_energy,
@@ -22,6 +23,7 @@ from tree6g.compute.serving.layout import (
     BLOCK_TOK,
     BY_PRIORITY,
     CHUNK_AT,
+    CHUNKS,
     CLOCK_S,
     CONTEXT_J,
     CONTEXT_TOK,
@@ -106,11 +108,11 @@ def run_until(
             return False
         arrive(x, n, f, q, w)
         preempted = make_room(c, x, n, f, q, w, g)
-        chunks = 0
+        n[CHUNKS] = 0
         if n[PARTIAL] != NOBODY or (n[WAITING] > 0 and n[DECODING] < n[PLACES]):
-            chunks = form_chunks(x, n, f, q, w, g, preempted)
-        if chunks > 0:
-            iterate(c, x, n, f, q, w, g, runs, segments, chunks)
+            form_chunks(x, n, f, q, w, g, preempted)
+        if n[CHUNKS] > 0:
+            iterate(c, x, n, f, q, w, g, runs, segments)
         elif n[DECODING] > 0:
             decode(c, x, n, f, q, w, g, runs, preempted)
         elif n[NEXT] < n[TOTAL]:
@@ -123,6 +125,36 @@ def run_until(
     return True
 
 
+def pointer(a: Any) -> Any:
+    """What a kernel takes of an array: compiled code has its address, plain Python the array."""
+    return a
+
+
+def run_arrays(
+    c: FloatArray,
+    x: FloatArray,
+    n: IntArray,
+    f: FloatArray,
+    q: IntArray,
+    w: IntArray,
+    g: IntArray,
+    runs: FloatArray,
+    segments: IntArray,
+) -> bool:
+    """`run_until` on whole arrays."""
+    return run_until(
+        pointer(c),
+        pointer(x),
+        pointer(n),
+        pointer(f),
+        pointer(q),
+        pointer(w),
+        pointer(g),
+        pointer(runs),
+        pointer(segments),
+    )
+
+
 def iterate(
     c: FloatArray,
     x: FloatArray,
@@ -133,10 +165,10 @@ def iterate(
     g: IntArray,
     runs: FloatArray,
     segments: IntArray,
-    chunks: int,
 ) -> None:
     """One iteration with chunks of prompts."""
-    compute_chunks(c, x, n, f, q, runs, chunks)
+    chunks = n[CHUNKS]
+    compute_chunks(c, x, n, f, q, runs)
     grow(c, x, n, f, q, w, g, 1)
     n[PARTIAL] = NOBODY
     for k in range(chunks):
@@ -145,7 +177,7 @@ def iterate(
         q[at + DONE] += n[n[CHUNK_AT] + 2 * k + 1]
         gone = q[at + PRODUCED] == 0 and f[i * F + DEADLINE_S] < x[CLOCK_S]
         if gone:
-            lose_patient(x, n, f, q, i)
+            lose_patient(n, q, i)
             f[i * F + FINISH_S] = x[CLOCK_S]
             give_back(n, q, g, i, q[at + DONE])
         elif q[at + DONE] < q[at + PROMPT_TOK] + q[at + PRODUCED]:
@@ -181,7 +213,7 @@ def sample(
     if q[at + PRODUCED] == q[at + OUTPUT_TOK]:
         finish(x, n, f, q, g, i, q[at + DONE])
     else:
-        join_batch(c, x, n, f, q, w, i)
+        join_batch(x, n, f, q, w, i)
 
 
 def decode(
@@ -207,10 +239,10 @@ def decode(
     d = c[CONTEXT_J] * decoding + c[WINDOW_J] * growing
     most = 1
     if n[SKIPPING] != 0 and not preempted:
-        most = next_change(n, q, w, decoding)
+        most = next_change(n, decoding)
     slow = e * c[S_PER_J] - a  # how much longer the power limit makes the iteration
     steeper = d * c[S_PER_J] - b
-    if slow * steeper < 0.0 and -slow < steeper * most:
+    if slow * steeper < 0.0 and abs(slow) < abs(steeper) * most:
         most = max(1, math.ceil(-slow / steeper))
     if slow > 0.0 or (slow == 0.0 and steeper > 0.0):
         a = e * c[S_PER_J]
@@ -235,7 +267,7 @@ def decode(
     grow(c, x, n, f, q, w, g, count)
 
 
-def next_change(n: IntArray, q: IntArray, w: IntArray, decoding: int) -> int:
+def next_change(n: IntArray, decoding: int) -> int:
     """Iterations until a sequence ends, outgrows its window, or blocks run out."""
     most = (n[n[ENDS_AT]] >> KEY_BITS) - n[ITERATIONS] + 1
     if n[CROSSINGS] > 0:

@@ -21,6 +21,7 @@ from typing import Final
     WEIGHT_S,
     EXPERT_S,
     EXPERT_RATE,
+    EXPERT_FLOP,
     FLOP_S,
     PROMPT_FLOP,
     HEAD_FLOP,
@@ -31,6 +32,7 @@ from typing import Final
     WINDOW_KV_S,
     STATE_S,
     FIXED_S,
+    PROMPT_S,
     SEQUENCE_S,
     TOKEN_S,
     WEIGHT_J,
@@ -46,7 +48,7 @@ from typing import Final
     CONTEXT_J,  # and per token of context
     WINDOW_J,  # and per token of context inside the sliding window
     TABLES,  # what follows: seconds and dynamic joules of a decode iteration by batch size
-) = range(28)
+) = range(30)
 
 # x: reals of the server.
 (
@@ -103,6 +105,7 @@ EPOCH_J: Final = 1024.0  # `SHARE_J` starts again here, so that differences keep
     WAITING_TOK,
     RETURNED,
     QUEUED,
+    CHUNKS,
     PARTIAL,
     DECODING,
     CONTEXT_TOK,
@@ -126,7 +129,7 @@ EPOCH_J: Final = 1024.0  # `SHARE_J` starts again here, so that differences keep
     RUNS,
     SEGMENTS,
     COUNTERS,
-) = range(53)
+) = range(54)
 
 # f: reals of a request.
 (

@@ -1,4 +1,4 @@
-"""Chunks of prompts: who gets how much of an iteration's budget, and what such an iteration costs."""
+"""Chunks of prompts: who gets how much of an iteration, and what such an iteration costs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tree6g.compute.serving.layout import (
     BUDGET,
     CACHED,
     CHUNK_AT,
+    CHUNKS,
     CLOCK_S,
     CONTEXT_J,
     CONTEXT_TOK,
@@ -103,7 +104,7 @@ def make_room(
     w: IntArray,
     g: IntArray,
 ) -> bool:
-    """Give all who run the blocks of the next iteration, preempt until there are; whether it had to."""
+    """Give all who run their next blocks, preempt until there are enough; whether it had to."""
     preempted = False
     while True:
         need = n[n[PHASE_AT] + n[PHASE]]
@@ -132,8 +133,8 @@ def form_chunks(
     w: IntArray,
     g: IntArray,
     preempted: bool,  # noqa: FBT001 - compiled
-) -> int:
-    """Chunks of this iteration, the prompt under way first; returns how many."""
+) -> None:
+    """Chunks of this iteration, the prompt under way first."""
     count = 0
     left = n[BUDGET] - n[DECODING]
     if n[PARTIAL] != NOBODY:
@@ -151,7 +152,7 @@ def form_chunks(
         schedule_chunk(n, q, g, i, count, chunk)
         left -= chunk
         count += 1
-    return count
+    n[CHUNKS] = count
 
 
 def first_willing(x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, w: IntArray) -> int:
@@ -159,7 +160,7 @@ def first_willing(x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, w: Int
     i = first_waiting(n, q, w)
     while i != NOBODY and q[i * Q + PRODUCED] == 0 and f[i * F + DEADLINE_S] <= x[CLOCK_S]:
         leave_queue(n, w)
-        lose_patient(x, n, f, q, i)
+        lose_patient(n, q, i)
         f[i * F + FINISH_S] = f[i * F + DEADLINE_S]
         x[WAITING_TIME_S] -= x[CLOCK_S] - f[i * F + DEADLINE_S]
         i = first_waiting(n, q, w)
@@ -198,24 +199,47 @@ def admit(
 
 
 def compute_chunks(
-    c: FloatArray,
-    x: FloatArray,
-    n: IntArray,
-    f: FloatArray,
-    q: IntArray,
-    runs: FloatArray,
-    count: int,
-) -> float:
-    """The cost of an iteration with `count` chunks, shared among all in it; returns its time."""
+    c: FloatArray, x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, runs: FloatArray
+) -> None:
+    """The cost of an iteration with chunks, shared among all in it."""
+    count = n[CHUNKS]
     decoding = n[DECODING]
+    tokens, ending, read_s, read_j, flop = work_of_chunks(c, n, q)
+    context_j = c[CONTEXT_J] * n[CONTEXT_TOK] + c[WINDOW_J] * n[WINDOW_CONTEXT_TOK]
+    context_s = c[KV_S] * n[CONTEXT_TOK] + c[WINDOW_KV_S] * n[WINDOW_CONTEXT_TOK]
+    free_s, dynamic_j = mixed_cost(
+        c, tokens, decoding, ending, decoding + count, flop, read_s + context_s, read_j + context_j
+    )
+    time_s = max(free_s, dynamic_j * c[S_PER_J])
+    energy_j = c[STATIC_W] * time_s + dynamic_j
+    decoders_j = decoding * c[OWN_J] + context_j
+    token_j = c[KV_J] + c[WINDOW_KV_J] + c[FLOP_J] * c[PROMPT_FLOP]
+    chunks_j = token_j * tokens + c[STATE_J] * count + read_j
+    chunks_j += c[FLOP_J] * (c[HEAD_FLOP] * ending + flop)
+    each_j = (energy_j - decoders_j - chunks_j) / (tokens + decoding)
+    share_chunks(c, n, f, q, each_j)
+    if decoding > 0:
+        share(x, n, each_j)
+    decode_j = decoders_j + each_j * decoding
+    frac = tokens / (tokens + decoding)
+    count_energy(x, energy_j - decode_j, decode_j, frac, time_s)
+    keep_last(x, time_s, energy_j - decode_j, decode_j, frac)
+    fill_bins(x, n, time_s, 0.0, 1, energy_j - decode_j, decode_j, 0.0)
+    count_gaps(c, x, n, time_s, 0.0, 1, decoding)
+    log_run(n, runs, x[CLOCK_S], time_s, 0.0, 1)
+    count_time(x, n, decoding + count, time_s, 1)
+
+
+def work_of_chunks(c: FloatArray, n: IntArray, q: IntArray) -> tuple[int, int, float, float, float]:
+    """Tokens, prompts that end, seconds and joules to read what came before, attention's FLOP."""
     window = n[WINDOW_TOK]
     tokens = 0
     ending = 0
     prefix = 0
+    window_prefix = 0
     area = 0.0
     window_area = 0.0
-    window_prefix = 0
-    for k in range(count):
+    for k in range(n[CHUNKS]):
         at = n[n[CHUNK_AT] + 2 * k] * Q
         chunk = n[n[CHUNK_AT] + 2 * k + 1]
         done = q[at + DONE]
@@ -227,47 +251,17 @@ def compute_chunks(
             window_area += window_area_tok2(done, done + chunk, window)
         if done + chunk == q[at + PROMPT_TOK] + q[at + PRODUCED]:
             ending += 1
-    area_flop = c[AREA_FLOP] * area + c[WINDOW_AREA_FLOP] * window_area
-    context = n[CONTEXT_TOK]
-    window_context = n[WINDOW_CONTEXT_TOK]
-    context_j = c[CONTEXT_J] * context + c[WINDOW_J] * window_context
-    prefix_j = c[KV_J] * prefix + c[WINDOW_KV_J] * window_prefix
-    read_s = c[KV_S] * (context + prefix) + c[WINDOW_KV_S] * (window_context + window_prefix)
-    free_s, dynamic_j = mixed_cost(
-        c, tokens, decoding, ending, decoding + count, area_flop, read_s, context_j + prefix_j
-    )
-    time_s = max(free_s, dynamic_j * c[S_PER_J])
-    energy_j = c[STATIC_W] * time_s + dynamic_j
-    decoders_j = decoding * c[OWN_J] + context_j
-    caused_j = (
-        decoders_j
-        + ((c[KV_J] + c[WINDOW_KV_J] + c[FLOP_J] * c[PROMPT_FLOP]) * tokens)
-        + c[STATE_J] * count
-        + c[FLOP_J] * (c[HEAD_FLOP] * ending + area_flop)
-        + prefix_j
-    )
-    each_j = (energy_j - caused_j) / (tokens + decoding)
-    share_chunks(c, n, f, q, count, each_j)
-    if decoding > 0:
-        share(x, n, each_j)
-    decode_j = decoders_j + each_j * decoding
-    frac = tokens / (tokens + decoding)
-    count_energy(x, energy_j - decode_j, decode_j, frac, time_s)
-    keep_last(x, time_s, energy_j - decode_j, decode_j, frac)
-    fill_bins(x, n, time_s, 0.0, 1, energy_j - decode_j, decode_j, 0.0)
-    count_gaps(c, x, n, time_s, 0.0, 1, decoding)
-    log_run(n, runs, x[CLOCK_S], time_s, 0.0, 1)
-    count_time(x, n, decoding + count, time_s, 1)
-    return time_s
+    read_s = c[KV_S] * prefix + c[WINDOW_KV_S] * window_prefix
+    read_j = c[KV_J] * prefix + c[WINDOW_KV_J] * window_prefix
+    flop = c[AREA_FLOP] * area + c[WINDOW_AREA_FLOP] * window_area
+    return tokens, ending, read_s, read_j, flop
 
 
-def share_chunks(
-    c: FloatArray, n: IntArray, f: FloatArray, q: IntArray, count: int, each_j: float
-) -> None:
+def share_chunks(c: FloatArray, n: IntArray, f: FloatArray, q: IntArray, each_j: float) -> None:
     """Joules of each chunk: what it causes, and its tokens' share of what all cause."""
     window = n[WINDOW_TOK]
     token_j = c[KV_J] + c[WINDOW_KV_J] + c[FLOP_J] * c[PROMPT_FLOP] + each_j
-    for k in range(count):
+    for k in range(n[CHUNKS]):
         i = n[n[CHUNK_AT] + 2 * k]
         chunk = n[n[CHUNK_AT] + 2 * k + 1]
         at = i * Q

@@ -128,7 +128,7 @@ def return_to_queue(n: IntArray, q: IntArray, w: IntArray, i: int) -> None:
         n[RETURNED] += 1
 
 
-def lose_patient(x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, i: int) -> None:
+def lose_patient(n: IntArray, q: IntArray, i: int) -> None:
     """A request that has left the queue or the batch gave up."""
     q[i * Q + STATUS] = GAVE_UP
     n[WAITING_TOK] -= q[i * Q + PROMPT_TOK]
@@ -154,7 +154,7 @@ def tidy_order(n: IntArray, q: IntArray) -> None:
     for k in range(count):
         key = n[n[ORDER_AT] + k]
         status = q[(KEY_MASK - (key & KEY_MASK)) * Q + STATUS]
-        if status != DECODES and status != RUNS_PROMPT:  # noqa: PLR1714 - compiled
+        if status not in (DECODES, RUNS_PROMPT):
             continue
         if n[BY_PRIORITY] != 0:
             heap_push(n, n[ORDER_AT], n[ORDER], key)
@@ -174,7 +174,7 @@ def take_victim(n: IntArray, q: IntArray) -> int:
         n[ORDER] -= 1
         i = KEY_MASK - (key & KEY_MASK)
         status = q[i * Q + STATUS]
-        if status == DECODES or status == RUNS_PROMPT:  # noqa: PLR1714 - compiled
+        if status in (DECODES, RUNS_PROMPT):
             return int(i)
 
 
@@ -202,9 +202,7 @@ def preempt(
     return_to_queue(n, q, w, i)
 
 
-def join_batch(
-    c: FloatArray, x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, w: IntArray, i: int
-) -> None:
+def join_batch(x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, w: IntArray, i: int) -> None:
     """Request i, whose prompt is done, decodes from the next iteration on."""
     at = i * Q
     begin = n[ITERATIONS]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tree6g.compute.replica import Replica
 from tree6g.compute.serving.requests import FloatArray, Requests
 from tree6g.compute.serving.result import Served
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.compute.serving.state import ServerState
 from tree6g.compute.serving.stepwise import serve_stepwise
-
-if TYPE_CHECKING:
-    from tree6g.compute.roofline import Replica
 
 
 def serve(

@@ -6,10 +6,11 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from tree6g.compute.replica import Replica
 from tree6g.compute.serving import (
     account,
     blocks,
@@ -26,9 +27,6 @@ from tree6g.compute.serving.result import RUNNING, Bins, Served
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.errors import DataError
 
-if TYPE_CHECKING:
-    from tree6g.compute.roofline import Replica
-
 _MODULES = (heap, account, costs, blocks, queue, prompts, kernel)
 _FEW = 16
 
@@ -42,11 +40,11 @@ def compiled_kernel() -> Callable[..., Any]:
         for name, value in vars(module).items()
         if callable(value) and value.__module__ == module.__name__ and name not in _SETUP
     ]
-    functions.sort(key=lambda function: function is kernel.run_until)
+    functions.sort(key=lambda function: function is kernel.run_arrays)
     return compiler.compiled(functions)
 
 
-_SETUP = ("constants", "_full", "_tables", "sequences_now")
+_SETUP = ("constants", "_tables", "sequences_now", "pointer")
 
 
 class ServerState:
@@ -153,18 +151,20 @@ class ServerState:
                 f"one at {self._f[(first - 1) * at.F + at.ARRIVAL_S]} s."
             )
         self._make_room(first + len(asked))
-        reals, whole = _fields(asked)
+        last = first + len(asked)
         if self._compiled:
-            self._f[first * at.F : (first + len(asked)) * at.F] = reals.ravel()
-            self._q[first * at.Q : (first + len(asked)) * at.Q] = whole.ravel()
+            _write(asked, self._f.reshape(-1, at.F)[first:last], self._q.reshape(-1, at.Q)[first:])
         else:
-            self._f[first * at.F : (first + len(asked)) * at.F] = reals.ravel().tolist()
-            self._q[first * at.Q : (first + len(asked)) * at.Q] = whole.ravel().tolist()
+            reals = np.zeros((len(asked), at.F))
+            whole = np.zeros((len(asked), at.Q), dtype=np.int64)
+            _write(asked, reals, whole)
+            self._f[first * at.F : last * at.F] = reals.ravel().tolist()
+            self._q[first * at.Q : last * at.Q] = whole.ravel().tolist()
         self._add_groups(int(asked.prefix_id.max(initial=-1)) + 1)
-        n[at.TOTAL] = first + len(asked)
+        n[at.TOTAL] = last
         n[at.WAITING_TOK] += int(asked.prompt_tok.sum())
         self._asked.append(asked)
-        return range(first, first + len(asked))
+        return range(first, last)
 
     def advance(self, until_s: float) -> None:
         """Work through all iterations that begin before `until_s`; inf: until all is done."""
@@ -183,7 +183,7 @@ class ServerState:
                 return
 
     def _run(self) -> bool:
-        function = compiled_kernel() if self._compiled else kernel.run_until
+        function = compiled_kernel() if self._compiled else kernel.run_arrays
         arrays = (self._c, self._x, self._n, self._f, self._q, self._w, self._g)
         return bool(function(*arrays, self._runs, self._segments))
 
@@ -257,7 +257,7 @@ def _counters(replica: Replica, settings: EngineSettings, constants: int, edges:
             f"{replica.kv_capacity_tok:g} tokens."
         )
     n[at.BY_PRIORITY], n[at.PREFIXES] = settings.priorities, settings.prefix_cache
-    n[at.WINDOW_TOK] = getattr(replica, "window_tok", 0)
+    n[at.WINDOW_TOK] = int(replica.window_tok)
     n[at.EDGES], n[at.EDGES_AT] = edges, constants
     n[at.BINS_AT] = at.SUMS + edges + 1
     n[at.ROOM] = room
@@ -267,20 +267,18 @@ def _counters(replica: Replica, settings: EngineSettings, constants: int, edges:
     return n
 
 
-def _fields(asked: Requests) -> tuple[FloatArray, IntArray]:
-    """Requests as rows of `f` and `q`."""
-    reals = np.zeros((len(asked), at.F))
+def _write(asked: Requests, reals: FloatArray, whole: IntArray) -> None:
+    """Put requests into rows of `f` and `q` that are all 0."""
+    count = len(asked)
     reals[:, at.ARRIVAL_S] = asked.arrival_s
-    reals[:, at.DEADLINE_S] = asked.arrival_s + asked.give_up_s
-    reals[:, [at.SCHEDULED_S, at.FIRST_S, at.FINISH_S]] = np.nan
-    whole = np.zeros((len(asked), at.Q), dtype=np.int32)
-    whole[:, at.PROMPT_TOK] = asked.prompt_tok
-    whole[:, at.OUTPUT_TOK] = asked.output_tok
-    whole[:, at.PRIORITY] = asked.priority
-    whole[:, at.PREFIX_ID] = asked.prefix_id
-    whole[:, at.PREFIX_TOK] = asked.prefix_tok
-    whole[:, at.CACHED] = -1
-    return reals, whole
+    np.add(asked.arrival_s, asked.give_up_s, out=reals[:, at.DEADLINE_S])
+    reals[:, at.SCHEDULED_S : at.FINISH_S + 1] = np.nan
+    whole[:count, at.PROMPT_TOK] = asked.prompt_tok
+    whole[:count, at.OUTPUT_TOK] = asked.output_tok
+    whole[:count, at.PRIORITY] = asked.priority
+    whole[:count, at.PREFIX_ID] = asked.prefix_id
+    whole[:count, at.PREFIX_TOK] = asked.prefix_tok
+    whole[:count, at.CACHED] = -1
 
 
 def _served(state: ServerState) -> Served:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tree6g.compute.serving.constants import _full
+from tree6g.compute.replica import Replica
+from tree6g.compute.roofline import Batch, iteration, window_area_tok2
 from tree6g.compute.serving.requests import FloatArray, Requests
 from tree6g.compute.serving.result import (
     GAVE_UP,
@@ -25,9 +25,6 @@ from tree6g.compute.serving.result import (
     Served,
 )
 from tree6g.compute.serving.settings import EngineSettings
-
-if TYPE_CHECKING:
-    from tree6g.compute.roofline import Replica
 
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)
@@ -82,7 +79,7 @@ class _Work:
 
 class _Server:
     def __init__(self, replica: Replica, settings: EngineSettings, asked: Requests) -> None:
-        self.r = _full(replica)
+        self.r = replica
         self.settings = settings
         self.blocks = settings.blocks(replica.kv_capacity_tok)
         self.clock_s = 0.0
@@ -320,77 +317,50 @@ class _Server:
         return w.before + (1 if w.decodes else 0)
 
     def cost(self, work: list[_Work]) -> tuple[float, float]:
-        """Time and energy of an iteration: the formula of `roofline`, from the work itself."""
-        r = self.r
-        prompts = [w for w in work if not w.decodes]
-        decoding = len(work) - len(prompts)
-        sampled = sum(w.sampled for w in work)
-        if not prompts:
-            fitting = [size for size in self.settings.sizes if size >= decoding]
-            decoding = sampled = min(fitting, default=decoding)
-        prompt_tok = sum(w.tokens for w in prompts)
-        tokens = prompt_tok + decoding
-        touched = 1.0 - math.exp(-r.expert_rate * tokens)
-        flop = (
-            r.prompt_flop_per_tok * prompt_tok
-            + r.body_flop_per_tok * decoding
-            + r.head_flop * sampled
-            + sum(self.area_flop(w) for w in prompts)
-        )
-        context = sum(self.context(w) for w in work)
-        inside = sum(min(self.context(w), r.window_tok) for w in work)
-        time_s = (
-            math.hypot(r.weight_s + r.expert_s * touched, flop * r.flop_s)
-            + r.kv_s_per_tok * context
-            + r.window_kv_s_per_tok * inside
-            + (r.state_s + r.sequence_s) * len(work)
-            + r.fixed_s
-            + r.token_s * tokens
-        )
-        moved = (
-            r.weight_byte
-            + r.expert_byte * touched
-            + r.kv_byte_per_tok * (context + tokens)
-            + r.window_kv_byte_per_tok * (inside + tokens)
-            + r.state_byte * len(work)
-        )
-        flop += sum(self.decode_attention_flop(w) for w in work if w.decodes)
-        dynamic_j = r.j_per_byte * moved + r.j_per_flop * flop
-        if r.static_w * time_s + dynamic_j > r.limit_w * time_s:
-            time_s = dynamic_j / (r.limit_w - r.static_w)
-        return time_s, r.static_w * time_s + dynamic_j
-
-    def area_flop(self, w: _Work) -> float:
-        """Attention of a chunk: each token sees what is before it, at most the window."""
-        end = w.before + w.tokens
-        area = 0.5 * (end**2 - w.before**2)
+        """Time and energy of an iteration."""
         window = self.r.window_tok
-        beyond = 0.5 * (max(end - window, 0) ** 2 - max(w.before - window, 0) ** 2)
-        return self.r.attention_flop * area + self.r.window_attention_flop * (
-            (area - beyond) if window else 0.0
+        prompts = [w for w in work if not w.decodes]
+        decoders = [w for w in work if w.decodes]
+        fitting = [size for size in self.settings.sizes if size >= len(decoders)]
+        batch = Batch(
+            prompt_tok=sum(w.tokens for w in prompts),
+            prompt_area_tok2=sum(self.area_tok2(w) for w in prompts),
+            window_area_tok2=sum(self.window_area_tok2(w) for w in prompts),
+            prefix_tok=sum(w.before for w in prompts),
+            window_prefix_tok=sum(min(w.before, window) for w in prompts),
+            decoding=len(decoders),
+            padded=0 if prompts else min(fitting, default=0),
+            context_tok=sum(self.context(w) for w in decoders),
+            window_context_tok=sum(min(self.context(w), window) for w in decoders),
+            sampled=sum(w.sampled for w in work),
+            sequences=len(work),
+            prompts_frac=1.0 if prompts else 0.0,
         )
+        cost = iteration(self.r, batch)
+        return float(cost.time_s), float(cost.energy_j)
 
-    def decode_attention_flop(self, w: _Work) -> float:
-        """Attention of a token that is decoded."""
-        r, context = self.r, self.context(w)
-        return r.decode_attention_flop * context + r.window_decode_attention_flop * min(
-            context, r.window_tok
-        )
+    def area_tok2(self, w: _Work) -> float:
+        """Context that the tokens of a chunk see, summed."""
+        return 0.5 * ((w.before + w.tokens) ** 2 - w.before**2)
+
+    def window_area_tok2(self, w: _Work) -> float:
+        """The same inside the window."""
+        return float(window_area_tok2(w.before, w.before + w.tokens, self.r.window_tok))
 
     def own_j(self, w: _Work) -> float:
         """Joules that this work alone causes: its FLOP, its keys, values and state."""
         r, context = self.r, self.context(w)
-        moved = (
-            r.kv_byte_per_tok * (context + w.tokens)
-            + r.window_kv_byte_per_tok * (min(context, r.window_tok) + w.tokens)
-            + r.state_byte
-        )
+        inside = min(context, r.window_tok)
+        kept = r.kv_byte_per_tok * (context + w.tokens)
+        kept += r.window_kv_byte_per_tok * (inside + w.tokens)
         if w.decodes:
-            flop = r.body_flop_per_tok + r.head_flop + self.decode_attention_flop(w)
+            flop = r.body_flop_per_tok + r.head_flop
+            flop += r.decode_attention_flop * context + r.window_decode_attention_flop * inside
         else:
-            flop = r.prompt_flop_per_tok * w.tokens + self.area_flop(w)
-            flop += r.head_flop if w.sampled else 0.0
-        return float(r.j_per_byte * moved + r.j_per_flop * flop)
+            flop = r.prompt_flop_per_tok * w.tokens + (r.head_flop if w.sampled else 0.0)
+            flop += r.attention_flop * self.area_tok2(w)
+            flop += r.window_attention_flop * self.window_area_tok2(w)
+        return float(r.j_per_byte * r.state_byte + r.j_per_kv_byte * kept + r.j_per_flop * flop)
 
 
 def serve_stepwise(
@@ -430,7 +400,9 @@ def _result(
 
     idle_j = server.r.idle_w * (server.clock_s - server.busy_s)
     edges = np.array([]) if edges_s is None else edges_s
-    where = np.searchsorted(edges, server.gaps_s, side="right") if len(edges) else []
+    gaps = np.bincount(
+        np.searchsorted(edges, server.gaps_s, side="right"), minlength=len(edges) + 1
+    )
     return Served(
         requests=asked,
         outcome=whole("outcome"),
@@ -452,9 +424,7 @@ def _result(
         running_time_s=server.running_time_s,
         waiting_time_s=server.waiting_time_s,
         token_gap_edges_s=edges,
-        token_gaps=np.bincount(where, minlength=len(edges) + 1).astype(np.float64)
-        if len(edges)
-        else np.zeros(1),
+        token_gaps=gaps.astype(np.float64) if len(edges) else np.zeros(1),
         bins=None if bin_s is None else _binned(server, bin_s),
     )
 
