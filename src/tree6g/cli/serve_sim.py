@@ -120,9 +120,19 @@ def serve_sim(  # noqa: PLR0913  # the options of a command are its arguments
         pue=pue,
         speed=speed,
     )
-    run = serving.serve_trace(serving.read(file, form), wanted, token_class=token_class)
+    trace = serving.read(file, form)
+    bin_s = None if out is None else serving.INTERVAL_S
+    run = serving.serve_trace(trace, wanted, token_class=token_class, bin_s=bin_s)
+    ledger = figures = None
+    if out is not None:
+        from tree6g.engine.serving_ledger import write_ledger
+        from tree6g.report.figures.serving import write_figures
+
+        ledger, figures = write_ledger(run, out).path, write_figures(run, out)
     if as_json:
-        print_json({**report.result(run), "run_info": watch.info(ledger=None)})
+        print_json({**report.result(run), "run_info": watch.info(ledger=ledger, figures=figures)})
         return
     for line in report.lines(run):
         typer.echo(line)
+    if ledger is not None:
+        typer.echo(f"\nLedger: {ledger}\nFigures: {figures}")

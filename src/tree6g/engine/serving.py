@@ -25,6 +25,7 @@ from tree6g.scenario.trace import Trace
 
 HOST_W: Final = 150.0  # per accelerator, as servers of scenarios have it
 CLASS: Final = "assistant"
+INTERVAL_S: Final = 60.0  # of rows in a ledger
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,21 @@ def write_files(
         raise LedgerError(f"cannot write the report to {out}: {error}.") from error
 
 
+def write_figures(out: Path, drawings: Iterable[Drawing]) -> Path:
+    """Write the files of figures without a page, into `out`/figures; returns that folder.
+
+    Raises:
+        LedgerError: The folder cannot be written.
+    """
+    folder = out / "figures"
+    try:
+        for drawing in drawings:
+            _write_figure(folder, drawing)
+    except OSError as error:
+        raise LedgerError(f"cannot write figures to {folder}: {error}.") from error
+    return folder
+
+
 def _write_figure(folder: Path, drawing: Drawing) -> list[Path]:
     return [
         _put(folder / f"{drawing.name}.svg", drawing.svg),
