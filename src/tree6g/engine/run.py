@@ -20,6 +20,7 @@ from tree6g.engine import (
     motion,
     power,
     sleep,
+    splitting,
     transport,
     uplink,
 )
@@ -120,7 +121,7 @@ def run(
     world = build(described, _traces(trace), policy, sleep_policy)
     meta = header.first_meta(world)
     folder = out or OUT / f"{described.name}-{str(meta.scenario_hash)[:8]}"
-    with _replacing(folder / "ledger", meta) as writer:
+    with replacing(folder / "ledger", meta) as writer:
         end_s = simulate(world, writer, progress)
         header.write_tables(world, writer, end_s)
         writer.flush()
@@ -135,7 +136,7 @@ def run(
 
 
 @contextmanager
-def _replacing(path: Path, meta: Meta) -> Iterator[LedgerWriter]:
+def replacing(path: Path, meta: Meta) -> Iterator[LedgerWriter]:
     """Write a ledger that takes the place of an earlier run's once it is whole.
 
     Raises:
@@ -185,6 +186,7 @@ def advance(world: World, tick: Tick) -> None:
     sleep.decide(world, tick)
     arrivals.draw(world, tick)
     dispatch.assign(world, tick)
+    splitting.advance(world, tick)
     uplink.send(world, tick)
     transport.carry(world, tick)
     inference.advance(world, tick)
