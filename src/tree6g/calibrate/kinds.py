@@ -29,6 +29,8 @@ VALIDATIONS: Final[Mapping[str, Kind]] = {
         function="tree6g.calibrate.calibration:validate", options=("seeds", "progress")
     ),
     "counts": Kind(function="tree6g.calibrate.counts:validate"),
+    "llm-energy": Kind(function="tree6g.calibrate.llm_energy:validate", options=("fit",)),
+    "partial-load": Kind(function="tree6g.calibrate.partial_load:validate"),
     "pathloss": Kind(function="tree6g.calibrate.pathloss:validate"),
     "serving": Kind(
         function="tree6g.calibrate.serving:validate",
@@ -36,6 +38,7 @@ VALIDATIONS: Final[Mapping[str, Kind]] = {
     ),
 }
 FITS: Final[Mapping[str, Kind]] = {
+    "accelerator": Kind(function="tree6g.calibrate.accelerator_fit:fit"),
     "base-station": Kind(function="tree6g.calibrate.base_station:fit"),
 }
 

@@ -20,7 +20,7 @@ from tree6g.calibrate.llm_runs import Run, gathered
 from tree6g.calibrate.result import Constant
 from tree6g.compute import roofline_fit
 from tree6g.compute.accelerator import CONSTANTS
-from tree6g.compute.roofline_fit import Parameter, Runs
+from tree6g.compute.roofline_fit import ALL, Parameter, Runs
 
 FloatArray = NDArray[np.float64]
 
@@ -82,7 +82,11 @@ def fit_runs(runs: Sequence[Run], start: Fitted | None = None) -> Fitted:
         runs: Runs of one source.
         start: A fit of nearly the same runs, to begin from.
     """
-    arrays = gathered(runs)
+    return fit_arrays(gathered(runs), start)
+
+
+def fit_arrays(arrays: Runs, start: Fitted | None = None) -> Fitted:
+    """Fit the constants of all accelerators in some runs that stand in arrays."""
     chosen = roofline_fit.parameters(arrays)
     most = np.array([math.log(p.prior.most / p.prior.usual) for p in chosen])
     rows = np.arange(len(arrays))
@@ -93,6 +97,13 @@ def fit_runs(runs: Sequence[Run], start: Fitted | None = None) -> Fitted:
     )
     spread = np.linalg.inv(found.jacobian.T @ found.jacobian)
     return Fitted(runs=arrays, chosen=chosen, at=found.at, width=np.sqrt(np.diag(spread)))
+
+
+def unfitted(runs: Sequence[Run]) -> Fitted:
+    """What is packaged, in the form of a fit: it has seen no run."""
+    arrays = gathered(runs)
+    nothing = np.empty(0)
+    return Fitted(runs=arrays, chosen=(), at=nothing, width=nothing)
 
 
 def left_out(runs: Sequence[Run], whole: Fitted) -> Mapping[str, Fitted]:
@@ -110,8 +121,7 @@ def listed(fitted: Fitted, without: Mapping[str, Fitted]) -> tuple[Constant, ...
 
 
 def _constant(fitted: Fitted, without: Sequence[Fitted], j: int, p: Parameter) -> Constant:
-    of_device = p.name in CONSTANTS
-    owner = fitted.runs.devices[p.of].name if of_device else fitted.runs.tasks[p.of]
+    owner = _owner(fitted.runs, p)
     others = [_same(f, fitted, p) for f in without]
     known = np.array([v for v in others if v is not None])
     width = float(fitted.width[j])
@@ -131,8 +141,13 @@ def _constant(fitted: Fitted, without: Sequence[Fitted], j: int, p: Parameter) -
 
 def _key(runs: Runs, p: Parameter) -> tuple[str, str]:
     """A parameter and the device or task that it is of, which mean the same in any fit."""
-    owner = runs.devices[p.of].name if p.name in CONSTANTS else runs.tasks[p.of]
-    return p.name, owner
+    return p.name, _owner(runs, p)
+
+
+def _owner(runs: Runs, p: Parameter) -> str:
+    if p.of == ALL:
+        return "all engines"
+    return runs.devices[p.of].name if p.name in CONSTANTS else runs.tasks[p.of]
 
 
 def _same(other: Fitted, fitted: Fitted, p: Parameter) -> float | None:

@@ -1,7 +1,8 @@
 """Measured runs of language models: one row per deployment, batch and task, from a CSV file.
 
 Columns: `gpu` (or `accelerator`), `model_id`, `family`, `weight_precision`, `num_gpus`,
-`avg_batch`, `avg_out_tokens`, and `j_per_out_token` or `gpu_power_w` (of all GPUs) with `out_tok_s`. Optional:
+`avg_batch`, `avg_out_tokens`, and `j_per_out_token` or `gpu_power_w` (of all GPUs) with
+`out_tok_s`. Optional:
 `source` and `engine` (rows of one source share constants), `task`, `modality` (only text is used),
 `avg_in_tokens`, `pipeline_parallel`, `data_parallel` (only 1 is used), `expert_parallel`,
 `params_total_b` and `params_active_b` for models whose architecture is not packaged.
@@ -19,9 +20,9 @@ from typing import Any, Final
 import numpy as np
 
 from tree6g import data
-from tree6g.compute.accelerator import Accelerator, accelerator
+from tree6g.compute.accelerator import Accelerator, accelerator, engines
 from tree6g.compute.model import catalogue
-from tree6g.compute.model.footprint import Footprint, footprint
+from tree6g.compute.model.footprint import Footprint, footprint, text_prompts
 from tree6g.compute.replica import Parallel, Stored, stored
 from tree6g.compute.roofline_fit import FloatArray, Runs, stacked
 from tree6g.errors import DataError, nearest
@@ -207,7 +208,7 @@ def _passed_over(row: Mapping[str, str]) -> str:
 
 
 def _run(row: Mapping[str, str], line: int) -> Run:
-    device = accelerator(_device(row.get("gpu") or row["accelerator"]))
+    device = _with_engine(_device(row.get("gpu") or row["accelerator"]), row.get("engine", ""))
     model, scaled_from = _model(row)
     precision = row["weight_precision"].lower()
     weights = FORMATS.get(precision, row["weight_precision"])
@@ -263,10 +264,15 @@ def _device(name: str) -> str:
     return found
 
 
+def _with_engine(name: str, engine: str) -> Accelerator:
+    """The accelerator with the constants of the row's engine, if these are packaged."""
+    return accelerator(name, engine if engine in engines(name) else None)
+
+
 def _model(row: Mapping[str, str]) -> tuple[Footprint, str]:
     for name in (row["model_id"], row["family"]):
         try:
-            return footprint(catalogue.architecture(name)), ""
+            return text_prompts(footprint(catalogue.architecture(name))), ""
         except DataError:
             continue
     total = _number(row, "params_total_b", optional=True) * 1e9

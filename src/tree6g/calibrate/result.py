@@ -189,6 +189,7 @@ class Fit:
         constants: The fitted constants, with intervals where the data give them. Those of one
             thing carry its name, a colon and a blank in front of their own.
         problems: Rows left out and why, and what makes a constant doubtful.
+        table: The constants as a CSV table that other commands read; empty where there is none.
     """
 
     kind: str
@@ -197,6 +198,7 @@ class Fit:
     constants: tuple[Constant, ...]
     headline: str = ""
     problems: tuple[str, ...] = ()
+    table: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The fit under the keys of `--json`."""

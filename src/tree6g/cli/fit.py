@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tree6g.cli import options
 from tree6g.cli.console import print_json
 
-KindName = Annotated[str, typer.Argument(metavar="KIND", help="What to fit: base-station.")]
-Data = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of counters.")]
+if TYPE_CHECKING:
+    from tree6g.calibrate.result import Fit
+
+KindName = Annotated[
+    str, typer.Argument(metavar="KIND", help="What to fit: accelerator, base-station.")
+]
+Data = Annotated[
+    Path, typer.Argument(metavar="PATH", help="Table of runs, or folder of a base station.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="CSV file for the constants of accelerators; serve-sim reads it."),
+]
 
 
-def fit(kind: KindName, path: Data, *, as_json: options.Json = False) -> None:
+def fit(kind: KindName, path: Data, *, out: Out = None, as_json: options.Json = False) -> None:
     """Fit a model to your own measurements and print its constants with intervals.
 
+    accelerator: a table of runs of language models, measured or from telemetry: energy or power,
+    throughput, batch, lengths; its columns stand in docs/how-to/calibrate-an-accelerator.md
     base-station: a folder with bs_info, bs_load_hourly and bs_energy_hourly (.csv or .parquet);
     their columns stand in docs/how-to/validate-a-model.md
 
-    Example: tree6g fit base-station my_counters
+    Example: tree6g fit accelerator runs.csv --out my_constants.csv
     """
     from tree6g.calibrate import kinds
 
     fitted = kinds.fit(kind, path)
+    if out is not None:
+        _save(fitted, out)
     if as_json:
         print_json(fitted.to_dict())
         return
@@ -34,3 +49,17 @@ def fit(kind: KindName, path: Data, *, as_json: options.Json = False) -> None:
         typer.echo(line)
     for problem in fitted.problems:
         typer.echo(f"note: {problem}")
+    if out is not None:
+        typer.echo(f"\nConstants: {out}")
+
+
+def _save(fitted: Fit, out: Path) -> None:
+    from tree6g.errors import ScenarioError
+
+    if not fitted.table:
+        raise ScenarioError(f"--out does not apply to {fitted.kind}; leave it out.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(fitted.table, encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"Expected a file to write; {out}: {error.strerror}.") from error

@@ -7,8 +7,8 @@ Seconds per step and joules per output token are fitted together, as logarithms:
 with rho(x) = 2 (sqrt(1 + x^2) - 1), which gives outliers (host-bound runs) less weight, sigma 15 %,
 rows of a model family weighted by one over the root of their number (they are near-duplicates), and
 a prior per constant: a usual value c0 with the width s_c of its logarithm. What the data do not
-tell stays at its prior. Lengths of prompts and the spread of answers, which published sets do not state,
-are fitted per task, as facts of the workload and not of the accelerator.
+tell stays at its prior. Lengths of prompts and the spread of answers, which published sets do not
+state, are fitted per task, as facts of the workload and not of the accelerator.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ IntArray = NDArray[np.intp]
 Record = TypeVar("Record")
 
 SIGMA: Final = 0.15
+ALL: Final = -1
 CLOSE: Final = 0.95  # the most of a peak that anything reaches
 
 
@@ -92,6 +93,7 @@ class Runs:
         alone: Of runs with one request at a time: 1 where its prompt is counted, 0 where only
             decoding is; None for serving under load. [run]
         constants: What is fitted of each device; the rest stays as it is.
+        shared: Of these, what all devices have in common.
         priors: What is known of them before.
     """
 
@@ -110,6 +112,7 @@ class Runs:
     family: IntArray
     alone: FloatArray | None = None
     constants: tuple[str, ...] = CONSTANTS
+    shared: tuple[str, ...] = ()
     priors: Mapping[str, Prior] = dataclasses.field(default_factory=lambda: PRIORS)
 
     def __len__(self) -> int:
@@ -118,7 +121,13 @@ class Runs:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One number of a fit: a constant of a device, or a length or spread of a task."""
+    """One number of a fit: a constant of a device, or a length or spread of a task.
+
+    Attributes:
+        name: What it is.
+        of: The device or task; `ALL` for all of them.
+        prior: What is known of it before.
+    """
 
     name: str
     of: int
@@ -142,6 +151,11 @@ def parameters(runs: Runs) -> tuple[Parameter, ...]:
         Parameter(name=name, of=i, prior=_scaled(runs.priors[name], device, name))
         for i, device in enumerate(runs.devices)
         for name in runs.constants
+        if name not in runs.shared
+    ]
+    found += [
+        Parameter(name=name, of=ALL, prior=_scaled(runs.priors[name], runs.devices[0], name))
+        for name in runs.shared
     ]
     if runs.alone is not None:
         return tuple(found)
@@ -177,7 +191,7 @@ def predict(
     unknown = np.isnan(runs.input_tok)
     for j, p in enumerate(chosen):
         values, owner = targets[p.name]
-        where = (owner == p.of) & (unknown if p.name == "input_tok" else True)
+        where = ((owner == p.of) | (p.of == ALL)) & (unknown if p.name == "input_tok" else True)
         values[:, where] = p.prior.usual * np.exp(z[:, j : j + 1])
     fitted = with_constants(device, device.engine, cast("Any", constants))
     r = spread(fitted, runs.model, runs.weights, runs.parallel)

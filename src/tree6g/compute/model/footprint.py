@@ -127,6 +127,12 @@ def footprint(model: Architecture) -> Footprint:
     )
 
 
+def text_prompts(model: Footprint) -> Footprint:
+    """The same model with prompts of text: nothing passes the encoder of pictures."""
+    plain = model.prompt_flop_per_tok - model.vision_flop_per_tok
+    return dataclasses.replace(model, prompt_flop_per_tok=plain, vision_flop_per_tok=0.0)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LayerFootprint:
     """One layer, for cutting a model between places.
