@@ -26,6 +26,7 @@ SUFFIXES = [*units.SYMBOLS, *units.QUOTIENT, "j_per_bit", "eur_per_j"]
 EVERYWHERE = (
     "layout={kind: file, places: [{name: a, x: 1 m, y: 0 m}]}",
     "population.places=[{x: 1 m, y: 2 m}]",
+    "services.0.split={server: big, cut: dynamic}",
 )
 
 

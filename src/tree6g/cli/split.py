@@ -13,9 +13,14 @@ from tree6g.errors import ScenarioError
 
 if TYPE_CHECKING:
     from tree6g.compute.splitting.choice import Aim, Objective
+    from tree6g.compute.splitting.hop import Hop
     from tree6g.compute.splitting.profile import LayerProfile, Work
+    from tree6g.compute.splitting.setup import Place
+    from tree6g.compute.splitting.study import Question
 
 RATES_BPS: Final = tuple(float(f"{10 ** (6 + 0.5 * n):.2g}") for n in range(9))  # 1 M to 10 G
+HOST_W: Final = 150.0  # of the server's host per accelerator, as in scenarios
+PUE: Final = 1.2  # of its place, as in scenarios
 LOADS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
 Model = Annotated[
@@ -110,43 +115,32 @@ def split(  # noqa: PLR0913  # the options of a command are its arguments
 
     Example: tree6g split llama-3.1-8b --uplink "50 Mbps" --load 4
     """
-    from tree6g.compute.splitting.hop import Hop, compression
-    from tree6g.compute.splitting.setup import Place, question
-    from tree6g.compute.splitting.study import sweep
-    from tree6g.report import split as report
+    from tree6g.compute.splitting.hop import compression
+    from tree6g.compute.splitting.setup import question
+    from tree6g.report.split import aim_of
 
     profile, work = _model(model, prompt, output)
-    per_bit = _read("--network-energy", network_energy, "j_per_bit")
+    limit_s = None if latency_limit is None else _read("--latency-limit", latency_limit, "s")
     asked = question(
         profile,
-        Place(
-            accelerator=device,
-            weights=device_weights,
-            memory_frac=_read("--device-memory", device_memory, "frac"),
-            share_frac=_read("--device-share", device_share, "frac"),
-            idle="free",
-        ),
-        Place(accelerator=server, weights=server_weights, sequences=load, host_w=HOST_W, pue=PUE),
-        Hop(
-            up_bps=_read("--uplink", uplink, "bps"),
-            down_bps=_read("--downlink", downlink, "bps"),
-            rtt_s=_read("--rtt", rtt, "s"),
-            sender_w=_read("--radio-power", radio_power, "w"),
-            up_j_per_bit=per_bit,
-            down_j_per_bit=per_bit,
-        ),
+        _device(device, device_weights, device_memory, device_share),
+        _server(server, server_weights, load),
+        _hop(uplink, downlink, rtt, radio_power, network_energy),
         work=work,
         packing=compression(packing, quality_frac=quality),
         objective=_objective(
-            report.aim_of(aim),
-            token_class,
-            work,
-            j_per_s=j_per_s,
-            latency_limit=latency_limit,
-            keep_layers=keep_layers,
+            aim_of(aim), token_class, work, j_per_s=j_per_s, limit_s=limit_s, keep=keep_layers
         ),
         head_on_device=head_on_device,
     )
+    _show(asked, out, as_json=as_json)
+
+
+def _show(asked: Question, out: Path | None, *, as_json: bool) -> None:
+    """Write what is to be written, and print it."""
+    from tree6g.compute.splitting.study import sweep
+    from tree6g.report import split as report
+
     costs = asked.costs()
     found = None if out is None else sweep(asked, RATES_BPS, LOADS)
     written = () if out is None or found is None else report.write(asked, costs, found, out)
@@ -157,8 +151,39 @@ def split(  # noqa: PLR0913  # the options of a command are its arguments
     _print(report.alternatives(asked, costs), report.notes(asked, costs, found), written)
 
 
-HOST_W: Final = 150.0  # of the server's host per accelerator, as in scenarios
-PUE: Final = 1.2
+def _device(name: str, weights: str, memory: str, share: str) -> Place:
+    """A terminal whose idle power is nobody's."""
+    from tree6g.compute.splitting.setup import Place
+
+    return Place(
+        accelerator=name,
+        weights=weights,
+        memory_frac=_read("--device-memory", memory, "frac"),
+        share_frac=_read("--device-share", share, "frac"),
+        idle="free",
+    )
+
+
+def _server(name: str, weights: str, load: float) -> Place:
+    """A server that others share."""
+    from tree6g.compute.splitting.setup import Place
+
+    return Place(accelerator=name, weights=weights, sequences=load, host_w=HOST_W, pue=PUE)
+
+
+def _hop(up: str, down: str, rtt: str, radio: str, per_bit: str) -> Hop:
+    """The way between them."""
+    from tree6g.compute.splitting.hop import Hop
+
+    network = _read("--network-energy", per_bit, "j_per_bit")
+    return Hop(
+        up_bps=_read("--uplink", up, "bps"),
+        down_bps=_read("--downlink", down, "bps"),
+        rtt_s=_read("--rtt", rtt, "s"),
+        sender_w=_read("--radio-power", radio, "w"),
+        up_j_per_bit=network,
+        down_j_per_bit=network,
+    )
 
 
 def _print(table: Any, notes: Any, written: tuple[Path, ...]) -> None:
@@ -191,15 +216,14 @@ def _objective(
     work: Work,
     *,
     j_per_s: float,
-    latency_limit: str | None,
-    keep_layers: int,
+    limit_s: float | None,
+    keep: int,
 ) -> Objective:
     """Limits of a token service class for tokens, none but the given one for frames."""
     from tree6g.compute.splitting.choice import Objective, Worth
     from tree6g.metric.profile import class_profile
 
     profile = class_profile(token_class)
-    limit_s = None if latency_limit is None else _read("--latency-limit", latency_limit, "s")
     unlimited = float("inf")
     tokens = work.output_tok > 1 or work.prompt_tok > 1
     ttft_s = profile.ttft_budget_s or profile.deadline_s or unlimited
@@ -216,7 +240,7 @@ def _objective(
         ttft_limit_s=ttft_s if tokens else unlimited,
         tpot_limit_s=tpot_s if tokens else unlimited,
         latency_limit_s=limit_s or profile.deadline_s or unlimited,
-        device_layers=keep_layers,
+        device_layers=keep,
     )
 
 

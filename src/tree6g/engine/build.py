@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tree6g.engine import cells, hosts, listening, places, radio, terminals
+from tree6g.engine import cells, hosts, listening, places, radio, split_answers, terminals
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
 from tree6g.engine.workload import draw_requests
@@ -60,6 +60,7 @@ def build(
         listening=listening.listening(scenario, all_cells, air),
         hosts=all_hosts,
         links=scenario.links,
+        shared=tuple(split_answers.shared(scenario, ai, all_hosts)),
         ai=ai,
         sources=list(_sources(scenario, sites, arrivals)),
         policy=chosen or policy(scenario.policy),

@@ -146,6 +146,7 @@ def _finish(world: World, request: int) -> None:
             "token_late": float(requests.late_tok[request]),
             "ue": int(world.terminal_of(request)),
             "model": host.model,
+            "cut_layer": world.cut_layer.get(request),
             "token_in_late": float(requests.late_in_tok[request]),
             "ttft_s": first_s - arrival_s,
             "tpot_s": (last_s - first_s) / (output - 1) if output > 1 else None,

@@ -7,6 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from tree6g.compute.serial import answer
+from tree6g.engine import splitting
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import lose
@@ -18,6 +19,8 @@ from tree6g.errors import ScenarioError
 def assign(world: World, tick: Tick) -> None:
     """Ask the policy for each request of the step."""
     for request in tick.requests:
+        if splitting.takes(world, request):
+            continue
         hosts = [h for h in world.hosts if _can(world, h, request)]
         options = [_option(world, h, request) for h in hosts]
         choice = world.policy(_query(world, request), options)

@@ -23,6 +23,7 @@ def send(world: World, tick: Tick) -> None:
             cell.release(tick.t1_s)
     settle(world, DOWN, tick)
     paces = world.radio.paces(DOWN)
+    answered = {service.spec.name for service in world.ai}
     for index, cell in enumerate(world.cells):
         open_downlink(world, cell, tick)
         for service, passage in cell.advance(DOWN, tick, world.book, paces):
@@ -31,11 +32,13 @@ def send(world: World, tick: Tick) -> None:
             listening.observe(world, cell, DOWN, service, passage, tick)
             if not len(sent):
                 continue
-            if sent["ref"][0] < 0:
+            if service not in answered:
                 deliver_data(world, index, service, "bit_dl", sent, reached_s)
                 continue
             world.book.do(cell.node, service, "bit_dl", float(sent["bit"].sum()))
-            deliver_tokens(world, *_tokens(sent, reached_s))
+            chunks = sent["ref"] >= 0  # what is below are keys and values that change hands
+            if chunks.any():
+                deliver_tokens(world, *_tokens(sent[chunks], reached_s[chunks]))
 
 
 def _tokens(sent: Messages, reached_s: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:

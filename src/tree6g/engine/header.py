@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import listening, load, motion, power, sleep
+from tree6g.engine import listening, load, motion, power, sleep, splitting
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.world import (
     LOST,
@@ -296,7 +296,7 @@ def _notes(world: World, rate: float) -> list[str]:
         if load > LINK_BUSY_FRAC
     ]
     notes += [*load.notes(world), *motion.notes(world)]
-    notes += sleep.notes(world)
+    notes += [*sleep.notes(world), *splitting.notes(world)]
     edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])
     if len(edge) > 1:
         notes.append(f"Requests were answered by {', '.join(edge.tolist())}.")

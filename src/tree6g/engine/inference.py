@@ -32,7 +32,7 @@ def _advance_server(world: World, host: Host, tick: Tick) -> None:
     host.busy.add(progress.usage)
     for request, _ in progress.lost:
         lose(world, request)
-    _demand_prompts(world, host, np.array(progress.prompts, dtype=np.int64))
+    demand_prompts(world, host, np.array(progress.prompts, dtype=np.int64))
     tokens = TokenTable(
         ref=progress.job,
         number=progress.number,
@@ -40,11 +40,11 @@ def _advance_server(world: World, host: Host, tick: Tick) -> None:
         gap_s=progress.gap_s,
         energy_j=np.empty(0),
     )
-    _demand_tokens(world, host, tokens)
+    demand_tokens(world, host, tokens)
     for service in world.ai:
         mine = world.requests.service[tokens.ref] == service.index
         if mine.any():
-            _send_chunks(world, host, service, tokens, mine)
+            send_chunks(world, host, service, tokens, mine)
 
 
 def _advance_terminals(world: World, host: Host, tick: Tick) -> None:
@@ -65,13 +65,13 @@ def _advance_terminals(world: World, host: Host, tick: Tick) -> None:
         decode_s=float(tokens.gap_s[~first].sum()),
     )
     host.busy.add(host.used)
-    _demand_prompts(world, host, tokens.ref[first])
-    _demand_tokens(world, host, tokens)
+    demand_prompts(world, host, tokens.ref[first])
+    demand_tokens(world, host, tokens)
     if len(tokens.ref):
         deliver_tokens(world, tokens.ref, tokens.number, tokens.leaves_s)
 
 
-def _demand_prompts(world: World, host: Host, refs: IntArray) -> None:
+def demand_prompts(world: World, host: Host, refs: IntArray) -> None:
     """Prompt tokens computed now: the demand that attribution goes by."""
     for service in world.ai:
         mine = refs[world.requests.service[refs] == service.index]
@@ -80,7 +80,7 @@ def _demand_prompts(world: World, host: Host, refs: IntArray) -> None:
         world.book.do(host.node, service.spec.name, "token_in", 0.0, model=host.model, demand=tok)
 
 
-def _demand_tokens(world: World, host: Host, tokens: TokenTable) -> None:
+def demand_tokens(world: World, host: Host, tokens: TokenTable) -> None:
     """Tokens sampled now, and how long their sessions have run since the token before."""
     services = world.requests.service[tokens.ref]
     for service in world.ai:
@@ -98,9 +98,7 @@ def _demand_tokens(world: World, host: Host, tokens: TokenTable) -> None:
         )
 
 
-def _send_chunks(
-    world: World, host: Host, service: Ai, tokens: TokenTable, mine: BoolArray
-) -> None:
+def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable, mine: BoolArray) -> None:
     """Tokens of a service as chunks on their way to the cells of their users.
 
     A chunk leaves with its last token: every `tokens_per_chunk` tokens and at the end of the

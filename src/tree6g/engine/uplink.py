@@ -14,16 +14,17 @@ def send(world: World, tick: Tick) -> None:
     """One step of every cell's uplink; prompts that are through go on to the transport."""
     settle(world, UP, tick)
     paces = world.radio.paces(UP)
+    answered = {service.spec.name for service in world.ai}
     for index, cell in enumerate(world.cells):
         open_uplink(world, cell, tick)
         for service, passage in cell.advance(UP, tick, world.book, paces):
             sent, reached_s = passage.sent, passage.end_s + cell.uplink.latency_s
             world.book.counters.see(cell.node, service, UP, passage, cell.uplink.latency_s)
             listening.observe(world, cell, UP, service, passage, tick)
-            prompts = sent["ref"] >= 0
-            if prompts.any():
+            if service in answered:
                 world.book.do(cell.node, service, "bit_ul", float(sent["bit"].sum()))
-                refs = sent["ref"].tolist()
-                tick.prompts += zip(refs, reached_s.tolist(), sent["bit"].tolist(), strict=True)
+                whole = sent["ref"] >= 0  # what is below are tensors of models that are shared
+                columns = (sent["ref"][whole], reached_s[whole], sent["bit"][whole])
+                tick.prompts += zip(*(c.tolist() for c in columns), strict=True)
             elif len(sent):
                 deliver_data(world, index, service, "bit_ul", sent, reached_s)

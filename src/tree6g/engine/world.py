@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tree6g.compute.batching import BatchServer, Usage
-from tree6g.compute.roofline import Replica
+from tree6g.compute.replica import Replica
 from tree6g.engine.airtime import Messages, Passage, Pool, joined
 from tree6g.engine.book import Book
 from tree6g.engine.crowd import UP, IntArray, Paces, Radio
@@ -34,6 +34,7 @@ from tree6g.traffic.messages import PeriodicSources, PoissonSources
 if TYPE_CHECKING:
     from tree6g.engine.listening import Listening
     from tree6g.engine.motion import Motion
+    from tree6g.engine.split_answers import Shared
 
 # Outcome of a request.
 RUNNING, SERVED, LOST = 0, 1, 2
@@ -295,8 +296,10 @@ class World:
     traces: Mapping[str, str]
     motion: Motion | None = None
     listening: Listening | None = None
+    shared: Sequence[Shared] = ()
     book: Book = dataclasses.field(default_factory=Book)
     next_request: int = 0
+    cut_layer: dict[int, int] = dataclasses.field(default_factory=dict)
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     link_peak_frac: dict[str, float] = dataclasses.field(default_factory=dict)
 

@@ -25,6 +25,8 @@ SLEEP_POLICIES: Final = (
     "always-on", "idle-timer", "cell-switch-off", "carrier-muting", "antenna-muting",
 )  # fmt: skip
 SLEEP_POLICY_GROUP: Final = "tree6g.sleep_policies"
+CUT_POLICIES: Final = ("best", "dynamic")
+CUT_POLICY_GROUP: Final = "tree6g.cut_policies"
 ROWS: Final[Mapping[Place, str]] = {
     ("sites", "*", "base_station", "model"): "base_stations",
     ("sites", "*", "servers", "*", "accelerator"): "accelerators",
@@ -87,7 +89,7 @@ def _rows(table: str) -> Collection[str]:
 def sums(scenario: Scenario) -> list[Problem]:
     """Numbers of a valid scenario that do not fit together."""
     found = [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
-    return [*found, *ground.problems(scenario)]
+    return [*found, *_splits(scenario), *ground.problems(scenario)]
 
 
 def _find(value: Any, pattern: Place, place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -204,6 +206,31 @@ def _answers(scenario: Scenario) -> Iterator[Problem]:
         if isinstance(service, AiService) and not known:
             text = f"expected a server or devices that answer {got(service.name)}; got none."
             yield Problem(place=("services", i), text=text)
+
+
+def _splits(scenario: Scenario) -> Iterator[Problem]:
+    """A shared model needs terminals that hold a part of it, and one server with the rest."""
+    places: tuple[Site | Cloud, ...] = (*scenario.sites, *scenario.clouds)
+    servers = [server.name for place in places for server in place.servers]
+    policies = [*CUT_POLICIES, *(p.name for p in metadata.entry_points(group=CUT_POLICY_GROUP))]
+    for i, service in enumerate(scenario.services):
+        split = service.split if isinstance(service, AiService) else None
+        if split is None:
+            continue
+        place: Place = ("services", i, "split")
+        if servers.count(split.server) != 1:
+            many = "several of that name" if split.server in servers else "none"
+            text = f"expected one server {got(split.server)}; got {many}. "
+            yield Problem(place=(*place, "server"), text=text + nearest(split.server, servers))
+        if scenario.devices is None:
+            text = "expected 'devices' that hold the lower layers of a shared model; got none."
+            yield Problem(place=place, text=text)
+        if isinstance(split.cut, str) and split.cut not in policies:
+            text = f"expected a cut policy or a number; got {got(split.cut)}. "
+            yield Problem(place=(*place, "cut"), text=text + nearest(split.cut, policies))
+        elif isinstance(split.cut, int) and split.cut < split.keep_layers:
+            text = f"expected at least the {split.keep_layers} layers to keep; got {split.cut}."
+            yield Problem(place=(*place, "cut"), text=text)
 
 
 def _sizes(scenario: Scenario) -> Iterator[Problem]:

@@ -228,6 +228,21 @@ class Devices(Described):
     """AI services that terminals answer; empty: all."""
 
 
+class Split(Described):
+    """One model shared by users' terminals and a server, layer by layer."""
+
+    server: Name
+    """Name of the server with the upper layers; its model is the one that is shared. The terminals
+    of `devices` hold its lower layers, with their own weights and memory."""
+    cut: Annotated[int, Field(ge=0, le=1000)] | Name = "dynamic"
+    """Layers on the terminal, or the cut policy that decides: `best` when an answer begins,
+    `dynamic` anew in every step."""
+    compression: Literal["fp32", "fp16", "fp8", "int8", "int4", "topk"] = "int8"
+    """How the tensor at the cut is packed; what that costs in quality is stated by `quality`."""
+    keep_layers: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Layers that stay on the terminal whatever the policy says, so that no text leaves it."""
+
+
 class AiService(Described):
     """A service whose work is tokens."""
 
@@ -257,6 +272,9 @@ class AiService(Described):
     """Tokens per streamed chunk."""
     patience_s: Positive = 60.0
     """A request without its first token by then is given up and lost."""
+    split: Split | None = None
+    """Terminals that can (`devices.capable_frac`) share a server's model for this service; the
+    others' requests go to a host by the dispatch policy. None: all do."""
     slice: str | None = None
     """S-NSSAI."""
     qos: Annotated[int, Field(ge=1, le=255)] | None = None

@@ -26,6 +26,7 @@ class Moves:
         again_byte: Bytes if they are computed anew: the tokens so far, to the server.
         again_s: Time to compute them anew; infinite where that is not allowed.
         again_j: Energy to compute them anew; infinite where that is not allowed.
+        again_compute_j: Of this, what the new holder's accelerator takes.
     """
 
     sent_byte: FloatArray
@@ -34,6 +35,7 @@ class Moves:
     again_byte: FloatArray
     again_s: FloatArray
     again_j: FloatArray
+    again_compute_j: FloatArray
 
     def recomputed(self, j_per_s: float = 0.0) -> npt.NDArray[np.bool_]:
         """Where computing anew is cheaper, with a second priced in joules. [cut]."""
@@ -88,13 +90,15 @@ def moves(
     ]
     extra_s, extra_j = _sending(hop, again, targets < cut)
     forbidden = private & (targets < cut)
+    compute_s, compute_j = (np.array(column) for column in zip(*passed, strict=True))
     return Moves(
         sent_byte=sent,
         send_s=_sending(hop, sent, targets < cut)[0],
         send_j=_sending(hop, sent, targets < cut)[1],
         again_byte=again,
-        again_s=np.where(forbidden, np.inf, extra_s + [s for s, _ in passed]),
-        again_j=np.where(forbidden, np.inf, extra_j + [j for _, j in passed]),
+        again_s=np.where(forbidden, np.inf, extra_s + compute_s),
+        again_j=np.where(forbidden, np.inf, extra_j + compute_j),
+        again_compute_j=compute_j,
     )
 
 
