@@ -97,7 +97,7 @@ def validate(files: Sequence[Path]) -> Validation:
     rows: list[Device] = []
     notes: list[str] = []
     for file in files:
-        found, left = _read(file)
+        found, left = read_devices(file)
         rows += found
         notes += left
     judged, told, constants = [], [], []
@@ -174,7 +174,12 @@ def _stored(row: Device) -> Stored:
     )
 
 
-def _read(file: Path) -> tuple[list[Device], list[str]]:
+def read_devices(file: Path) -> tuple[list[Device], list[str]]:
+    """Rows of a table of devices, and what was left out of it.
+
+    Raises:
+        DataError: The file is not such a table, with all that is wrong with it.
+    """
     columns = read_columns(file, TEXT, NUMBERS, optional=OPTIONAL)
     rows, left = [], {"no energy per token": 0, "neither decoding nor a whole request": 0}
     for i in range(columns.rows):

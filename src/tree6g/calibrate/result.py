@@ -104,6 +104,7 @@ class Plot:
         reference: What the reference line is.
         accepted: What the range is.
         log_x: Whether abscissae are spaced by their logarithm.
+        log_y: Whether ordinates are.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Plot:
     reference: str = "reference"
     accepted: str = "accepted range"
     log_x: bool = False
+    log_y: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -184,8 +184,13 @@ def _paint_panel(ax: Axes, plot: Plot, name: str, curves: Sequence[Curve], *, sm
         ax.xaxis.set_minor_formatter(NullFormatter())
     elif small:
         ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    if small:
+    if plot.log_y:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(numerals.tick)
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    elif small:
         ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    if small:
         ax.tick_params(labelsize=_SMALL, pad=2)
     if name:
         ax.annotate(
