@@ -89,6 +89,23 @@ def query_of(
     )
 
 
+def quantity(option: str, text: str, suffix: str) -> float:
+    """A quantity from 0 that an option gives with its unit.
+
+    Raises:
+        ScenarioError: It is no such quantity.
+    """
+    from tree6g.units import example, parse
+
+    try:
+        value = parse(text, suffix)
+    except ValueError as error:
+        raise ScenarioError(f"{option}: {error}") from error
+    if not 0.0 <= value < math.inf or (suffix == "bps" and value == 0.0):
+        raise ScenarioError(f"{option}: expected {example(suffix)}, not below 0; got {text!r}.")
+    return value
+
+
 def traces_of(texts: Sequence[str] | None) -> Path | dict[str, Path] | None:
     """One trace for all AI services, or one per named service."""
     if not texts:

@@ -59,6 +59,35 @@ Host = Annotated[
     float, typer.Option("--host-power", min=0, help="Watts of the host per accelerator, always.")
 ]
 Pue = Annotated[float, typer.Option("--pue", help="Site power over equipment power.")]
+Prefill = Annotated[
+    int,
+    typer.Option(
+        "--prefill-replicas", min=0, help="Replicas besides, for prompts only; others decode."
+    ),
+]
+LinkRate = Annotated[
+    str,
+    typer.Option("--kv-link", help="Rate of keys and values from prefill to decode replicas."),
+]
+LinkDelay = Annotated[str, typer.Option("--kv-latency", help="Delay of that link.")]
+LinkEnergy = Annotated[str, typer.Option("--kv-energy", help="Energy per bit of that link.")]
+Least = Annotated[
+    int | None,
+    typer.Option("--scale-from", min=1, help="Start and stop replicas; so many stay on."),
+]
+StartTime = Annotated[float, typer.Option("--start-time", min=0, help="Seconds to start one.")]
+IdleTime = Annotated[
+    float, typer.Option("--idle-time", min=0, help="Seconds without work before one stops.")
+]
+StartWaiting = Annotated[
+    float, typer.Option("--start-waiting", min=0, help="Waiting requests per replica to start one.")
+]
+StartPower = Annotated[
+    float, typer.Option("--start-power", min=0, help="Watts of a replica that starts.")
+]
+OffPower = Annotated[
+    float, typer.Option("--off-power", min=0, help="Watts of a replica that is off.")
+]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for a ledger and figures of the run.")
 ]
@@ -84,6 +113,16 @@ def serve_sim(  # noqa: PLR0913  # the options of a command are its arguments
     speed: Speed = 1.0,
     host_power: Host = 150.0,
     pue: Pue = 1.0,
+    prefill_replicas: Prefill = 0,
+    kv_link: LinkRate = "400 Gbps",
+    kv_latency: LinkDelay = "10 us",
+    kv_energy: LinkEnergy = "4 pJ/bit",
+    scale_from: Least = None,
+    start_time: StartTime = 60.0,
+    idle_time: IdleTime = 60.0,
+    start_waiting: StartWaiting = 4.0,
+    start_power: StartPower = 0.0,
+    off_power: OffPower = 0.0,
     seed: options.Seed = None,
     form: Form = None,
     out: Out = None,
@@ -97,6 +136,8 @@ def serve_sim(  # noqa: PLR0913  # the options of a command are its arguments
     Example: tree6g serve-sim azure_llm_2023_conv.csv --model llama-3.1-8b --accelerator h100-sxm
     """
     from tree6g.cli.results import Stopwatch
+    from tree6g.compute.serving.disaggregation import KvLink
+    from tree6g.compute.serving.scaling import Scaling
     from tree6g.engine import serving
     from tree6g.report import serving as report
 
@@ -119,6 +160,22 @@ def serve_sim(  # noqa: PLR0913  # the options of a command are its arguments
         host_w=host_power,
         pue=pue,
         speed=speed,
+        prefill_replicas=prefill_replicas,
+        kv_link=KvLink(
+            byte_per_s=options.quantity("--kv-link", kv_link, "bps") / 8.0,
+            latency_s=options.quantity("--kv-latency", kv_latency, "s"),
+            j_per_byte=options.quantity("--kv-energy", kv_energy, "j_per_bit") * 8.0,
+        ),
+        scaling=None
+        if scale_from is None
+        else Scaling(
+            least=scale_from,
+            start_waiting=start_waiting,
+            idle_s=idle_time,
+            start_s=start_time,
+            start_w=start_power,
+            off_w=off_power,
+        ),
     )
     trace = serving.read(file, form)
     bin_s = None if out is None else serving.INTERVAL_S

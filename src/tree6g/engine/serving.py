@@ -13,10 +13,12 @@ from tree6g import data
 from tree6g.compute.accelerator import Accelerator, accelerator
 from tree6g.compute.model.footprint import footprint
 from tree6g.compute.replica import MEMORY_FRAC, Replica, replica
+from tree6g.compute.serving.disaggregation import KvLink, serve_disaggregated
 from tree6g.compute.serving.fleet import Fleet, FleetServed, serve_fleet
 from tree6g.compute.serving.measures import Budgets
 from tree6g.compute.serving.requests import NO_PREFIX, Requests, requests
 from tree6g.compute.serving.run import gap_edges_s
+from tree6g.compute.serving.scaling import Scaling, serve_scaled
 from tree6g.compute.serving.settings import EngineSettings, default_settings
 from tree6g.compute.serving.summary import Summary, summary
 from tree6g.errors import DataError, ScenarioError
@@ -25,6 +27,8 @@ from tree6g.scenario.trace import Trace
 
 HOST_W: Final = 150.0  # per accelerator, as servers of scenarios have it
 CLASS: Final = "assistant"
+# 400 Gbit/s of a network card, 4 pJ/bit (typical: the link of LLMServingSim 2.0's examples)
+KV_LINK: Final = KvLink(byte_per_s=50e9, latency_s=1e-5, j_per_byte=3.2e-11)
 INTERVAL_S: Final = 60.0  # of rows in a ledger
 
 
@@ -50,6 +54,9 @@ class Options:
         host_w: Power of processors, fans and memory per accelerator, always on.
         pue: Site power over equipment power.
         speed: How many times faster than in the trace requests arrive.
+        prefill_replicas: Replicas besides, for prompts only; the others then only decode.
+        kv_link: Between them.
+        scaling: When replicas start and stop; None: all are always on.
     """
 
     accelerator: str
@@ -69,6 +76,9 @@ class Options:
     host_w: float = HOST_W
     pue: float = 1.0
     speed: float = 1.0
+    prefill_replicas: int = 0
+    kv_link: KvLink = KV_LINK
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be, all at once."""
@@ -81,6 +91,12 @@ class Options:
                 ("pue", "from 1 to 4", 1.0 <= self.pue <= 4.0),
                 ("speed", "above 0", 0.0 < self.speed < math.inf),
                 ("give_up_s", "above 0 s", self.give_up_s > 0.0),
+                ("prefill_replicas", "of at least 0", self.prefill_replicas >= 0),
+                (
+                    "scaling",
+                    "only where all replicas do the same",
+                    self.scaling is None or self.prefill_replicas == 0,
+                ),
             )
             if not sound
         ]
@@ -186,22 +202,8 @@ def serve_trace(
     """
     budgets = budgets_of(token_class)
     server = setup(options)
-    fleet = Fleet(
-        replica=server.replica,
-        settings=server.settings,
-        count=options.replicas,
-        routing=options.routing,
-        seed=options.seed,
-    )
-    done = serve_fleet(
-        fleet,
-        asked(trace, options),
-        session_id=trace.session_id,
-        bin_s=bin_s,
-        gap_edges_s=gap_edges_s(),
-    )
-    devices = options.replicas * options.count
-    host_j = devices * options.host_w * done.end_s
+    done = _serve(trace, options, server, bin_s)
+    host_j = options.count * options.host_w * math.fsum(on_s(done))
     return ServeRun(
         options=options,
         server=server,
@@ -213,6 +215,33 @@ def serve_trace(
         host_j=host_j,
         overhead_j=(options.pue - 1.0) * (done.energy_j + host_j),
     )
+
+
+def _serve(trace: Trace, options: Options, server: Server, bin_s: float | None) -> FleetServed:
+    """The requests through the kind of fleet that the options describe."""
+    fleet = Fleet(
+        replica=server.replica,
+        settings=server.settings,
+        count=options.replicas,
+        routing=options.routing,
+        seed=options.seed,
+    )
+    wanted = asked(trace, options)
+    how: dict[str, Any] = {"bin_s": bin_s, "gap_edges_s": gap_edges_s()}
+    if options.prefill_replicas:
+        prefill = dataclasses.replace(fleet, count=options.prefill_replicas)
+        return serve_disaggregated(
+            prefill, fleet, options.kv_link, wanted, session_id=trace.session_id, **how
+        )
+    if options.scaling is not None:
+        return serve_scaled(fleet, options.scaling, wanted, session_id=trace.session_id, **how)
+    return serve_fleet(fleet, wanted, session_id=trace.session_id, **how)
+
+
+def on_s(done: FleetServed) -> list[float]:
+    """Time for which each replica was on or starting; its host is on as long."""
+    off_s = [float((rest.off_s[:, 1] - rest.off_s[:, 0]).sum()) for rest in done.rests]
+    return [done.end_s - away_s for away_s in off_s or [0.0] * len(done.servers)]
 
 
 def budgets_of(token_class: str) -> Budgets:

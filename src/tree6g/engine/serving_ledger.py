@@ -11,8 +11,9 @@ import numpy as np
 
 from tree6g.compute.serving.measures import paced_on_time, tpot_s
 from tree6g.compute.serving.requests import FloatArray
+from tree6g.compute.serving.scaling import resting_s
 from tree6g.engine.run import replacing
-from tree6g.engine.serving import INTERVAL_S, ServeRun
+from tree6g.engine.serving import INTERVAL_S, ServeRun, on_s
 from tree6g.ledger.meta import Meta, digest
 from tree6g.ledger.reading import Ledger, open_ledger
 from tree6g.ledger.writer import LedgerWriter
@@ -20,7 +21,10 @@ from tree6g.metric.profile import class_profile, service_meta
 from tree6g.version import __version__
 
 SERVICE: Final = "llm"
-ROOFLINE, HOST, SITE, TRAFFIC = "roofline", "host-power", "site-overhead", "serve-sim"
+KV_NODE: Final = "kv-link"
+ROOFLINE, HOST, SITE, TRAFFIC, TRANSFER = (
+    "roofline", "host-power", "site-overhead", "serve-sim", "kv-transfer",
+)  # fmt: skip
 SOURCES: Final = {
     ROOFLINE: (
         "roofline and power model of compute.roofline over the iterations of a simulated engine; "
@@ -28,6 +32,7 @@ SOURCES: Final = {
     ),
     HOST: "host power per accelerator, always on",
     SITE: "(PUE - 1) x joules of the equipment",
+    TRANSFER: "energy per byte of keys, values and state that go from replica to replica",
     TRAFFIC: (
         "a trace through simulated replicas; tokens of an answer as evenly paced from first to last"
     ),
@@ -47,6 +52,7 @@ def write_ledger(run: ServeRun, folder: Path) -> Ledger:
         for number in range(len(run.done.servers)):
             _write_energy(run, writer, number, edges)
             _write_work(run, writer, number, edges)
+        _write_transfers(run, writer, edges)
         _write_requests(run, writer)
         _write_tables(run, writer)
     return open_ledger(path)
@@ -84,7 +90,7 @@ def _meta(run: ServeRun) -> Meta:
         attribution_interval_s=INTERVAL_S,
         phase_weights=tuple({"kind": k, "weight": w, "unit": "j"} for k, w in weights),
         control={
-            "energy_j": {node(n): _control_j(run, n) for n in range(len(run.done.servers))},
+            "energy_j": _control(run),
             "requests": {"arrived": s.requests, "served": s.served, "lost": s.requests - s.served},
         },
         scenario=plain,
@@ -99,9 +105,17 @@ def _meta(run: ServeRun) -> Meta:
     )
 
 
+def _control(run: ServeRun) -> dict[str, float]:
+    """Joules of every node, counted besides the rows."""
+    nodes = {node(n): _control_j(run, n) for n in range(len(run.done.servers))}
+    moved_j = math.fsum(run.done.transfer_j)
+    return nodes | ({KV_NODE: moved_j} if moved_j else {})
+
+
 def _control_j(run: ServeRun, number: int) -> float:
     """A replica's joules by iterations and idle time, its host and its site."""
-    return run.options.pue * (run.done.servers[number].energy_j + _host_w(run) * run.done.end_s)
+    host_j = _host_w(run) * on_s(run.done)[number]
+    return run.options.pue * (run.done.servers[number].energy_j + host_j)
 
 
 def _host_w(run: ServeRun) -> float:
@@ -117,13 +131,49 @@ def _energy(run: ServeRun, number: int, edges: FloatArray) -> dict[tuple[str | N
         for state, joules in (("prefill", bins.prefill_j), ("decode", bins.decode_j)):
             found["gpu", state, ROOFLINE, SERVICE] = _fitted(joules, len(length_s))
         found["gpu", "idle", ROOFLINE, None] = _fitted(bins.idle_j, len(length_s))
-    found["host", "idle", HOST, None] = _host_w(run) * length_s
+        scaling = run.options.scaling
+        if scaling is not None and run.done.rests:
+            rest = run.done.rests[number]
+            for state, watts, intervals_s in (
+                ("sleep", scaling.off_w, rest.off_s),
+                ("transition", scaling.start_w, rest.starting_s),
+            ):
+                joules = _fitted(watts * resting_s(intervals_s, bins), len(length_s))
+                found["gpu", state, ROOFLINE, None] = joules
+    off_s = np.zeros(len(length_s))
+    if bins is not None and run.done.rests:
+        off_s = _fitted(resting_s(run.done.rests[number].off_s, bins), len(length_s))
+    found["host", "idle", HOST, None] = _host_w(run) * (length_s - off_s)
     if run.options.pue > 1.0:
         beyond = run.options.pue - 1.0
-        for (_, state, _, service), joules in list(found.items()):
-            site = ("cooling", state, SITE, service)
+        for key, joules in list(found.items()):
+            site = ("cooling", key[1], SITE, key[3])
             found[site] = found.get(site, 0.0) + beyond * joules
     return found
+
+
+def _write_transfers(run: ServeRun, writer: LedgerWriter, edges: FloatArray) -> None:
+    """Keys and values on their way from prefill to decode replicas, when the prompt is done."""
+    sent = run.done.transfer_j > 0.0
+    joules = _at(run.done.first_token_s[sent], run.done.transfer_j[sent], edges)
+    there = joules > 0.0
+    if not there.any():
+        return
+    writer.append(
+        "energy",
+        {
+            "t0_s": edges[:-1][there],
+            "t1_s": edges[1:][there],
+            "node": KV_NODE,
+            "tier": "cloud",
+            "component": "link",
+            "state": "active",
+            "energy_j": joules[there],
+            "origin": "modelled",
+            "source": TRANSFER,
+            "service": SERVICE,
+        },
+    )
 
 
 def _fitted(joules: FloatArray, count: int) -> FloatArray:
@@ -164,8 +214,10 @@ def _write_work(run: ServeRun, writer: LedgerWriter, number: int, edges: FloatAr
     mine = done.replica == number
     served, lost = mine & done.served, mine & ~done.served
     first_s, last_s = done.first_token_s[served], done.finish_s[served]
-    prompt = asked.prompt_tok[served].astype(np.float64)
-    cached = done.cached_tok[served].astype(np.float64)
+    read = (done.prompt_replica == number) & done.served
+    read_s = done.first_token_s[read]
+    prompt = asked.prompt_tok[read].astype(np.float64)
+    cached = done.cached_tok[read].astype(np.float64)
     output = asked.output_tok[served].astype(np.float64)
     late_tok, late_first = _late(run)
     gone_s = np.nan_to_num(done.finish_s[lost], nan=done.end_s)
@@ -174,11 +226,11 @@ def _write_work(run: ServeRun, writer: LedgerWriter, number: int, edges: FloatAr
     running_s = _during(done.scheduled_s[served], last_s, last_s - done.scheduled_s[served], edges)
     late = late_tok[served]
     amounts = {
-        "token_in": _at(first_s, prompt - cached, edges),
-        "token_in_cached": _at(first_s, cached, edges),
+        "token_in": _at(read_s, prompt - cached, edges),
+        "token_in_cached": _at(read_s, cached, edges),
         "token_out": tokens,
         "token_late": _during(first_s, last_s, late, edges),
-        "token_in_late": _at(first_s, prompt * late_first[served], edges),
+        "token_in_late": _at(read_s, prompt * late_first[read], edges),
         "request": _at(last_s, np.ones(len(last_s)), edges),
         "request_lost": _at(gone_s, np.ones(len(gone_s)), edges),
         "token_lost": _at(gone_s, asked.output_tok[lost].astype(np.float64), edges),
@@ -281,7 +333,7 @@ def _write_requests(run: ServeRun, writer: LedgerWriter) -> None:
 
 def _write_tables(run: ServeRun, writer: LedgerWriter) -> None:
     options, profile = run.options, class_profile(run.token_class)
-    nodes = [node(n) for n in range(len(run.done.servers))]
+    nodes = list(_control(run))
     record = f"{options.count} x {options.accelerator}, {run.server.model} in {options.weights}"
     writer.append(
         "entity",
@@ -290,8 +342,8 @@ def _write_tables(run: ServeRun, writer: LedgerWriter) -> None:
             "tier": "cloud",
             "boundaries": "operator full",
             "site": "fleet",
-            "what": "server",
-            "record": record,
+            "what": ["link" if name == KV_NODE else "server" for name in nodes],
+            "record": [None if name == KV_NODE else record for name in nodes],
         },
     )
     body: dict[str, Any] = {

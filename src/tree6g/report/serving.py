@@ -45,6 +45,8 @@ def result(run: ServeRun) -> dict[str, Any]:
         "weights": options.weights,
         "tensor_parallel": options.count,
         "replicas": options.replicas,
+        "prefill_replicas": options.prefill_replicas,
+        "scaling": None if options.scaling is None else dataclasses.asdict(options.scaling),
         "routing": options.routing,
         "token_class": run.token_class,
         "settings": _settings(run),
@@ -60,6 +62,8 @@ def result(run: ServeRun) -> dict[str, Any]:
                 ("decode", s.decode_j),
                 ("recompute", s.recompute_j),
                 ("idle", s.idle_j),
+                ("rest", s.rest_j),
+                ("transfer", s.transfer_j),
             )
         },
         "host_j": run.host_j,
@@ -98,6 +102,10 @@ def _per(amount: float, base: float) -> float | None:
 def _requests(run: ServeRun) -> list[str]:
     s, options = run.summary, run.options
     several = f"{options.replicas} replicas" if options.replicas > 1 else "one replica"
+    if options.prefill_replicas:
+        several = f"{options.prefill_replicas} for prompts and {several}"
+    if options.scaling is not None:
+        several = f"{options.scaling.least} to {several}"
     what = f"{several} of {run.server.model} in {options.weights} on {options.count} x "
     lost = [
         f"{count:,} {why}"
@@ -151,6 +159,8 @@ def _energy(run: ServeRun) -> list[str]:
         ("answers", s.decode_j),
         ("recomputed", s.recompute_j),
         ("idle", s.idle_j),
+        ("off and starting", s.rest_j),
+        ("transfers", s.transfer_j),
     )
     known = [(name, joules) for name, joules in parts if joules]
     shares = ", ".join(f"{name} {numerals.percent(joules / s.energy_j)}" for name, joules in known)

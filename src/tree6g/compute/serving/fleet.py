@@ -71,6 +71,14 @@ class Fleet:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rests:
+    """When a replica was off and when it was starting: intervals [interval, start and end]."""
+
+    off_s: FloatArray
+    starting_s: FloatArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FleetServed:
     """What a fleet did; arrays are [request] in the order of arrival, times nan as in `Served`.
 
@@ -88,8 +96,12 @@ class FleetServed:
         decode_j: Energy for further tokens.
         recompute_j: Energy for what was computed again.
         end_s: End of the simulation, of all replicas.
-        energy_j: All energy of all replicas.
-        idle_j: The part of it when nothing ran on a replica.
+        energy_j: All energy of all replicas and of transfers between them.
+        idle_j: The part of it when nothing ran on a replica that was on.
+        prompt_replica: Who computed the prompt, where that is another (`disaggregation`).
+        transfer_j: Energy to move keys and values between replicas.
+        rests: When each replica was off or starting (`scaling`); none where all are always on.
+        rest_j: Energy of that time.
     """
 
     requests: Requests
@@ -107,6 +119,10 @@ class FleetServed:
     end_s: float
     energy_j: float
     idle_j: float
+    prompt_replica: IntArray
+    transfer_j: FloatArray
+    rests: tuple[Rests, ...] = ()
+    rest_j: float = 0.0
 
     @property
     def served(self) -> npt.NDArray[np.bool_]:
@@ -116,12 +132,12 @@ class FleetServed:
     @property
     def request_j(self) -> FloatArray:
         """All energy of a request, idle time apart, [request]."""
-        return self.prefill_j + self.decode_j + self.recompute_j
+        return self.prefill_j + self.decode_j + self.recompute_j + self.transfer_j
 
     @property
     def unaccounted_frac(self) -> float:
-        """How far requests and idle time miss the energy of all replicas: rounding."""
-        shared_j = math.fsum(self.request_j) + self.idle_j
+        """How far requests, idle and rest miss the energy of all replicas: rounding."""
+        shared_j = math.fsum(self.request_j) + self.idle_j + self.rest_j
         return abs(shared_j - self.energy_j) / max(self.energy_j, 1e-300)
 
     @property
@@ -200,26 +216,29 @@ def together(asked: Requests, went: IntArray, servers: Sequence[Served]) -> Flee
         end_s=max(server.end_s for server in servers),
         energy_j=math.fsum(server.energy_j for server in servers),
         idle_j=math.fsum(server.idle_j for server in servers),
+        prompt_replica=went,
+        transfer_j=np.zeros(len(asked)),
         **columns,
     )
 
 
-Choose = Callable[[int, float], int]
+Choose = Callable[[int, float, Sequence[int]], int]
 
 
 def _route(
     fleet: Fleet, servers: Sequence[ServerState], asked: Requests, session_id: IntArray | None
 ) -> IntArray:
     """Send every request where the routing says, in order of arrival; returns where. [request]."""
-    choose = _chooser(fleet, servers, _belongs(asked, session_id))
+    choose = chooser(fleet, servers, belongs(asked, session_id))
+    everybody = range(fleet.count)
     went = np.empty(len(asked), dtype=np.int64)
     for row, arrival_s in enumerate(asked.arrival_s.tolist()):
-        went[row] = choose(row, arrival_s)
+        went[row] = choose(row, arrival_s, everybody)
         servers[went[row]].submit(asked.where(slice(row, row + 1)))
     return went
 
 
-def _belongs(asked: Requests, session_id: IntArray | None) -> IntArray:
+def belongs(asked: Requests, session_id: IntArray | None) -> IntArray:
     """What keeps requests together: the session, else the prefix group. [request]."""
     if session_id is None:
         return asked.prefix_id
@@ -228,41 +247,49 @@ def _belongs(asked: Requests, session_id: IntArray | None) -> IntArray:
     return np.where(session_id >= 0, session_id, grouped)
 
 
-def _chooser(fleet: Fleet, servers: Sequence[ServerState], belongs: IntArray) -> Choose:
-    """The routing as a function of the request's number and arrival."""
-    everybody = range(fleet.count)
-    queue_length = lambda k: (servers[k].running + servers[k].waiting, k)  # noqa: E731
-    load = lambda k: (servers[k].waiting_tok, servers[k].running, k)  # noqa: E731
+def chooser(fleet: Fleet, servers: Sequence[ServerState], whose: IntArray) -> Choose:
+    """The routing: who of the replicas that are there gets a request that arrives now.
+
+    Args:
+        fleet: Routing and seed.
+        servers: All replicas; those that are looked at are advanced to the arrival.
+        whose: What keeps requests together, `NO_SESSION` for nothing. [request]
+    """
+    random = np.random.default_rng(fleet.seed)
+    homes: dict[int, int] = {}
+
+    def queue_length(k: int) -> tuple[int, int]:
+        return servers[k].running + servers[k].waiting, k
+
+    def load(k: int) -> tuple[int, int, int]:
+        return servers[k].waiting_tok, servers[k].running, k
 
     def seen(numbers: Sequence[int], arrival_s: float) -> Sequence[int]:
         for number in numbers:
             servers[number].advance(arrival_s)
         return numbers
 
-    if fleet.routing == "two_choices":
-        drawn = _pairs(fleet, len(belongs))
-        return lambda row, arrival_s: min(seen(drawn[row], arrival_s), key=queue_length)
-    if fleet.routing == "shortest_queue":
-        return lambda _, arrival_s: min(seen(everybody, arrival_s), key=queue_length)
-    if fleet.routing == "least_loaded":
-        return lambda _, arrival_s: min(seen(everybody, arrival_s), key=load)
-    homes: dict[int, int] = {}
+    def session(row: int, arrival_s: float, there: Sequence[int]) -> int:
+        group = int(whose[row])
+        if group not in homes or homes[group] not in there:
+            found = min(seen(there, arrival_s), key=load)
+            if group == NO_SESSION:
+                return found
+            homes[group] = found
+        return homes[group]
 
-    def home(row: int, arrival_s: float) -> int:
-        whose = int(belongs[row])
-        if whose in homes:
-            return homes[whose]
-        found = min(seen(everybody, arrival_s), key=load)
-        if whose != NO_SESSION:
-            homes[whose] = found
-        return found
+    def two_choices(_: int, arrival_s: float, there: Sequence[int]) -> int:
+        if len(there) == 1:
+            return there[0]
+        first = int(random.integers(len(there)))
+        second = (first + 1 + int(random.integers(len(there) - 1))) % len(there)
+        return min(seen((there[first], there[second]), arrival_s), key=queue_length)
 
-    return home
-
-
-def _pairs(fleet: Fleet, count: int) -> list[tuple[int, int]]:
-    """Two different replicas for each request."""
-    random = np.random.default_rng(fleet.seed)
-    first = random.integers(fleet.count, size=count)
-    second = (first + random.integers(1, fleet.count, size=count)) % fleet.count
-    return list(zip(first.tolist(), second.tolist(), strict=True))
+    routings: dict[str, Choose] = {
+        "round_robin": lambda row, _, there: there[row % len(there)],
+        "session": session,
+        "least_loaded": lambda _, arrival_s, there: min(seen(there, arrival_s), key=load),
+        "shortest_queue": lambda _, arrival_s, there: min(seen(there, arrival_s), key=queue_length),
+        "two_choices": two_choices,
+    }
+    return routings[fleet.routing]

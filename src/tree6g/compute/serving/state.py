@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tree6g.compute.replica import Replica
 from tree6g.compute.serving import (
@@ -182,10 +183,87 @@ class ServerState:
             if x[at.CLOCK_S] >= until_s:
                 return
 
+    def receive(self, prefix_id: int, tokens: int) -> None:
+        """Keys and values of a prompt arrive from another server: loose blocks of a new group.
+
+        As much of the beginning as there are blocks that nobody holds; the oldest loose ones of
+        others make way. Full blocks only; a group that is there already keeps what it has.
+        """
+        n = self._n
+        self._add_groups(prefix_id + 1)
+        at_group = prefix_id * at.G
+        count = min(tokens // int(n[at.BLOCK_TOK]), int(n[at.FREE]))
+        if count < 1 or not n[at.PREFIXES] or self._g[at_group + at.CHAIN]:
+            return
+        blocks.take_blocks(n, self._g, count)
+        self._g[at_group + at.CHAIN] = count
+        n[at.FREE] += count
+        n[at.LOOSE] += count
+        blocks.enlist(n, self._g, prefix_id)
+
     def _run(self) -> bool:
         function = compiled_kernel() if self._compiled else kernel.run_arrays
         arrays = (self._c, self._x, self._n, self._f, self._q, self._w, self._g)
         return bool(function(*arrays, self._runs, self._segments))
+
+    def usage(self, until_s: float) -> tuple[float, float, float, float]:
+        """Joules of prompts and of decoding, and seconds of both, from 0 to `until_s`.
+
+        Of the last iteration only the part before that counts; time is shared as tokens are.
+        """
+        x = self._x
+        over = max(self.clock_s - until_s, 0.0) / x[at.LAST_S] if x[at.LAST_S] > 0.0 else 0.0
+        prompts_s = x[at.LAST_S] * x[at.LAST_PREFILL_FRAC]
+        return (
+            float(x[at.PREFILL_J] - over * x[at.LAST_PREFILL_J]),
+            float(x[at.DECODE_J] - over * x[at.LAST_DECODE_J]),
+            float(x[at.PREFILL_S] - over * prompts_s),
+            float(x[at.DECODE_S] - over * (x[at.LAST_S] - prompts_s)),
+        )
+
+    def answered(self) -> tuple[int, int]:
+        """Requests answered, and tokens of their answers."""
+        return int(self._n[at.ANSWERED]), int(self._n[at.ANSWERED_TOK])
+
+    def context_tok(self) -> tuple[int, int]:
+        """Contexts of the sequences that decode, summed up: whole, and inside the window."""
+        return int(self._n[at.CONTEXT_TOK]), int(self._n[at.WINDOW_CONTEXT_TOK])
+
+    def decoding(self) -> int:
+        """Sequences that decode."""
+        return int(self._n[at.DECODING])
+
+    def outcome(self, number: int) -> int:
+        """Where a request is, as in `Served.outcome`."""
+        status = self._q[number * at.Q + at.STATUS]
+        return RUNNING if status == at.DECODES else int(status)
+
+    def finish_s(self, number: int) -> float:
+        """When a request that is no longer there left."""
+        return float(self._f[number * at.F + at.FINISH_S])
+
+    def scheduled_s(self, numbers: IntArray) -> FloatArray:
+        """When requests were first scheduled."""
+        return np.array([self._f[i * at.F + at.SCHEDULED_S] for i in numbers.tolist()])
+
+    def progress(self, numbers: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+        """Tokens that requests have by now, and whether they decode."""
+        produced = np.zeros(len(numbers), dtype=np.int64)
+        decodes = np.zeros(len(numbers), dtype=bool)
+        for k, i in enumerate(numbers.tolist()):
+            produced[k] = self._q[i * at.Q + at.PRODUCED]
+            if self._q[i * at.Q + at.STATUS] == at.DECODES:
+                decodes[k] = True
+                produced[k] += self._n[at.ITERATIONS] - self._w[i]
+        return produced, decodes
+
+    def take_log(self) -> tuple[FloatArray, IntArray]:
+        """Runs (start, a, b, count) and begun streams (request, number, iteration) since last."""
+        n = self._n
+        runs = np.array(self._runs[: 4 * n[at.RUNS]], dtype=np.float64).reshape(-1, 4)
+        begun = np.array(self._segments[: 3 * n[at.SEGMENTS]], dtype=np.int64).reshape(-1, 3)
+        n[at.RUNS] = n[at.SEGMENTS] = 0
+        return runs, begun
 
     def served(self) -> Served:
         """What was done so far; requests under way with what they have."""

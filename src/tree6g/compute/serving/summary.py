@@ -43,11 +43,13 @@ class Summary:
         busy_frac: Mean share of the time in which a replica worked.
         mean_running: Sequences that run on average, all replicas (Little's law holds exactly).
         mean_waiting: Requests that wait on average.
-        energy_j: Energy of the accelerators.
+        energy_j: Energy of the accelerators and of transfers between them.
         prefill_j: For prompts.
         decode_j: For further tokens.
         recompute_j: For what was computed again after preemption.
         idle_j: While nothing ran.
+        rest_j: While replicas were off or starting.
+        transfer_j: To move keys and values between replicas.
         unaccounted_frac: How far the parts miss the whole: rounding.
     """
 
@@ -81,6 +83,8 @@ class Summary:
     decode_j: float
     recompute_j: float
     idle_j: float
+    rest_j: float
+    transfer_j: float
     unaccounted_frac: float
 
 
@@ -136,6 +140,8 @@ def summary(done: FleetServed, budgets: Budgets) -> Summary:
         decode_j=math.fsum(done.decode_j),
         recompute_j=math.fsum(done.recompute_j),
         idle_j=done.idle_j,
+        rest_j=done.rest_j,
+        transfer_j=math.fsum(done.transfer_j),
         unaccounted_frac=done.unaccounted_frac,
     )
 
