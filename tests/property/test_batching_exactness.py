@@ -1,4 +1,4 @@
-"""Skipping runs of decode iterations changes nothing but the time that the simulation takes."""
+"""The server as an engine steps it: tokens, joules and losses add up wherever time is cut."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tree6g.compute.accelerator import accelerator, language_model
-from tree6g.compute.batching import BatchServer, Job, Limits, Usage, _sum_min, run_length
-from tree6g.compute.replica import replica
+from serving_pieces import REPLICAS as PIECES
+from tree6g.compute.batching import BatchServer, Job, Limits, Usage
+from tree6g.compute.serving.account import run_length
 
-REPLICAS = {
-    name: replica(accelerator(device), language_model(model), weights="fp8")
-    for name, device, model in (
-        ("fast", "h100-sxm", "llama-3.1-8b"),
-        ("capped", "l4", "llava-1.5-7b"),
-        ("slow", "jetson-agx-orin", "llama-3.2-3b"),
-    )
-}
+REPLICAS = {"fast": PIECES["dense"], "capped": PIECES["limited"], "slow": PIECES["edge"]}
 jobs = st.lists(
     st.tuples(
         st.floats(0.0, 20.0), st.integers(1, 3000), st.integers(1, 300), st.floats(0.5, 60.0)
@@ -116,16 +109,6 @@ def test_run_length_is_the_first_that_reaches_the_budget(first_s, growth_s, budg
     assert 1 <= k <= most
     assert k == 1 or begins(k - 1) < budget_s
     assert k == most or begins(k) >= budget_s
-
-
-lines = st.tuples(st.floats(0.0, 100.0), st.floats(-1.0, 1.0))
-
-
-@given(lines, lines, st.integers(1, 300))
-def test_the_sum_of_the_lower_of_two_lines_equals_the_loop(one, other, count):
-    (e, de), (g, dg) = one, other
-    loop = math.fsum(min(e + de * j, g + dg * j) for j in range(count))
-    assert _sum_min(e, de, g, dg, count) == pytest.approx(loop, rel=1e-9, abs=1e-6)
 
 
 def test_a_lone_request_takes_its_prompt_and_its_steps():
