@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,17 +31,15 @@ def fit(path: Path) -> Fit:
     """
     read = read_runs(path)
     constants: list[Constant] = []
-    problems = list(read.notes)
     rows: list[Mapping[str, object]] = []
     errors: list[float] = []
-    for source in dict.fromkeys(run.source for run in read.runs):
+    sources = tuple(dict.fromkeys(run.source for run in read.runs))
+    for source in sources:
         runs = [run for run in read.runs if run.source == source]
         fitted = fit_runs(runs)
         without = left_out(runs, fitted)
         engine = runs[0].engine or source or "unknown engine"
-        found = listed(fitted, without)
-        constants += found
-        problems += _untold(source, fitted)
+        constants += _named(source if len(sources) > 1 else "", listed(fitted, without))
         errors += _errors(runs, fitted)
         rows += _rows(runs, fitted, without, engine, path)
     error = float(np.mean(errors))
@@ -52,7 +51,7 @@ def fit(path: Path) -> Fit:
         headline=f"{len(read.runs):,} runs on {', '.join(devices)}: energy per output token off by "
         f"{percent(error)} on average on the runs that were fitted.",
         constants=tuple(constants),
-        problems=tuple(problems),
+        problems=(*read.notes, *_untold(constants)),
         table=_csv(rows),
     )
 
@@ -63,39 +62,48 @@ def _errors(runs: Sequence[Run], fitted: Fitted) -> list[float]:
     return [float(e) for e in np.abs(joules / measured - 1.0)]
 
 
-def _untold(source: str, fitted: Fitted) -> Iterator[str]:
-    for i, device in enumerate(fitted.runs.devices):
-        names = [p.name for j, p in enumerate(fitted.chosen)
-                 if p.name in CONSTANTS and p.of == i and not fitted.told(j)]  # fmt: skip
-        if names:
-            of = f"{source} {device.name}".strip()
-            yield f"{of}: not told by these data, near their usual values: {', '.join(names)}"
+def _named(source: str, constants: Sequence[Constant]) -> Iterator[Constant]:
+    """Constants with their source in front, where there are several."""
+    for c in constants:
+        yield dataclasses.replace(c, name=f"{source} {c.name}".strip())
+
+
+def _untold(constants: Sequence[Constant]) -> Iterator[str]:
+    """Which constants of each accelerator the data hardly tell."""
+    names: dict[str, list[str]] = {}
+    for constant in constants:
+        thing, _, own = constant.name.rpartition(": ")
+        if own in CONSTANTS and constant.remark:
+            names.setdefault(thing, []).append(own)
+    for thing, own_names in names.items():
+        yield f"{thing}: not settled by these data (see its remarks): {', '.join(own_names)}"
 
 
 def _rows(
     runs: Sequence[Run], fitted: Fitted, without: Mapping[str, Fitted], engine: str, path: Path
 ) -> Iterator[Mapping[str, object]]:
     """A row of the packaged table's form for each accelerator."""
-    spread = _left_out_p95(runs, without) or 0.4
     for device in fitted.runs.devices:
+        p95 = _left_out_p95(runs, without, device.name)
         values = fitted.constants(device.name)
         yield {
             "constants": f"{device.name}|{engine}",
             "accelerator": device.name,
             "engine": engine,
             **{name: f"{values[name]:.6g}" for name in CONSTANTS},
-            "u95_frac": f"{spread:.2g}",
+            "u95_frac": f"{device.u95_frac if p95 is None else p95:.2g}",
             "source": f"fitted to {len(runs)} runs of {path.name}",
             "licence": "own",
             "status": "measured",
         }
 
 
-def _left_out_p95(runs: Sequence[Run], without: Mapping[str, Fitted]) -> float | None:
-    """Error that 95 % of the runs stay below when their family is left out."""
+def _left_out_p95(runs: Sequence[Run], without: Mapping[str, Fitted], device: str) -> float | None:
+    """Error that 95 % of an accelerator's runs stay below when their family is left out."""
     errors: list[float] = []
     for family, fitted in without.items():
-        errors += _errors([run for run in runs if run.family == family], fitted)
+        mine = [run for run in runs if (run.family, run.device.name) == (family, device)]
+        errors += _errors(mine, fitted) if mine else []
     return float(np.quantile(errors, 0.95)) if errors else None
 
 

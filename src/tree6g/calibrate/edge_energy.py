@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tree6g.calibrate.columns import Columns, read_columns
+from tree6g.calibrate.columns import Columns, read_all, read_columns
 from tree6g.calibrate.llm_fit import fit_arrays, listed
 from tree6g.calibrate.result import Constant, Curve, Group, Plot, Validation, percent
 from tree6g.calibrate.result import percentage_figures as figures
@@ -38,6 +38,13 @@ OPTIONAL: Final = (
     "weights_mb", "ctx_tokens", "gen_tokens", "decode_tok_s", "j_per_out_token", "concurrency",
 )  # fmt: skip
 LEAST_ROWS: Final = 5
+_WHAT: Final = """Small devices that answer one request at a time. Published tables differ in what
+their power rails hold (a module, a chip, a board) and in what they count (decoding only, or the
+whole request), so each scope is fitted and reported by itself."""
+_HOW: Final = """One energy model per chip and times per engine on it are fitted, each model is
+predicted by a fit without it. Weights are the bytes of the model's file. Where a table does not
+state prompt and answer, 512 and 256 tokens are assumed."""
+ABOUT: Final = tuple(" ".join(text.split()) for text in (_WHAT, _HOW))
 BAR_FRAC: Final = 0.20
 USUAL_PROMPT_TOK: Final = 512.0
 USUAL_ANSWER_TOK: Final = 256.0
@@ -63,9 +70,26 @@ ENERGY: Final = ("static_w", "energy_j_per_byte", "energy_j_per_flop")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One row: a model on a device."""
+    """One row: a model on a device.
+
+    Attributes:
+        chip: The packaged chip, or the device as the file says where it is not packaged.
+        like: The packaged chip whose peaks and idle power are taken.
+        scope: What the energy holds and counts, as the file says.
+        engine: The engine, without what it is built for.
+        name: The model as the file says.
+        model: What it costs.
+        weight_byte: Size of its file; 0.6 bytes per parameter where that is not known, as of 4-bit
+            formats with scales.
+        context_tok: Prompt.
+        answer_tok: Answer.
+        whole: Whether the prompt's energy is counted.
+        j_per_tok: Energy per output token.
+        tok_per_s: Output tokens per second of decoding; NaN where it is not known.
+    """
 
     chip: str
+    like: str
     scope: str
     engine: str
     name: str
@@ -96,8 +120,7 @@ def validate(files: Sequence[Path]) -> Validation:
     """
     rows: list[Device] = []
     notes: list[str] = []
-    for file in files:
-        found, left = read_devices(file)
+    for found, left in read_all(files, read_devices):
         rows += found
         notes += left
     judged, told, constants = [], [], []
@@ -106,12 +129,14 @@ def validate(files: Sequence[Path]) -> Validation:
         if len(mine) < LEAST_ROWS or len({r.name for r in mine}) < 2:
             notes.append(_not_judged(len(mine), chip, scope))
             continue
+        if mine[0].like != chip:
+            notes.append(f"{chip} is not packaged: the peaks of {mine[0].like} stand for its own")
         judged += mine
         told.append(_models_out(mine))
         whole = fit_arrays(_arrays(mine))
-        constants += [dataclasses.replace(c, name=f"{chip}, {scope}: {c.name}",
-                                          words=f"{chip}, {scope}: {c.words}")
-                      for c in listed(whole, {})]  # fmt: skip
+        constants += [
+            dataclasses.replace(c, name=f"{chip}, {scope}, {c.name}") for c in listed(whole, {})
+        ]
     if not judged:
         raise DataError(
             f"Expected at least {LEAST_ROWS} rows of a device with two models; got none. Rows need "
@@ -143,7 +168,7 @@ def _models_out(rows: Sequence[Device]) -> FloatArray:
 
 def _arrays(rows: Sequence[Device]) -> Runs:
     engines = list(dict.fromkeys(r.engine for r in rows))
-    base = accelerator(rows[0].chip)
+    base = accelerator(rows[0].like)
     devices = tuple(dataclasses.replace(base, name=engine, engine=engine) for engine in engines)
     names = list(dict.fromkeys(r.name for r in rows))
     return Runs(
@@ -180,11 +205,19 @@ def read_devices(file: Path) -> tuple[list[Device], list[str]]:
     Raises:
         DataError: The file is not such a table, with all that is wrong with it.
     """
-    columns = read_columns(file, TEXT, NUMBERS, optional=OPTIONAL)
-    rows, left = [], {"no energy per token": 0, "neither decoding nor a whole request": 0}
+    columns = read_columns(file, TEXT, NUMBERS, optional=OPTIONAL, check=_faults)
+    number = {name: columns.number.get(name, np.full(columns.rows, np.nan)) for name in OPTIONAL}
+    columns = dataclasses.replace(columns, number={**columns.number, **number})
+    rows, left = [], dict.fromkeys(
+        ("no energy per token", "several requests at a time",
+         "neither decoding nor a whole request"), 0,
+    )  # fmt: skip
     for i in range(columns.rows):
         if not columns.number["j_per_out_token"][i] > 0.0:
             left["no energy per token"] += 1
+            continue
+        if columns.number["concurrency"][i] > 1.0:
+            left["several requests at a time"] += 1
             continue
         scope = columns.text["energy_scope"][i]
         if not scope.startswith(("decode", "whole")):
@@ -194,13 +227,29 @@ def read_devices(file: Path) -> tuple[list[Device], list[str]]:
     return rows, [f"{file.name}: {n} rows left out: {why}" for why, n in left.items() if n]
 
 
+def _faults(columns: Columns) -> list[str]:
+    """Numbers that are not above 0, and devices, engines and models without a name."""
+    faults = []
+    for name, values in columns.number.items():
+        wrong = values < 0.0 if name == "ctx_tokens" else values <= 0.0
+        faults += [
+            f"line {i + 2}: {name} must be above 0, or empty if it is not known; got {values[i]:g}"
+            for i in np.flatnonzero(wrong)
+        ]
+    for name in ("device", "backend", "model"):
+        words = columns.text[name]
+        faults += [f"line {i + 2}: {name} is empty" for i, word in enumerate(words) if not word]
+    return faults
+
+
 def _device(columns: Columns, i: int) -> Device:
     text = {name: columns.text[name][i] for name in TEXT}
     number = {name: float(columns.number[name][i]) for name in (*NUMBERS, *OPTIONAL)}
     parameters = 1e9 * number["params_b"]
     size_mb = number["weights_mb"]
     return Device(
-        chip=_chip(text["device"], text["backend"]),
+        chip=_chip(text["device"]) or text["device"],
+        like=_chip(text["device"]) or _stand_in(text["backend"]),
         scope=text["energy_scope"].partition(";")[0].strip(),
         engine=text["backend"].split()[0],
         name=text["model"].lower(),
@@ -215,13 +264,17 @@ def _device(columns: Columns, i: int) -> Device:
 
 
 def _else(value: float, otherwise: float) -> float:
-    return value if value > 0.0 else otherwise
+    return otherwise if math.isnan(value) else value
 
 
-def _chip(device: str, backend: str) -> str:
-    """The packaged chip that a device has; one of its kind where it has none of them."""
-    known = (chip for words, chip in CHIPS.items() if words in device.lower())
-    return next(known, "raspberry-pi-5" if "cpu" in backend.lower() else "jetson-orin-nano")
+def _chip(device: str) -> str:
+    """The packaged chip that a device has; empty where it has none of them."""
+    return next((chip for words, chip in CHIPS.items() if words in device.lower()), "")
+
+
+def _stand_in(backend: str) -> str:
+    """A packaged chip whose peaks stand for those of one that is not packaged."""
+    return "raspberry-pi-5" if "cpu" in backend.lower() else "jetson-orin-nano"
 
 
 def _model(name: str, parameters: float) -> Footprint:
@@ -259,7 +312,7 @@ def _result(
         title="Energy per output token of small devices",
         headline=f"Median error of energy per output token on models left out: "
         f"{percent(whole['median_ape_frac'])}.",
-        about=(__doc__ or "",),
+        about=ABOUT,
         fitted_constants=len(constants),
         figures=whole,
         groups=tuple(groups),
@@ -296,19 +349,21 @@ def _misses(
 
 def _plot(rows: Sequence[Device], measured: FloatArray, told: FloatArray) -> Plot:
     curves = []
-    for chip in dict.fromkeys(r.chip for r in rows):
-        at = np.array([r.chip == chip for r in rows])
+    for chip, scope in dict.fromkeys((r.chip, r.scope) for r in rows):
+        at = np.array([(r.chip, r.scope) == (chip, scope) for r in rows])
         order = np.argsort(measured[at])
         ratio = (told / measured)[at][order]
-        curves.append(Curve(panel=chip, name="model left out", x=measured[at][order], y=ratio,
-                            form="points"))  # fmt: skip
+        curves.append(Curve(panel=chip, name=scope, x=measured[at][order], y=ratio,
+                            reference=np.ones(len(ratio)), form="points"))  # fmt: skip
     return Plot(
         name="edge-energy",
-        title="Predicted over measured energy per output token, small devices",
-        reads="Each mark is a model on a device; 1 means that prediction and measurement agree.",
+        title="Predicted energy per output token over the measured one, small devices",
+        reads="Each mark is a language model on a device, predicted by a fit to the other models "
+        "there. On the dashed line prediction and measurement are the same; above it the "
+        "prediction is too high. Colours are what was counted.",
         x_label="measured energy per output token (J)",
-        y_label="predicted / measured",
+        y_label="predicted / measured energy",
         curves=tuple(curves),
         columns=2,
-        log_x=True,
+        reference="prediction = measurement",
     )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tree6g.calibrate import edge_energy, llm_baselines
+from tree6g.calibrate.columns import read_all
 from tree6g.calibrate.llm_fit import Fitted, fit_runs, left_out, listed, unfitted
 from tree6g.calibrate.llm_runs import Run, read_runs
 from tree6g.calibrate.result import Constant, Curve, Group, Plot, Validation, percent
@@ -28,6 +29,10 @@ FAR_FRAC: Final = 0.5
 BARS: Final[Mapping[str, float]] = {
     "ml.energy-v2": 0.08, "ml.energy-v3": 0.15, "ml.energy-v3 dense": 0.12,
     "ml.energy-v2 one point": 0.09, "ml.energy-v3 one point": 0.09,
+}  # fmt: skip
+KINDS: Final[Mapping[str, str]] = {
+    "dense": "dense model", "experts": "mixture of experts",
+    "hybrid": "hybrid of attention and state-space layers",
 }  # fmt: skip
 _WHAT: Final = """Runs of language models under saturated load, one row per model, accelerators,
 task and batch. The energy per output token is that of the accelerators alone: no host, no idle
@@ -50,7 +55,7 @@ class Judged:
         measured: Measured joules per output token. [run]
         told: Ours. [run]
         rate: Our tokens per second. [run]
-        fitted: The fit to all runs that constants came from.
+        fitted: The fit to all runs that constants came from; None: packaged constants.
         without: The fits without one family each.
         on: Runs that were fitted, if they are others.
     """
@@ -83,35 +88,48 @@ def validate(files: Sequence[Path], *, fit: Path | None = None) -> Validation:
         )
     if devices:
         return edge_energy.validate(devices)
-    read = [read_runs(file) for file in files]
+    every = read_all([*files, *([] if fit is None else [fit])], read_runs)
+    read, base = every[: len(files)], None if fit is None else every[-1]
     runs = [run for r in read for run in r.runs]
     notes = [
         f"{file.name}: {note}" for file, r in zip(files, read, strict=True) for note in r.notes
     ]
-    base = None if fit is None else read_runs(fit)
-    judged, problems = [], []
+    judged: list[Judged] = []
+    problems: list[str] = []
     for source in sorted({run.source for run in runs}):
         mine = tuple(run for run in runs if run.source == source)
         if base is None:
             judged.append(_families_out(source, mine))
         else:
             judged.append(_by_other(source, mine, base.runs))
-            if judged[-1].on is None:
-                problems.append(
-                    f"{source}: the file of --fit has no such source; packaged constants"
-                )
+        problems += _doubts(judged[-1])
     return _result(judged, (*notes, *problems))
 
 
 def _families_out(source: str, runs: tuple[Run, ...]) -> Judged:
+    families = {run.family for run in runs}
+    if len(families) == 1:  # nothing else was measured there
+        told, rate = unfitted(runs).predict(runs)
+        return _judged(source, runs, told, rate, None, {}, None)
     whole = fit_runs(runs)
     without = left_out(runs, whole)
-    told, rate = np.full(len(runs), np.nan), np.full(len(runs), np.nan)
-    alone = unfitted(runs)  # a source of one family: nothing else was measured there
-    for family in {run.family for run in runs}:
+    told, rate = np.empty(len(runs)), np.empty(len(runs))
+    for family in families:
         rows = np.array([i for i, run in enumerate(runs) if run.family == family])
-        told[rows], rate[rows] = without.get(family, alone).predict([runs[i] for i in rows])
+        told[rows], rate[rows] = without[family].predict([runs[i] for i in rows])
     return _judged(source, runs, told, rate, whole, without, None)
+
+
+def _doubts(j: Judged) -> Iterator[str]:
+    """What makes the prediction of a source less blind, or less fitted, than it seems."""
+    if j.fitted is None:
+        yield (
+            f"{j.source}: predicted with the packaged constants, for want of other runs of this "
+            "source; those of H100, B200 and A100 were fitted to ML.ENERGY"
+        )
+    both = sorted({run.family for run in j.runs} & {run.family for run in j.on or ()})
+    if both:
+        yield f"{j.source}: families in both files, so not blind: {', '.join(both)}"
 
 
 def _by_other(source: str, runs: tuple[Run, ...], base: Sequence[Run]) -> Judged:
@@ -183,7 +201,7 @@ def _groups(j: Judged) -> Iterator[Group]:
     rate_frac = np.abs(j.rate[known] / throughput[known] - 1.0)
     rate = {"throughput_median_ape_frac": float(np.median(rate_frac))} if known.any() else {}
     yield _group(j.source, j.measured, j.told, extra=rate)
-    for kind in ("dense", "experts", "hybrid"):
+    for kind in KINDS:
         rows = np.array([run.kind == kind for run in j.runs])
         if rows.any():
             yield _group(f"{j.source} {kind}", j.measured[rows], j.told[rows])
@@ -234,8 +252,7 @@ def _constants(j: Judged) -> tuple[Constant, ...]:
     if j.fitted is None:
         return ()
     return tuple(
-        dataclasses.replace(c, name=f"{j.source} {c.name}", words=f"{j.source} {c.words}")
-        for c in listed(j.fitted, j.without)
+        dataclasses.replace(c, name=f"{j.source} {c.name}") for c in listed(j.fitted, j.without)
     )
 
 
@@ -255,12 +272,15 @@ def _misses(j: Judged) -> Iterator[Mapping[str, object]]:
 def _plot(judged: Sequence[Judged]) -> Plot:
     return Plot(
         name="llm-energy",
-        title="Predicted over measured energy per output token",
-        reads="Each mark is a run; 1 means that prediction and measurement are the same.",
-        x_label="mean batch (sequences)",
-        y_label="predicted / measured",
+        title="Predicted energy per output token over the measured one",
+        reads="Each mark is a run: a model on one to sixteen accelerators that serve a batch of "
+        "sequences at once. On the dashed line prediction and measurement are the same; above it "
+        "the prediction is too high.",
+        x_label="sequences served at once (mean batch)",
+        y_label="predicted / measured energy",
         curves=tuple(curve for j in judged for curve in _curves(j)),
         columns=2,
+        reference="prediction = measurement",
         log_x=True,
     )
 
@@ -268,16 +288,17 @@ def _plot(judged: Sequence[Judged]) -> Plot:
 def _curves(j: Judged) -> Iterator[Curve]:
     batch = np.array([run.batch for run in j.runs])
     for device in dict.fromkeys(run.device.name for run in j.runs):
-        for kind in ("dense", "experts", "hybrid"):
+        for kind in KINDS:
             mine = [(run.device.name, run.kind) == (device, kind) for run in j.runs]
             if not any(mine):
                 continue
             rows = np.flatnonzero(mine)
             rows = rows[np.argsort(batch[rows], kind="stable")]
             yield Curve(
-                panel=f"{j.source}, {device}",
-                name=kind,
+                panel=f"{device}, {j.source}",
+                name=KINDS[kind],
                 x=batch[rows],
                 y=(j.told / j.measured)[rows],
+                reference=np.ones(len(rows)),
                 form="points",
             )

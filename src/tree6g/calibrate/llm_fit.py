@@ -24,7 +24,8 @@ from tree6g.compute.roofline_fit import ALL, Parameter, Runs
 
 FloatArray = NDArray[np.float64]
 
-TOLD_FRAC: Final = 0.5  # the data tell a constant if they halve the width of its prior
+TOLD_FRAC: Final = 0.5  # data tell a constant if they halve the width of its prior
+CLOSE_FRAC: Final = 0.999  # of its upper bound: a constant that is held by it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,10 +49,6 @@ class Fitted:
         """The parameters themselves `[parameter]`."""
         usual = np.array([p.prior.usual for p in self.chosen])
         return np.asarray(usual * np.exp(self.at), dtype=np.float64)
-
-    def told(self, j: int) -> bool:
-        """Whether the data say more of a parameter than its prior does."""
-        return bool(self.width[j] < TOLD_FRAC * self.chosen[j].prior.width)
 
     def constants(self, device: str) -> Mapping[str, float]:
         """The constants of an accelerator by name."""
@@ -121,22 +118,46 @@ def listed(fitted: Fitted, without: Mapping[str, Fitted]) -> tuple[Constant, ...
 
 
 def _constant(fitted: Fitted, without: Sequence[Fitted], j: int, p: Parameter) -> Constant:
-    owner = _owner(fitted.runs, p)
-    others = [_same(f, fitted, p) for f in without]
-    known = np.array([v for v in others if v is not None])
-    width = float(fitted.width[j])
-    if len(known) > 2:
-        scale = (len(known) - 1) / len(known)
-        width = max(width, float(np.sqrt(scale * ((known - fitted.at[j]) ** 2).sum())))
+    width = _width(fitted, without, j, p)
     value = float(fitted.values[j])
-    told = "" if fitted.told(j) else " (not told by these data: the usual value)"
     return Constant(
-        name=f"{owner}: {p.name}",
+        name=f"{_owner(fitted.runs, p)}: {p.name}",
         value=value,
         low=value * math.exp(-1.96 * width),
         high=min(value * math.exp(1.96 * width), p.prior.most),
-        words=f"{owner}: {p.name} {value:.3g}{told}",
+        remark=_remark(p, value, own=float(fitted.width[j]), width=width),
     )
+
+
+def _width(fitted: Fitted, without: Sequence[Fitted], j: int, p: Parameter) -> float:
+    """Standard deviation of a parameter's logarithm: the jackknife's over families, if larger."""
+    width = float(fitted.width[j])
+    others = [_same(f, fitted, p) for f in without]
+    known = np.array([v for v in others if v is not None])
+    if len(known) < 3:
+        return width
+    scale = (len(known) - 1) / len(known)
+    return max(width, float(np.sqrt(scale * ((known - fitted.at[j]) ** 2).sum())))
+
+
+def _remark(p: Parameter, value: float, *, own: float, width: float) -> str:
+    """What to know of a parameter beside its value; empty where nothing is.
+
+    That data hardly tell a parameter does not mean that it stays at its usual value: it may move
+    with the others at little cost.
+
+    Args:
+        p: The parameter.
+        value: Its value.
+        own: Standard deviation of its logarithm, from residuals and priors.
+        width: The same, families left out.
+    """
+    usual = f"usually {p.prior.usual:.3g}"
+    if value > CLOSE_FRAC * p.prior.most:
+        return f"at the most it may be; {usual}"
+    if own > TOLD_FRAC * p.prior.width:
+        return f"hardly told by these data; {usual}"
+    return f"families disagree on it; {usual}" if width > p.prior.width else ""
 
 
 def _key(runs: Runs, p: Parameter) -> tuple[str, str]:

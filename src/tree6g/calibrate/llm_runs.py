@@ -2,18 +2,18 @@
 
 Columns: `gpu` (or `accelerator`), `model_id`, `family`, `weight_precision`, `num_gpus`,
 `avg_batch`, `avg_out_tokens`, and `j_per_out_token` or `gpu_power_w` (of all GPUs) with
-`out_tok_s`. Optional:
-`source` and `engine` (rows of one source share constants), `task`, `modality` (only text is used),
-`avg_in_tokens`, `pipeline_parallel`, `data_parallel` (only 1 is used), `expert_parallel`,
-`params_total_b` and `params_active_b` for models whose architecture is not packaged.
+`out_tok_s`. Optional: `source` and `engine` (rows of one source and engine share constants),
+`task`, `modality` (only text is used), `avg_in_tokens`, `pipeline_parallel`, `data_parallel` (only
+1 is used), `params_total_b` and `params_active_b` for models whose architecture is not packaged.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +49,8 @@ class Run:
 
     Attributes:
         line: Its line in the file.
-        source: Rows of one source share constants: one engine in one version.
+        source: Rows of one source share constants: one engine in one version. Where a source of
+            the file has several engines, or the file no sources, the engine's name is in it.
         engine: Engine and version as the file says.
         device: The accelerator.
         devices: How many.
@@ -122,15 +123,15 @@ def read_runs(file: Path) -> Read:
         if reason:
             left[reason] = left.get(reason, 0) + 1
             continue
-        try:
+        wrong = [f"line {line}: {fault}" for fault in _faults(row)]
+        faults += wrong
+        if not wrong:
             runs.append(_run(row, line))
-        except DataError as error:
-            faults.append(f"line {line}: {error}")
     if faults:
         more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         raise DataError(f"{file} cannot be used: {'; '.join(faults[:SHOWN])}{more}")
     if not runs:
-        said = ", ".join(f"{n} {why}" for why, n in left.items())
+        said = ", ".join(f"{n} {why}" for why, n in left.items()) or "nothing below its header"
         raise DataError(f"Expected runs of text with data_parallel 1; {file} has none ({said}).")
     notes = [f"{n} rows left out: {why}" for why, n in left.items()]
     borrowed = sorted({f"{r.model_id} ({r.scaled_from})" for r in runs if r.scaled_from})
@@ -139,7 +140,18 @@ def read_runs(file: Path) -> Read:
             "not packaged, so the shape of a packaged model is scaled to its parameters: "
             + ", ".join(borrowed)
         )
-    return Read(runs=tuple(runs), notes=tuple(notes))
+    return Read(runs=tuple(_by_engine(runs)), notes=tuple(notes))
+
+
+def _by_engine(runs: Sequence[Run]) -> Iterator[Run]:
+    """The runs, those of a source with several engines or versions kept apart."""
+    engines_of: dict[str, set[str]] = {}
+    for run in runs:
+        engines_of.setdefault(run.source, set()).add(run.engine)
+    for run in runs:
+        several = len(engines_of[run.source]) > 1 or not run.source
+        named = f"{run.source} {run.engine}".strip()
+        yield dataclasses.replace(run, source=named) if several else run
 
 
 def gathered(runs: Sequence[Run]) -> Runs:
@@ -207,36 +219,94 @@ def _passed_over(row: Mapping[str, str]) -> str:
     return ""
 
 
+def _faults(row: Mapping[str, str]) -> Iterator[str]:
+    """All that is wrong with a row."""
+    readers: tuple[Callable[[Mapping[str, str]], object], ...] = (
+        _accelerator, _model, _weights, _spread, _rates, _lengths,
+    )  # fmt: skip
+    for read in readers:
+        try:
+            read(row)
+        except DataError as error:
+            yield str(error)
+
+
 def _run(row: Mapping[str, str], line: int) -> Run:
-    device = _with_engine(_device(row.get("gpu") or row["accelerator"]), row.get("engine", ""))
     model, scaled_from = _model(row)
-    precision = row["weight_precision"].lower()
-    weights = FORMATS.get(precision, row["weight_precision"])
-    if weights == "fp8" and model.name.startswith(PER_ROW):
-        weights = "fp8-row"
-    if weights not in data.table("weight_formats"):
-        raise DataError(f"expected a precision of weights; got {row['weight_precision']!r}")
-    tok_per_s = _number(row, "out_tok_s", optional=True)
-    power_w = _number(row, "gpu_power_w", optional=True)
-    joules = _number(row, "j_per_out_token", optional=not math.isnan(power_w * tok_per_s))
+    devices, stages = _spread(row)
+    joules, tok_per_s = _rates(row)
+    batch, input_tok, output_tok = _lengths(row)
     return Run(
         line=line,
         source=row.get("source", ""),
         engine=row.get("engine", "") or row.get("source", ""),
-        device=device,
-        devices=int(_number(row, "num_gpus")),
-        stages=int(_number(row, "pipeline_parallel", optional=True, otherwise=1.0)),
+        device=_accelerator(row),
+        devices=devices,
+        stages=stages,
         task=row.get("task", "") or "all",
         model_id=row["model_id"],
-        family=row["family"],
+        family=row["family"] or row["model_id"],
         model=model,
         scaled_from=scaled_from,
-        weights=weights,
-        batch=_number(row, "avg_batch"),
-        input_tok=_number(row, "avg_in_tokens", optional=True),
-        output_tok=_number(row, "avg_out_tokens"),
-        j_per_tok=power_w / tok_per_s if math.isnan(joules) else joules,
+        weights=_weights(row),
+        batch=batch,
+        input_tok=input_tok,
+        output_tok=output_tok,
+        j_per_tok=joules,
         tok_per_s=tok_per_s,
+    )
+
+
+def _accelerator(row: Mapping[str, str]) -> Accelerator:
+    """The accelerator with the constants of the row's engine, if these are packaged."""
+    said = row.get("gpu") or row.get("accelerator", "")
+    name, rows = GPUS.get(said.lower(), said.lower()), data.table("accelerators")
+    if name not in rows:
+        raise DataError(f"expected a packaged accelerator; got {said!r}. {nearest(name, rows)}")
+    engine = row.get("engine", "")
+    return accelerator(name, engine if engine in engines(name) else None)
+
+
+def _weights(row: Mapping[str, str]) -> str:
+    """The storage format of the weights."""
+    said = row["weight_precision"]
+    found = FORMATS.get(said.lower(), said)
+    if found not in data.table("weight_formats"):
+        raise DataError(
+            f"expected a weight_precision like bfloat16, fp8 or Q4_K_M; got {said!r}. "
+            f"{nearest(found, data.table('weight_formats'))}"
+        )
+    model = _known(row)
+    by_row = model is not None and model.name.startswith(PER_ROW)
+    return "fp8-row" if found == "fp8" and by_row else found
+
+
+def _spread(row: Mapping[str, str]) -> tuple[int, int]:
+    """Devices and pipeline stages."""
+    devices = _number(row, "num_gpus")
+    stages = _number(row, "pipeline_parallel", optional=True, otherwise=1.0)
+    if devices % 1.0 or stages % 1.0 or devices % stages:
+        raise DataError(
+            f"expected whole numbers of num_gpus and of pipeline_parallel that parts them evenly; "
+            f"got {devices:g} and {stages:g}"
+        )
+    return int(devices), int(stages)
+
+
+def _rates(row: Mapping[str, str]) -> tuple[float, float]:
+    """Joules per output token and output tokens per second."""
+    tok_per_s = _number(row, "out_tok_s", optional=True)
+    power_w = _number(row, "gpu_power_w", optional=True)
+    joules = _number(row, "j_per_out_token", optional=not math.isnan(power_w * tok_per_s))
+    return power_w / tok_per_s if math.isnan(joules) else joules, tok_per_s
+
+
+def _lengths(row: Mapping[str, str]) -> tuple[float, float, float]:
+    """Batch, prompt and answer."""
+    return (
+        _number(row, "avg_batch"),
+        _number(row, "avg_in_tokens", optional=True),
+        _number(row, "avg_out_tokens"),
     )
 
 
@@ -255,26 +325,11 @@ def _number(
     return value
 
 
-def _device(name: str) -> str:
-    key = name.strip().lower()
-    found = GPUS.get(key, key)
-    rows = data.table("accelerators")
-    if found not in rows:
-        raise DataError(f"expected a packaged accelerator; got {name!r}. {nearest(found, rows)}")
-    return found
-
-
-def _with_engine(name: str, engine: str) -> Accelerator:
-    """The accelerator with the constants of the row's engine, if these are packaged."""
-    return accelerator(name, engine if engine in engines(name) else None)
-
-
 def _model(row: Mapping[str, str]) -> tuple[Footprint, str]:
-    for name in (row["model_id"], row["family"]):
-        try:
-            return text_prompts(footprint(catalogue.architecture(name))), ""
-        except DataError:
-            continue
+    """What a row's model costs, and the packaged model whose shape stands for it."""
+    found = _known(row)
+    if found is not None:
+        return found, ""
     total = _number(row, "params_total_b", optional=True) * 1e9
     active = _number(row, "params_active_b", optional=True) * 1e9
     if math.isnan(total):
@@ -284,6 +339,19 @@ def _model(row: Mapping[str, str]) -> tuple[Footprint, str]:
         )
     like = _alike(total, total if math.isnan(active) else active)
     return _scaled(like, total), like.name
+
+
+def _known(row: Mapping[str, str]) -> Footprint | None:
+    """The packaged model that a row names, itself or by its family."""
+    return _packaged(row["model_id"]) or _packaged(row["family"])
+
+
+@functools.lru_cache(maxsize=1024)
+def _packaged(name: str) -> Footprint | None:
+    try:
+        return text_prompts(footprint(catalogue.architecture(name)))
+    except DataError:
+        return None
 
 
 def _alike(total: float, active: float) -> Footprint:
@@ -297,6 +365,7 @@ def _alike(total: float, active: float) -> Footprint:
     return min(_decoders(), key=apart)
 
 
+@functools.cache
 def _decoders() -> list[Footprint]:
     every = [footprint(catalogue.architecture(name)) for name in catalogue.names()]
     return [

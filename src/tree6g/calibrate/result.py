@@ -28,6 +28,7 @@ class Constant:
         low: Lower end of its interval.
         high: Upper end of it.
         words: The constant as a sentence for people; empty where name and value say it.
+        remark: What to know of it beside its value, for instance that the data hardly tell it.
     """
 
     name: str
@@ -35,10 +36,13 @@ class Constant:
     low: float | None = None
     high: float | None = None
     words: str = ""
+    remark: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The constant under the keys of `--json`."""
-        return {"name": self.name, "value": self.value, "low": self.low, "high": self.high}
+        said = {"remark": self.remark} if self.remark else {}
+        interval = {"low": self.low, "high": self.high}
+        return {"name": self.name, "value": self.value, **interval, **said}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

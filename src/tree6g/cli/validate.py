@@ -19,7 +19,8 @@ KindName = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="What to compare: base-station, bler, calibration, counts, pathloss, serving.",
+        help="What to compare: base-station, bler, calibration, counts, llm-energy, partial-load, "
+        "pathloss, serving.",
     ),
 ]
 Files = Annotated[
@@ -28,7 +29,9 @@ Files = Annotated[
 FitOn = Annotated[
     Path | None,
     typer.Option(
-        "--fit", metavar="PATH", help="Only base-station: fit to all of PATH, predict all of FILE."
+        "--fit",
+        metavar="PATH",
+        help="Only base-station and llm-energy: fit to all of PATH, predict all of FILE.",
     ),
 ]
 Out = Annotated[
@@ -72,6 +75,8 @@ def validate(  # the options of a command are its arguments
     folder of hourly load and energy counters; a model is fitted to a part and predicts the rest.
     serving: logs of real inference engines; constants are fitted to the first 100 requests of each.
     counts: exact integers of models, of layers of convolutional networks and of adapters.
+    llm-energy: energy per output token of servers or of small devices; each family of models is
+    predicted by a fit without it. partial-load: power at idle and at small batches, without a fit.
 
     Columns of the files: docs/how-to/validate-a-model.md
 

@@ -137,7 +137,7 @@ def fit_lines(fitted: Fit) -> list[str]:
     """A fit as lines for a terminal."""
     return [
         fitted.headline or f"{fitted.kind}: {fitted.rows:,} rows, mean error {fitted.error:.2%}",
-        "Constants in the unit of the file, with 95 % intervals:",
+        "Constants with 95 % intervals, in SI units or the unit of the file:",
         *constant_lines(fitted.constants),
     ]
 
@@ -182,9 +182,9 @@ def _constant_line(name: str, constant: Constant) -> str:
         if name == constant.name
         else f"{name} {constant.value:>8.4g}"
     )
-    if constant.low is None or constant.high is None:
-        return line
-    return f"{line}  ({constant.low:.4g} to {constant.high:.4g})"
+    if constant.low is not None and constant.high is not None:
+        line = f"{line}  ({constant.low:.4g} to {constant.high:.4g})"
+    return f"{line}  {constant.remark}" if constant.remark else line
 
 
 def _header(result: Validation) -> list[Markup]:
