@@ -273,7 +273,7 @@ def _plot(judged: Sequence[Judged]) -> Plot:
     return Plot(
         name="llm-energy",
         title="Predicted energy per output token over the measured one",
-        reads="Each mark is a run: a model on one to sixteen accelerators that serve a batch of "
+        reads="Each mark is a run: a model on one or more accelerators that serves a batch of "
         "sequences at once. On the dashed line prediction and measurement are the same; above it "
         "the prediction is too high.",
         x_label="sequences served at once (mean batch)",

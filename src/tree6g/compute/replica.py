@@ -221,7 +221,7 @@ def spread(
         expert_s=weights.expert_byte * read_s,
         expert_byte=weights.expert_byte * parallel.stages,
         expert_rate=-np.log1p(-np.minimum(active_frac, 1.0 - 1e-9)) / parallel.stages,
-        expert_flop=2.0 * m.expert_parameters * weights.tile_rows,
+        expert_flop=2.0 * m.expert_parameters * weights.tile_rows * parallel.stages,
         flop_s=1.0 / rate,
         prompt_flop_per_tok=m.prompt_flop_per_tok,
         body_flop_per_tok=m.decode_flop_per_tok,
