@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -23,8 +22,9 @@ from tree6g.compute.serving import (
 )
 from tree6g.compute.serving import constants as costs
 from tree6g.compute.serving import layout as at
+from tree6g.compute.serving.reading import Arrays, read_served
 from tree6g.compute.serving.requests import FloatArray, IntArray, Requests
-from tree6g.compute.serving.result import RUNNING, Bins, Served
+from tree6g.compute.serving.result import RUNNING, Served
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.errors import DataError
 
@@ -267,7 +267,16 @@ class ServerState:
 
     def served(self) -> Served:
         """What was done so far; requests under way with what they have."""
-        return _served(self)
+        total = int(self._n[at.TOTAL])
+        arrays = Arrays(
+            c=self._c,
+            x=self._x,
+            n=self._n,
+            f=np.asarray(self._f[: total * at.F]).reshape(total, at.F),
+            q=np.asarray(self._q[: total * at.Q]).reshape(total, at.Q),
+            w=self._w,
+        )
+        return read_served(self.replica, self._asked, arrays)
 
     def _make_room(self, count: int) -> None:
         if count <= self._room:
@@ -357,101 +366,3 @@ def _write(asked: Requests, reals: FloatArray, whole: IntArray) -> None:
     whole[:count, at.PREFIX_ID] = asked.prefix_id
     whole[:count, at.PREFIX_TOK] = asked.prefix_tok
     whole[:count, at.CACHED] = -1
-
-
-def _served(state: ServerState) -> Served:
-    n, x = state._n, state._x  # noqa: SLF001 - its own reader
-    total = int(n[at.TOTAL])
-    f = np.asarray(state._f[: total * at.F]).reshape(total, at.F)  # noqa: SLF001
-    q = np.asarray(state._q[: total * at.Q]).reshape(total, at.Q)  # noqa: SLF001
-    status = q[:, at.STATUS]
-    decodes = np.flatnonzero(status == at.DECODES)
-    decode_j, produced = f[:, at.REQUEST_DECODE_J], q[:, at.PRODUCED]
-    if len(decodes):
-        decode_j, produced = _under_way(state, f, q, decodes)
-    end_s = float(x[at.CLOCK_S])
-    idle_j = float(state.replica.idle_w) * max(end_s - float(x[at.BUSY_S]), 0.0)
-    left = np.isin(status, (at.SERVED, at.REFUSED, at.GAVE_UP))
-    return Served(
-        requests=_together(state._asked),  # noqa: SLF001
-        outcome=np.where(status == at.DECODES, RUNNING, status).astype(np.int64),
-        scheduled_s=f[:, at.SCHEDULED_S],
-        first_token_s=f[:, at.FIRST_S],
-        finish_s=f[:, at.FINISH_S] if left.all() else np.where(left, f[:, at.FINISH_S], np.nan),
-        produced_tok=produced,
-        cached_tok=np.maximum(q[:, at.CACHED], 0),
-        preemptions=q[:, at.PREEMPTED],
-        prefill_j=f[:, at.REQUEST_PREFILL_J],
-        decode_j=decode_j,
-        recompute_j=f[:, at.RECOMPUTE_J],
-        iterations=int(n[at.ITERATIONS]),
-        passes=int(n[at.PASSES]),
-        end_s=end_s,
-        busy_s=float(x[at.BUSY_S]),
-        energy_j=float(x[at.ENERGY_J]) + idle_j,
-        idle_j=idle_j,
-        running_time_s=float(x[at.RUNNING_TIME_S]),
-        waiting_time_s=float(x[at.WAITING_TIME_S]) + _unseen_s(state, f, q),
-        token_gap_edges_s=np.asarray(state._c[n[at.EDGES_AT] :]),  # noqa: SLF001
-        token_gaps=np.asarray(x[at.SUMS : n[at.BINS_AT]]),
-        bins=_bins(state, end_s) if n[at.BINS] else None,
-    )
-
-
-def _under_way(
-    state: ServerState, f: FloatArray, q: IntArray, decodes: IntArray
-) -> tuple[FloatArray, IntArray]:
-    """Joules and tokens so far, of those who decode too."""
-    c, x, n = state._c, state._x, state._n  # noqa: SLF001
-    begin = np.asarray(state._w)[decodes]  # noqa: SLF001
-    steps = n[at.ITERATIONS] - begin
-    first = (q[decodes, at.PROMPT_TOK] + q[decodes, at.PRODUCED]).astype(np.int64)
-    rising = np.clip(n[at.WINDOW_TOK] - first, 0, steps)
-    inside = rising * first + rising * (rising - 1) / 2 + (steps - rising) * n[at.WINDOW_TOK]
-    own_j = steps * c[at.OWN_J] + c[at.CONTEXT_J] * (steps * first + steps * (steps - 1) / 2)
-    own_j += c[at.WINDOW_J] * inside
-    epochs = n[at.EPOCH] - q[decodes, at.FROM_EPOCH]
-    decode_j, produced = f[:, at.REQUEST_DECODE_J].copy(), q[:, at.PRODUCED].copy()
-    decode_j[decodes] += own_j + x[at.SHARE_J] - f[decodes, at.FROM_J] + at.EPOCH_J * epochs
-    produced[decodes] += steps.astype(produced.dtype)
-    return decode_j, produced
-
-
-def _unseen_s(state: ServerState, f: FloatArray, q: IntArray) -> float:
-    """Time that requests have waited which came during the last run: it did not look at them."""
-    n = state._n  # noqa: SLF001
-    coming = slice(int(n[at.NEXT]), None)
-    whole = q[coming, at.PROMPT_TOK] + q[coming, at.OUTPUT_TOK] - 1
-    fits = whole <= n[at.BLOCKS] * n[at.BLOCK_TOK]
-    waited_s = np.maximum(state.clock_s - f[coming, at.ARRIVAL_S], 0.0)
-    return float(waited_s[fits].sum())
-
-
-def _bins(state: ServerState, end_s: float) -> Bins:
-    n, x = state._n, state._x  # noqa: SLF001
-    step = float(x[at.BIN_STEP_S])
-    count = min(int(n[at.BINS]), math.ceil(end_s / step))
-    table = np.asarray(x[n[at.BINS_AT] : n[at.BINS_AT] + 3 * count]).reshape(count, 3)
-    length = np.minimum(step, end_s - step * np.arange(count))
-    return Bins(
-        step_s=step,
-        prefill_j=table[:, 0],
-        decode_j=table[:, 1],
-        idle_j=state.replica.idle_w * np.maximum(length - table[:, 2], 0.0),
-        busy_s=table[:, 2],
-    )
-
-
-def _together(parts: list[Requests]) -> Requests:
-    if len(parts) == 1:
-        return parts[0]
-    names = [field.name for field in dataclasses.fields(Requests)]
-    whole = {"arrival_s": np.float64, "give_up_s": np.float64}
-    return Requests(
-        **{
-            name: np.concatenate(
-                [np.empty(0, dtype=whole.get(name, np.int64)), *(getattr(p, name) for p in parts)]
-            )
-            for name in names
-        }
-    )
