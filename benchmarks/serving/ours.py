@@ -13,13 +13,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tree6g.engine.serving import setup
 
-from tree6g.compute.serving import requests, serve
+from tree6g.compute.serving.requests import requests
+from tree6g.compute.serving.run import serve
+from tree6g.engine.serving import Options, setup
 from tree6g.scenario.trace import read_trace
 
 SLOWER = 4.0
-REPLAYS = {1: 25}  # by copies
+REPLAYS = {1: 100}  # by copies
 
 
 def main(source: Path, out: Path, copies: int) -> None:
@@ -30,10 +31,11 @@ def main(source: Path, out: Path, copies: int) -> None:
         length_s = SLOWER * (arrival_s[-1] + 1.0)
         arrival_s = (SLOWER * arrival_s + length_s * np.arange(copies)[:, None]).ravel()
     asked = requests(arrival_s, np.tile(trace.input_tok, copies), np.tile(trace.output_tok, copies))
-    server = setup(accelerator="h100-sxm", model="qwen3-8b")
+    server = setup(Options(accelerator="h100-sxm", model="qwen3-8b"))
     serve(server.replica, server.settings, asked.where(slice(0, 1000)))
-    spent = []
+    spent, done = [], None
     for _ in range(REPLAYS.get(copies, 3)):
+        del done  # one replay in memory at a time
         start = time.process_time()
         done = serve(server.replica, server.settings, asked)
         spent.append(time.process_time() - start)
