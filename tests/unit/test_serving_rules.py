@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -235,6 +238,7 @@ def test_all_faults_of_requests_are_told_at_once():
     [
         {"token_budget": 4, "max_sequences": 8},
         {"block_tok": 0},
+        {"block_tok": 12},
         {"graph_sizes": (4, 2)},
         {"kv_capacity_tok": 3.0},
     ],
@@ -263,3 +267,23 @@ def test_defaults_are_those_of_vllm():
     assert captured_sizes(1024)[-3:] == (480, 496, 512)
     assert captured_sizes(3) == (1, 2, 4)
     assert len(gap_edges_s()) == 7 * 40 + 1
+
+
+def test_without_a_compiler_the_same_comes_out():
+    asked = requests(np.arange(40) * 0.3, 7, 9)
+    script = """
+import sys
+sys.modules["numba"] = None
+from test_serving_rules import *
+done = serve(SECOND, engine(kv_capacity_tok=64), requests(np.arange(40) * 0.3, 7, 9))
+print(repr((done.finish_s.tolist(), done.request_j.tolist(), done.preemptions.sum())))
+"""
+    here = str(Path(__file__).parent)
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {here!r})\n" + script],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    done = serve(SECOND, engine(kv_capacity_tok=64), asked)
+    assert done.preemptions.sum() > 0
+    expected = (done.finish_s.tolist(), done.request_j.tolist(), done.preemptions.sum())
+    assert ran.stdout.strip() == repr(expected)

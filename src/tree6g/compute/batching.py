@@ -102,7 +102,11 @@ class BatchServer:
             prefix_cache=False,
         )
         self._server = ServerState(
-            replica, settings, log_tokens=True, skip=skip, compiled="numba" in sys.modules
+            replica,
+            settings,
+            log_tokens=True,
+            skip=skip,
+            compiled=sys.modules.get("numba") is not None,
         )
         self._reader = TokenReader(self._server)
         self._inbox: list[tuple[float, int, Job]] = []

@@ -9,6 +9,7 @@ ago. `FREE` counts blocks that nobody holds, the `LOOSE` ones included.
 from __future__ import annotations
 
 from tree6g.compute.serving.layout import (
+    BLOCK_BITS,
     BLOCK_TOK,
     CHAIN,
     DECODES,
@@ -45,7 +46,7 @@ def cached_blocks(n: IntArray, q: IntArray, g: IntArray, i: int, whole_tok: int)
     group = q[i * Q + PREFIX_ID]
     if n[PREFIXES] == 0 or group < 0:
         return 0
-    most = min(q[i * Q + PREFIX_TOK], whole_tok - 1) // n[BLOCK_TOK]
+    most = min(q[i * Q + PREFIX_TOK], whole_tok - 1) >> n[BLOCK_BITS]
     return min(g[group * G + CHAIN], most)
 
 
@@ -83,7 +84,7 @@ def extend_chain(n: IntArray, q: IntArray, g: IntArray, i: int, covered_tok: int
     if n[PREFIXES] == 0 or group < 0:
         return
     at = group * G
-    full = min(covered_tok, q[i * Q + PREFIX_TOK]) // n[BLOCK_TOK]
+    full = min(covered_tok, q[i * Q + PREFIX_TOK]) >> n[BLOCK_BITS]
     shared = q[i * Q + SHARED]
     if full > shared and g[at + CHAIN] == shared:
         g[at + CHAIN] = full
@@ -110,9 +111,8 @@ def take_blocks(n: IntArray, g: IntArray, count: int) -> None:
 
 def give_back(n: IntArray, q: IntArray, g: IntArray, i: int, held_tok: int) -> None:
     """Request i, whose status is no longer a running one, leaves the cache."""
-    size = n[BLOCK_TOK]
     shared = q[i * Q + SHARED]
-    n[FREE] += (held_tok + size - 1) // size - shared
+    n[FREE] += ((held_tok + n[BLOCK_TOK] - 1) >> n[BLOCK_BITS]) - shared
     group = q[i * Q + PREFIX_ID]
     if n[PREFIXES] == 0 or group < 0:
         return
@@ -184,10 +184,9 @@ def unlist(n: IntArray, g: IntArray, group: int) -> None:
 def blocks_of_run(n: IntArray, count: int, decoding: int) -> int:
     """Blocks that `count` further tokens of every decoding sequence take."""
     size = n[BLOCK_TOK]
-    rounds = count // size
-    blocks = rounds * decoding
+    blocks = (count >> n[BLOCK_BITS]) * decoding
     turn = n[PHASE]
-    for _ in range(count - rounds * size):
+    for _ in range(count & (size - 1)):
         blocks += n[n[PHASE_AT] + turn]
         turn -= 1
         if turn < 0:

@@ -20,6 +20,7 @@ from tree6g.compute.serving.blocks import blocks_of_run, give_back, longest_run,
 from tree6g.compute.serving.heap import heap_pop
 from tree6g.compute.serving.layout import (
     ARRIVAL_S,
+    BLOCK_BITS,
     BLOCK_TOK,
     BY_PRIORITY,
     CHUNK_AT,
@@ -272,7 +273,7 @@ def next_change(n: IntArray, decoding: int) -> int:
     most = (n[n[ENDS_AT]] >> KEY_BITS) - n[ITERATIONS] + 1
     if n[CROSSINGS] > 0:
         most = min(most, (n[n[CROSSINGS_AT]] >> KEY_BITS) - n[ITERATIONS])
-    if most > 1 and n[FREE] < decoding * (most // n[BLOCK_TOK] + 1):
+    if most > 1 and n[FREE] < decoding * ((most >> n[BLOCK_BITS]) + 1):
         most = min(most, longest_run(n, decoding))
     return int(most)
 
@@ -304,11 +305,7 @@ def grow(
     """Contexts have grown by `count` tokens; sequences that are complete leave."""
     n[CONTEXT_TOK] += count * n[DECODING]
     n[WINDOW_CONTEXT_TOK] += count * n[GROWING]
-    size = n[BLOCK_TOK]
-    turn = n[PHASE] - count
-    if turn < 0:
-        turn = turn % size
-    n[PHASE] = turn
+    n[PHASE] = (n[PHASE] - count) & (n[BLOCK_TOK] - 1)
     iteration = n[ITERATIONS]
     while n[CROSSINGS] > 0 and n[n[CROSSINGS_AT]] >> KEY_BITS <= iteration:
         if crosses_here(n, q, w, n[n[CROSSINGS_AT]]):

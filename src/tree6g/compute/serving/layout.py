@@ -78,6 +78,7 @@ EPOCH_J: Final = 1024.0  # `SHARE_J` starts again here, so that differences keep
     BUDGET,
     PLACES,
     BLOCK_TOK,
+    BLOCK_BITS,
     BLOCKS,
     BY_PRIORITY,
     PREFIXES,
@@ -129,7 +130,7 @@ EPOCH_J: Final = 1024.0  # `SHARE_J` starts again here, so that differences keep
     RUNS,
     SEGMENTS,
     COUNTERS,
-) = range(54)
+) = range(55)
 
 # f: reals of a request.
 (

@@ -21,6 +21,7 @@ from tree6g.compute.serving.blocks import (
 from tree6g.compute.serving.constants import mixed_cost, window_area_tok2
 from tree6g.compute.serving.layout import (
     AREA_FLOP,
+    BLOCK_BITS,
     BLOCK_TOK,
     BUDGET,
     CACHED,
@@ -90,9 +91,10 @@ def partial_blocks(n: IntArray, q: IntArray, chunk_tok: int) -> int:
     """Blocks that the next chunk of the prompt under way takes."""
     if chunk_tok == 0:
         return 0
-    size = n[BLOCK_TOK]
+    up = n[BLOCK_TOK] - 1
+    bits = n[BLOCK_BITS]
     done = q[n[PARTIAL] * Q + DONE]
-    return int((done + chunk_tok + size - 1) // size - (done + size - 1) // size)
+    return int(((done + chunk_tok + up) >> bits) - ((done + up) >> bits))
 
 
 def make_room(
@@ -179,20 +181,20 @@ def admit(
 ) -> int:
     """Admit the first that waits if the blocks of its first chunk are free; returns the chunk."""
     at = i * Q
-    size = n[BLOCK_TOK]
+    bits = n[BLOCK_BITS]
     whole = q[at + PROMPT_TOK] + q[at + PRODUCED]
     hit = cached_blocks(n, q, g, i, whole)
-    chunk = min(whole - hit * size, left)
-    need = (hit * size + chunk + size - 1) // size - hit
+    chunk = min(whole - (hit << bits), left)
+    need = (chunk + n[BLOCK_TOK] - 1) >> bits
     if need + newly_pinned(q, g, i, hit) > n[FREE]:
         return 0
     leave_queue(n, w)
     use_chain(n, q, g, i, hit)
     take_blocks(n, g, need)
     q[at + STATUS] = RUNS_PROMPT
-    q[at + DONE] = hit * size
+    q[at + DONE] = hit << bits
     if q[at + CACHED] < 0:
-        q[at + CACHED] = hit * size
+        q[at + CACHED] = hit << bits
         f[i * F + SCHEDULED_S] = x[CLOCK_S]
     enter_order(n, q, i)
     return int(chunk)

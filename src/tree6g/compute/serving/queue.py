@@ -218,7 +218,7 @@ def join_batch(x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, w: IntArr
     n[ENDS] += 1
     n[DECODING] += 1
     n[CONTEXT_TOK] += context
-    n[n[PHASE_AT] + (context - begin - 1) % n[BLOCK_TOK]] += 1
+    n[n[PHASE_AT] + ((context - begin - 1) & (n[BLOCK_TOK] - 1))] += 1
     window = n[WINDOW_TOK]
     if window > 0:
         n[WINDOW_CONTEXT_TOK] += min(context, window)
@@ -281,7 +281,7 @@ def leave_batch(
     own_j = steps * c[OWN_J] + c[CONTEXT_J] * series(first, 1, steps)
     n[DECODING] -= 1
     n[CONTEXT_TOK] -= first + steps
-    n[n[PHASE_AT] + (first - begin - 1) % n[BLOCK_TOK]] -= 1
+    n[n[PHASE_AT] + ((first - begin - 1) & (n[BLOCK_TOK] - 1))] -= 1
     window = n[WINDOW_TOK]
     if window > 0:
         rising = min(max(window - first, 0), steps)

@@ -36,7 +36,7 @@ def read_served(replica: Replica, asked: list[Requests], a: Arrays) -> Served:
         decode_j, produced = _under_way(a, decodes)
     end_s = float(x[at.CLOCK_S])
     idle_j = float(replica.idle_w) * max(end_s - float(x[at.BUSY_S]), 0.0)
-    left = np.isin(status, (at.SERVED, at.REFUSED, at.GAVE_UP))
+    left = (status >= at.SERVED) & (status <= at.GAVE_UP)
     return Served(
         requests=_together(asked),
         outcome=np.where(status == at.DECODES, RUNNING, status).astype(np.int64),

@@ -34,7 +34,7 @@ class EngineSettings:
     Attributes:
         token_budget: Tokens of an iteration at most.
         max_sequences: Sequences that run at once at most, not above the budget.
-        block_tok: Tokens of a block of the KV cache.
+        block_tok: Tokens of a block of the KV cache, a power of two as in all engines.
         graph_sizes: Decode batches with a captured graph, rising; None for `captured_sizes`
             of `max_sequences`, empty for no padding.
         prefix_cache: Whether computed blocks of shared prefixes are kept and used again.
@@ -57,6 +57,8 @@ class EngineSettings:
         for name in ("token_budget", "max_sequences", "block_tok"):
             if getattr(self, name) < 1:
                 raise DataError(f"expected {name} of at least 1; got {getattr(self, name)}.")
+        if self.block_tok & (self.block_tok - 1):
+            raise DataError(f"expected block_tok of 1, 2, 4, 8, 16, ...; got {self.block_tok}.")
         if self.token_budget < self.max_sequences:
             raise DataError(
                 f"expected a token_budget of at least max_sequences ({self.max_sequences}), one "

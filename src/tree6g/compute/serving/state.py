@@ -297,7 +297,8 @@ class ServerState:
     def _longer(self, array: Any, more: int) -> Any:
         if not self._compiled:
             return array + [0] * more
-        return np.concatenate([array, np.zeros(more, dtype=array.dtype)]) if more else array
+        new = np.zeros(more, dtype=array.dtype)
+        return np.concatenate([array, new]) if len(array) and more else new if more else array
 
     def _add_groups(self, count: int) -> None:
         missing = count * at.G - len(self._g)
@@ -337,6 +338,7 @@ def _counters(replica: Replica, settings: EngineSettings, constants: int, edges:
     n = np.zeros(work[-1] + 2 * settings.max_sequences + settings.block_tok, dtype=np.int64)
     n[at.BUDGET], n[at.PLACES] = settings.token_budget, settings.max_sequences
     n[at.BLOCK_TOK] = settings.block_tok
+    n[at.BLOCK_BITS] = settings.block_tok.bit_length() - 1
     n[at.BLOCKS] = n[at.FREE] = settings.blocks(replica.kv_capacity_tok)
     if n[at.BLOCKS] < 1:
         raise DataError(
