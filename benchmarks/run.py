@@ -100,7 +100,7 @@ def main() -> int:
 
 def compile_ours() -> None:
     """Bytecode of what we import; pip has made it in the peers' environments."""
-    for name in ("tree6g", "numpy", "pyarrow", "duckdb"):
+    for name in ("tree6g", "numpy", "pyarrow", "duckdb", "numba", "llvmlite", "typer", "click"):
         module = importlib.util.find_spec(name)
         for folder in (module and module.submodule_search_locations) or ():
             compileall.compile_dir(folder, quiet=2)
