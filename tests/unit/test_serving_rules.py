@@ -227,6 +227,8 @@ def test_all_faults_of_requests_are_told_at_once():
     lines = str(told.value).splitlines()
     assert len(lines) == 5
     assert "got 0.5 for request 1" in lines[0]
+    with pytest.raises(DataError, match="number groups from 0"):
+        requests([0.0], 2**31, 1, prefix_id=2**24)
     with pytest.raises(DataError, match="one value or 2"):
         requests([0.0, 1.0], [1, 2, 3], 1)
     with pytest.raises(DataError, match="whole numbers"):

@@ -13,6 +13,8 @@ from tree6g.errors import DataError
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 NO_PREFIX = -1
+_MOST_TOK = 2**30
+_MOST_GROUPS = 2**24
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,6 +100,9 @@ def _whole(given: npt.ArrayLike, name: str, count: int) -> IntArray:
 def _faults(arrival: FloatArray, values: dict[str, IntArray], patience: FloatArray) -> list[str]:
     grouped = values["prefix_id"] >= 0
     longer = grouped & (values["prefix_tok"] > values["prompt_tok"])
+    sizes = values["prompt_tok"], values["output_tok"]
+    long = np.maximum(*sizes) > _MOST_TOK
+    far = values["prefix_id"] >= _MOST_GROUPS
     unranked = (values["priority"] < 0) | (values["priority"] > LAST_PRIORITY)
     late = np.diff(arrival, prepend=arrival[:1]) < 0.0
     return [
@@ -105,8 +110,10 @@ def _faults(arrival: FloatArray, values: dict[str, IntArray], patience: FloatArr
         _first(late, arrival, "arrival_s that does not decrease (sort the requests by it)"),
         _first(values["prompt_tok"] < 1, values["prompt_tok"], "prompt_tok of at least 1"),
         _first(values["output_tok"] < 1, values["output_tok"], "output_tok of at least 1"),
+        _first(long, np.maximum(*sizes), f"prompt_tok and output_tok of at most {_MOST_TOK}"),
         _first(unranked, values["priority"], f"priority from 0 to {LAST_PRIORITY}"),
         _first(values["prefix_id"] < NO_PREFIX, values["prefix_id"], "prefix_id from -1 (none) on"),
+        _first(far, values["prefix_id"], f"prefix_id below {_MOST_GROUPS} (number groups from 0)"),
         _first(values["prefix_tok"] < 0, values["prefix_tok"], "prefix_tok of at least 0"),
         _first(longer, values["prefix_tok"], "prefix_tok of at most prompt_tok"),
         _first(~(patience > 0.0), patience, "give_up_s above 0 s"),

@@ -151,6 +151,10 @@ class ServerState:
                 f"expected requests in order of arrival; got one at {asked.arrival_s[0]} s after "
                 f"one at {self._f[(first - 1) * at.F + at.ARRIVAL_S]} s."
             )
+        if first + len(asked) > at.KEY_MASK:
+            raise DataError(
+                f"expected at most {at.KEY_MASK} requests at a server. Use more servers."
+            )
         self._make_room(first + len(asked))
         last = first + len(asked)
         if self._compiled:
