@@ -68,7 +68,10 @@ def test_drx_loses_nothing(runs):
     awake = runs["awake"]
     for result in runs.values():
         assert _bits(result) == pytest.approx(_bits(awake), rel=1e-9)
-        assert result.requests == awake.requests
+        arrived, served, lost = (getattr(awake.requests, n) for n in ("arrived", "served", "lost"))
+        assert (result.requests.arrived, result.requests.lost) == (arrived, lost)
+        assert result.requests.served == served
+        assert result.requests.on_time <= awake.requests.on_time  # its wait makes some late
 
 
 def test_drx_saves_most_of_what_terminals_listen(runs):
@@ -81,9 +84,10 @@ def test_drx_saves_most_of_what_terminals_listen(runs):
 
 
 def test_the_latency_of_drx_is_paid_in_the_times_of_the_messages(runs):
-    # Files come unasked, at random times: a lone one waits (cycle - on)^2 / (2 cycle) = 72 ms.
+    # Files come unasked, at random times: a lone one waits (cycle - on)^2 / (2 cycle) = 72 ms, one
+    # for a terminal that is listening to an answer does not wait at all.
     paid_s = _delay(runs["drx"], "files") - _delay(runs["awake"], "files")
-    assert 0.03 < paid_s < 0.11
+    assert 0.02 < paid_s < 0.11
     ttft = [
         _rows(runs[n], "SELECT avg(ttft_s) AS t FROM request")[0]["t"] for n in ("awake", "drx")
     ]
