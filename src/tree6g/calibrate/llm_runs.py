@@ -41,6 +41,8 @@ REQUIRED: Final = (
     "model_id", "family", "weight_precision", "num_gpus", "avg_batch", "avg_out_tokens",
 )  # fmt: skip
 SHOWN: Final = 10
+LEAST: Final = 1e-9  # no energy, rate, length or number of anything in a table lies outside
+MOST: Final = 1e9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,8 +322,8 @@ def _number(
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value > 0.0):
-        raise DataError(f"expected a number above 0 in {name}; got {text!r}")
+    if not LEAST <= value <= MOST:
+        raise DataError(f"expected a number above 0 and up to {MOST:g} in {name}; got {text!r}")
     return value
 
 
