@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tree6g.cli import options
+from tree6g.cli import options, results
 from tree6g.cli.console import print_json
+
+if TYPE_CHECKING:
+    from tree6g.engine.serving import Options, ServeRun
 
 File = Annotated[Path, typer.Argument(metavar="TRACE", help="The trace, see `trace describe`.")]
 Form = Annotated[str | None, typer.Option("--form", help="Its form; default: by its header.")]
@@ -135,61 +139,65 @@ def serve_sim(  # noqa: PLR0913  # the options of a command are its arguments
 
     Example: tree6g serve-sim azure_llm_2023_conv.csv --model llama-3.1-8b --accelerator h100-sxm
     """
-    from tree6g.cli.results import Stopwatch
-    from tree6g.compute.serving.disaggregation import KvLink
-    from tree6g.compute.serving.scaling import Scaling
+    watch, wanted = results.Stopwatch(), _options(dict(locals()))
+
     from tree6g.engine import serving
     from tree6g.report import serving as report
 
-    watch = Stopwatch()
-    wanted = serving.Options(
-        accelerator=accelerator,
-        model=model,
-        engine=engine,
-        weights=weights,
-        count=tensor_parallel,
-        replicas=replicas,
-        routing=routing,
-        seed=seed or 0,
-        token_budget=token_budget,
-        max_sequences=max_sequences,
-        kv_capacity_tok=kv_capacity,
-        prefix_cache=not no_prefix_cache,
-        priorities=priorities,
-        give_up_s=math.inf if give_up is None else give_up,
-        host_w=host_power,
-        pue=pue,
-        speed=speed,
-        prefill_replicas=prefill_replicas,
-        kv_link=KvLink(
-            byte_per_s=options.quantity("--kv-link", kv_link, "bps") / 8.0,
-            latency_s=options.quantity("--kv-latency", kv_latency, "s"),
-            j_per_byte=options.quantity("--kv-energy", kv_energy, "j_per_bit") * 8.0,
-        ),
-        scaling=None
-        if scale_from is None
-        else Scaling(
-            least=scale_from,
-            start_waiting=start_waiting,
-            idle_s=idle_time,
-            start_s=start_time,
-            start_w=start_power,
-            off_w=off_power,
-        ),
-    )
-    trace = serving.read(file, form)
     bin_s = None if out is None else serving.INTERVAL_S
+    trace = serving.read(file, form)
     run = serving.serve_trace(trace, wanted, token_class=token_class, bin_s=bin_s)
-    ledger = figures = None
-    if out is not None:
-        from tree6g.engine.serving_ledger import write_ledger
-        from tree6g.report.figures.serving import write_figures
-
-        ledger, figures = write_ledger(run, out).path, write_figures(run, out)
+    written = {} if out is None else _write(run, out)
     if as_json:
-        print_json({**report.result(run), "run_info": watch.info(ledger=ledger, figures=figures)})
+        print_json({**report.result(run), "run_info": watch.info(**_PATHS | written)})
         return
-    for line in report.lines(run):
+    for line in [*report.lines(run), *(f"{k.title()}: {path}" for k, path in written.items())]:
         typer.echo(line)
-    if ledger is not None:
-        typer.echo(f"\nLedger: {ledger}\nFigures: {figures}")
+
+
+_PATHS: dict[str, Path | None] = {"ledger": None, "figures": None}
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    """What the options of the command ask for."""
+    from tree6g.compute.serving.disaggregation import KvLink
+    from tree6g.compute.serving.scaling import Scaling
+    from tree6g.engine.serving import Options
+
+    scaling = None
+    if given["scale_from"] is not None:
+        scaling = Scaling(
+            least=given["scale_from"],
+            start_waiting=given["start_waiting"],
+            idle_s=given["idle_time"],
+            start_s=given["start_time"],
+            start_w=given["start_power"],
+            off_w=given["off_power"],
+        )
+    same = (
+        "accelerator", "model", "engine", "weights", "replicas", "routing", "token_budget",
+        "max_sequences", "priorities", "pue", "speed", "prefill_replicas",
+    )  # fmt: skip
+    return Options(
+        **{name: given[name] for name in same},
+        count=given["tensor_parallel"],
+        seed=given["seed"] or 0,
+        kv_capacity_tok=given["kv_capacity"],
+        prefix_cache=not given["no_prefix_cache"],
+        give_up_s=math.inf if given["give_up"] is None else given["give_up"],
+        host_w=given["host_power"],
+        kv_link=KvLink(
+            byte_per_s=options.quantity("--kv-link", given["kv_link"], "bps") / 8.0,
+            latency_s=options.quantity("--kv-latency", given["kv_latency"], "s"),
+            j_per_byte=options.quantity("--kv-energy", given["kv_energy"], "j_per_bit") * 8.0,
+        ),
+        scaling=scaling,
+    )
+
+
+def _write(run: ServeRun, out: Path) -> dict[str, Path | None]:
+    """Ledger and figures of a run; where they are."""
+    from tree6g.engine.serving_ledger import write_ledger
+    from tree6g.report.figures.serving import write_figures
+
+    return {"ledger": write_ledger(run, out).path, "figures": write_figures(run, out)}

@@ -208,40 +208,47 @@ def _write_energy(run: ServeRun, writer: LedgerWriter, number: int, edges: Float
         )
 
 
-def _write_work(run: ServeRun, writer: LedgerWriter, number: int, edges: FloatArray) -> None:
-    """Work of one replica by interval; what was lost counts when it was."""
+def _work(run: ServeRun, number: int, edges: FloatArray) -> dict[str, FloatArray]:
+    """Work of one replica by kind; what was lost counts when it was. [interval]."""
     done, asked = run.done, run.done.requests
     mine = done.replica == number
     served, lost = mine & done.served, mine & ~done.served
-    first_s, last_s = done.first_token_s[served], done.finish_s[served]
     read = (done.prompt_replica == number) & done.served
+    first_s, last_s = done.first_token_s[served], done.finish_s[served]
     read_s = done.first_token_s[read]
     prompt = asked.prompt_tok[read].astype(np.float64)
     cached = done.cached_tok[read].astype(np.float64)
-    output = asked.output_tok[served].astype(np.float64)
+    further = asked.output_tok[served] - 1.0
     late_tok, late_first = _late(run)
     gone_s = np.nan_to_num(done.finish_s[lost], nan=done.end_s)
     tokens = _at(first_s, np.ones(len(first_s)), edges)
-    tokens += _during(first_s, last_s, output - 1.0, edges)
-    running_s = _during(done.scheduled_s[served], last_s, last_s - done.scheduled_s[served], edges)
-    late = late_tok[served]
-    amounts = {
+    return {
         "token_in": _at(read_s, prompt - cached, edges),
         "token_in_cached": _at(read_s, cached, edges),
-        "token_out": tokens,
-        "token_late": _during(first_s, last_s, late, edges),
+        "token_out": tokens + _during(first_s, last_s, further, edges),
+        "token_late": _during(first_s, last_s, late_tok[served], edges),
         "token_in_late": _at(read_s, prompt * late_first[read], edges),
         "request": _at(last_s, np.ones(len(last_s)), edges),
         "request_lost": _at(gone_s, np.ones(len(gone_s)), edges),
         "token_lost": _at(gone_s, asked.output_tok[lost].astype(np.float64), edges),
         "token_in_lost": _at(gone_s, asked.prompt_tok[lost].astype(np.float64), edges),
     }
-    for kind, amount in amounts.items():
+
+
+def _sessions(run: ServeRun, number: int, edges: FloatArray) -> FloatArray:
+    """Answers of a replica in progress on average. [interval]."""
+    mine = (run.done.replica == number) & run.done.served
+    start_s, end_s = run.done.scheduled_s[mine], run.done.finish_s[mine]
+    return _during(start_s, end_s, end_s - start_s, edges) / np.diff(edges)
+
+
+def _write_work(run: ServeRun, writer: LedgerWriter, number: int, edges: FloatArray) -> None:
+    for kind, amount in _work(run, number, edges).items():
         there = amount > 0.0
         if not there.any():
             continue
         demanded = kind in {"token_in", "token_out"}
-        sessions = running_s[there] / np.diff(edges)[there] if kind == "token_out" else None
+        running = _sessions(run, number, edges)[there] if kind == "token_out" else None
         writer.append(
             "work",
             {
@@ -253,7 +260,7 @@ def _write_work(run: ServeRun, writer: LedgerWriter, number: int, edges: FloatAr
                 "model": run.server.model,
                 "kind": kind,
                 "amount": amount[there],
-                "sessions": sessions,
+                "sessions": running,
                 "demand": amount[there] if demanded else None,
                 "demand_unit": "tok" if demanded else None,
                 "origin": "modelled",
