@@ -27,6 +27,7 @@ from tree6g.cli import (
     schema,
     serve_sim,
     split,
+    sweep,
     trace,
     validate,
 )
@@ -70,6 +71,7 @@ app.callback(help=HELP)(_root)
 _COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "compare": compare.compare,
+    "sweep": sweep.sweep,
     "report": report.report,
     "check": check.check,
     "explain": explain.explain,
