@@ -159,6 +159,7 @@ def _engine(draw):
         graph_sizes=draw(st.sampled_from([None, (), (1, 2, 4, 8), (3,)])),
         prefix_cache=draw(st.booleans()),
         priorities=draw(st.booleans()),
+        async_scheduling=draw(st.booleans()),
         kv_capacity_tok=draw(st.sampled_from([300, 1100, 1500, 2500, 8000, None])),
     )
 

@@ -7,6 +7,7 @@ before, or read from disk; every replay starts anew and the CPU of each is writt
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -32,12 +33,13 @@ def main(source: Path, out: Path, copies: int) -> None:
         arrival_s = (SLOWER * arrival_s + length_s * np.arange(copies)[:, None]).ravel()
     asked = requests(arrival_s, np.tile(trace.input_tok, copies), np.tile(trace.output_tok, copies))
     server = setup(Options(accelerator="h100-sxm", model="qwen3-8b"))
-    serve(server.replica, server.settings, asked.where(slice(0, 1000)))
+    settings = dataclasses.replace(server.settings, async_scheduling=False)  # as the peer has it
+    serve(server.replica, settings, asked.where(slice(0, 1000)))
     spent, done = [], None
     for _ in range(REPLAYS.get(copies, 3)):
         del done  # one replay in memory at a time
         start = time.process_time()
-        done = serve(server.replica, server.settings, asked)
+        done = serve(server.replica, settings, asked)
         spent.append(time.process_time() - start)
     found = {name: float(np.nanmean(getattr(done, name))) for name in ("ttft_s", "tpot_s", "e2e_s")}
     found |= {"cpu_s": spent, "requests": int(done.served.sum()), "iterations": done.iterations}

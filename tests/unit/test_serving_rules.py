@@ -66,6 +66,16 @@ def test_a_long_prompt_is_computed_in_chunks(served):
     assert done.iterations == 4
 
 
+def test_an_engine_that_schedules_ahead_lets_who_comes_wait_for_an_iteration_more(served):
+    # 0 runs for ten seconds; 1 comes in the second of them, 2 to an idle engine
+    asked = requests([0.0, 1.5, 20.0], 4, [10, 2, 1])
+    plain = served(asked)
+    ahead = served(asked, settings=engine(async_scheduling=True))
+    assert plain.scheduled_s == pytest.approx([0.0, 2.0, 20.0])
+    assert ahead.scheduled_s == pytest.approx([0.0, 3.0, 20.0])
+    assert ahead.finish_s == pytest.approx([10.0, 5.0, 21.0])
+
+
 def test_decoding_comes_first_and_prompts_get_what_is_left_of_the_budget(served):
     asked = requests([0.0, 0.5], [1, 6], [10, 1])
     done = served(asked, settings=engine(token_budget=3, max_sequences=3))
@@ -260,7 +270,7 @@ def test_a_replica_without_power_or_memory_to_work_is_refused():
 
 
 def test_defaults_are_those_of_vllm():
-    assert default_settings(80e9, "h100-sxm") == EngineSettings()
+    assert default_settings(80e9, "h100-sxm") == EngineSettings(async_scheduling=True)
     assert (EngineSettings().token_budget, EngineSettings().max_sequences) == (8192, 1024)
     small = default_settings(80e9, "a100-80g")
     assert (small.token_budget, small.max_sequences) == (2048, 256)

@@ -90,7 +90,7 @@ def _settings(
         f"KV cache of {capacity:,} tokens, as given"
         if capacity
         else f"KV cache of {made.kv_capacity_tok:,.0f} tokens, what the memory leaves",
-        "decode batches padded to vLLM's captured sizes",
+        "decode batches padded to vLLM's captured sizes, iterations scheduled ahead as vLLM does",
         ("prefix cache on" if caching else "prefix cache off")
         + ("" if "prefix_caching" in known else ", vLLM's default")
         + "; prompts of different requests share nothing",

@@ -305,7 +305,7 @@ def _assumed(
             f"engine settings of current vLLM on this device: {settings.token_budget:,} tokens an "
             f"iteration, {settings.max_sequences:,} sequences, blocks of {settings.block_tok} "
             f"tokens, decode batches padded to captured graph sizes up to "
-            f"{max(settings.sizes, default=0)}"
+            f"{max(settings.sizes, default=0)}, an iteration scheduled ahead"
         )
     if "kv_capacity_tok" not in given:
         words.append(

@@ -87,6 +87,7 @@ def _settings(run: ServeRun) -> dict[str, Any]:
         "kv_capacity_tok": settings.blocks(replica.kv_capacity_tok) * settings.block_tok,
         "prefix_cache": settings.prefix_cache,
         "priorities": settings.priorities,
+        "async_scheduling": settings.async_scheduling,
         "graph_sizes_up_to": max(settings.sizes, default=0),
     }
 

@@ -33,9 +33,10 @@ the end of the iteration. Who can never fit, prompt and answer, is refused on ar
 
 Where vLLM (V1, 2026) does otherwise: blocks of answers and of prompts without a group are cached
 too and found again by their content; after a preemption by class those behind in the list wait an
-iteration; scheduling overlaps with the iteration before; cascades, speculative decoding, encoder
-budgets and limits on long or parallel prompts are not modelled. Iterations with prompts are not
-padded. The host's work is in the constants of an iteration.
+iteration; scheduling ahead (`async_scheduling`) gives places and blocks back an iteration later;
+cascades, speculative decoding, encoder budgets and limits on long or parallel prompts are not
+modelled. Iterations with prompts are not padded. The host's work is in the constants of an
+iteration.
 
 Whose joules
 ------------

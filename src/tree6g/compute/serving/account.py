@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from tree6g.compute.serving.layout import (
+    BEGAN_S,
     BIN_STEP_S,
     BINS,
     BINS_AT,
@@ -75,6 +76,7 @@ def share(x: FloatArray, n: IntArray, each_j: float) -> None:
 
 def count_time(x: FloatArray, n: IntArray, sequences: int, taken_s: float, count: int) -> None:
     """Iterations, busy time, and integrals of who runs and waits."""
+    x[BEGAN_S] = x[CLOCK_S] + (taken_s - x[LAST_S])
     x[BUSY_S] += taken_s
     x[RUNNING_TIME_S] += sequences * taken_s
     x[WAITING_TIME_S] += n[WAITING] * taken_s

@@ -19,6 +19,7 @@ from tree6g.compute.serving.account import (
 from tree6g.compute.serving.blocks import blocks_of_run, give_back, longest_run, take_blocks
 from tree6g.compute.serving.heap import heap_pop
 from tree6g.compute.serving.layout import (
+    AHEAD,
     ARRIVAL_S,
     BLOCK_BITS,
     BLOCK_TOK,
@@ -251,6 +252,8 @@ def decode(
     count = 1
     if most > 1:
         count = run_length(a, b, next_event(x, n, f, q, w) - x[CLOCK_S], most)
+        if n[AHEAD] != 0:
+            count = min(count, seen_after(x, n, f, a, b, most))
     taken_s = series(a, b, count)
     static_w = c[STATIC_W]
     share(x, n, (static_w * taken_s + count * (base_j - decoding * c[OWN_J])) / decoding)
@@ -283,13 +286,31 @@ def next_event(x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, w: IntArr
     event = min(x[UNTIL_S], x[PAUSE_S])
     if n[DECODING] >= n[PLACES]:
         return event
-    if n[NEXT] < n[TOTAL] and (n[WAITING] == 0 or n[BY_PRIORITY] != 0):
+    if n[AHEAD] == 0 and arrival_matters(n):
         event = min(event, f[n[NEXT] * F + ARRIVAL_S])
     if n[WAITING] > 0:
         i = first_waiting(n, q, w)
         if q[i * Q + PRODUCED] == 0:
             event = min(event, f[i * F + DEADLINE_S])
     return event
+
+
+def arrival_matters(n: IntArray) -> bool:
+    """Whether the next arrival could be admitted at once."""
+    return bool(n[NEXT] < n[TOTAL] and (n[WAITING] == 0 or n[BY_PRIORITY] != 0))
+
+
+def seen_after(x: FloatArray, n: IntArray, f: FloatArray, a: float, b: float, most: int) -> int:
+    """Iterations until an engine that schedules ahead sees the next arrival, at most `most`.
+
+    One that came while the last iteration was under way is seen after this one.
+    """
+    if n[DECODING] >= n[PLACES] or not arrival_matters(n):
+        return most
+    ahead_s = f[n[NEXT] * F + ARRIVAL_S] - x[CLOCK_S]
+    if ahead_s <= 0.0:
+        return 1
+    return int(min(run_length(a, b, ahead_s, most) + 1, most))
 
 
 def grow(

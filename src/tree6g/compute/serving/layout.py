@@ -64,13 +64,14 @@ from typing import Final
     SHARE_J,  # energy per decoding sequence that all share alike, since the last epoch
     RUNNING_TIME_S,
     WAITING_TIME_S,
-    LAST_S,  # the last iteration: its duration and parts
+    BEGAN_S,  # the last iteration: its start, duration and parts
+    LAST_S,
     LAST_PREFILL_J,
     LAST_DECODE_J,
     LAST_PREFILL_FRAC,
     BIN_STEP_S,
     SUMS,  # what follows: histogram of gaps, bins
-) = range(18)
+) = range(19)
 EPOCH_J: Final = 1024.0  # `SHARE_J` starts again here, so that differences keep all digits
 
 # n: integers of the server.
@@ -91,6 +92,7 @@ EPOCH_J: Final = 1024.0  # `SHARE_J` starts again here, so that differences keep
     RUNS_ROOM,
     SEGMENTS_ROOM,
     SKIPPING,
+    AHEAD,  # whether the next iteration is scheduled while one is under way
     ROOM,  # size of each heap or stack below
     ENDS_AT,
     CROSSINGS_AT,
@@ -130,7 +132,7 @@ EPOCH_J: Final = 1024.0  # `SHARE_J` starts again here, so that differences keep
     RUNS,
     SEGMENTS,
     COUNTERS,
-) = range(55)
+) = range(56)
 
 # f: reals of a request.
 (

@@ -74,7 +74,7 @@ class PlainServer:
         self.r = replica
         self.settings = settings
         self.blocks = settings.blocks(replica.kv_capacity_tok)
-        self.clock_s = 0.0
+        self.clock_s = self.began_s = 0.0
         self.all = [
             PlainRequest(
                 id=i,
@@ -156,8 +156,10 @@ class PlainServer:
     # Who does what.
 
     def arrive(self) -> None:
-        """Requests that have come by now."""
-        while self.coming and self.coming[0].arrival_s <= self.clock_s:
+        """Requests that have come by now, or by when the last iteration began."""
+        ahead = self.settings.async_scheduling and self.running
+        seen_s = self.began_s if ahead else self.clock_s
+        while self.coming and self.coming[0].arrival_s <= seen_s:
             request = self.coming.pop(0)
             need = math.ceil(
                 (request.prompt_tok + request.output_tok - 1) / self.settings.block_tok
@@ -281,6 +283,7 @@ class PlainServer:
         self.waiting_time_s += time_s * len(self.waiting)
         self.busy_s += time_s
         self.energy_j += energy_j
+        self.began_s = self.clock_s
         self.clock_s += time_s
         self.iterations += 1
         for w in sorted(work, key=lambda w: (not w.decodes, w.request.id if w.decodes else 0)):

@@ -6,9 +6,11 @@ from tree6g.compute.serving.account import series
 from tree6g.compute.serving.blocks import give_back
 from tree6g.compute.serving.heap import heap_pop, heap_push
 from tree6g.compute.serving.layout import (
+    AHEAD,
     ANSWERED,
     ANSWERED_TOK,
     ARRIVAL_S,
+    BEGAN_S,
     BLOCK_TOK,
     BLOCKS,
     BY_PRIORITY,
@@ -73,9 +75,15 @@ from tree6g.compute.serving.requests import FloatArray, IntArray
 
 
 def arrive(x: FloatArray, n: IntArray, f: FloatArray, q: IntArray, w: IntArray) -> None:
-    """Requests that have come by now join the queue; those that can never fit are refused."""
+    """Requests that have come by now join the queue; those that can never fit are refused.
+
+    An engine that schedules ahead has fixed this iteration when the last one began.
+    """
     clock = x[CLOCK_S]
-    while n[NEXT] < n[TOTAL] and f[n[NEXT] * F + ARRIVAL_S] <= clock:
+    seen = clock
+    if n[AHEAD] != 0 and (n[DECODING] > 0 or n[PARTIAL] != NOBODY):
+        seen = x[BEGAN_S]
+    while n[NEXT] < n[TOTAL] and f[n[NEXT] * F + ARRIVAL_S] <= seen:
         i = n[NEXT]
         n[NEXT] += 1
         at = i * Q

@@ -40,6 +40,9 @@ class EngineSettings:
         prefix_cache: Whether computed blocks of shared prefixes are kept and used again.
         priorities: Whether classes are served in order of priority; else first come first served.
         kv_capacity_tok: Tokens that the KV cache holds; None for what the replica has.
+        async_scheduling: Whether an iteration is scheduled while the one before it is under way,
+            as vLLM does by default since 0.14: who arrives meanwhile waits an iteration more. That
+            places and blocks are given back an iteration later as well is not modelled.
 
     Raises:
         DataError: A value is out of range.
@@ -52,6 +55,7 @@ class EngineSettings:
     prefix_cache: bool = True
     priorities: bool = False
     kv_capacity_tok: float | None = None
+    async_scheduling: bool = False
 
     def __post_init__(self) -> None:
         for name in ("token_budget", "max_sequences", "block_tok"):
@@ -97,4 +101,4 @@ def default_settings(memory_byte: float, name: str = "") -> EngineSettings:
     """
     large = memory_byte >= _LARGE_BYTE and "a100" not in name.lower()
     budget, places = _LARGE if large else _SMALL
-    return EngineSettings(token_budget=budget, max_sequences=places)
+    return EngineSettings(token_budget=budget, max_sequences=places, async_scheduling=True)

@@ -93,6 +93,7 @@ class ServerState:
         self._n = self._integers(_counters(replica, settings, len(table), len(edges)))
         n = self._n
         n[at.LOGGING], n[at.SKIPPING] = int(log_tokens), int(skip)
+        n[at.AHEAD] = int(settings.async_scheduling)
         n[at.BINS] = 0 if bin_s is None else _FEW
         x = np.zeros(n[at.BINS_AT] + (0 if bin_s is None else 3 * (_FEW + 1)))
         x[at.BIN_STEP_S] = bin_s or 0.0
