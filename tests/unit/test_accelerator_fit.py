@@ -96,6 +96,13 @@ def test_prompts_that_are_not_stated_are_fitted_per_task(tmp_path):
     assert not any("answer_cv" in n and n.startswith("h100-sxm") for n in found)
 
 
+def test_more_families_formats_and_devices_tell_more_constants(constants, few):
+    told = sum(not c.remark for name, c in constants.items() if name.startswith("h100-sxm"))
+    found = accelerator_fit.fit(few).constants
+    assert told == 13
+    assert sum(not c.remark for c in found if c.name.startswith("h100-sxm")) == 2
+
+
 def test_power_and_throughput_stand_for_energy(few, tmp_path):
     table = llm_tables.rows(models=("llama-3.1-8b", "qwen3-14b"))
     telemetry = llm_tables.write(tmp_path / "telemetry.csv", table, drop=("j_per_out_token",))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 
+import numpy as np
 import pytest
 
 from tree6g import data
 from tree6g.calibrate import accelerator_fit, kinds
 from tree6g.calibrate.llm_fit import unfitted
 from tree6g.calibrate.llm_runs import read_runs
-from tree6g.compute.accelerator import CONSTANTS, accelerator
+from tree6g.compute.accelerator import CONSTANTS, accelerator, with_constants
 
 BASELINES = ("EcoLogits, true batch and GPUs", "EcoLogits, as shipped", "ideal roofline at TDP",
              "0.7 TDP at the measured throughput", "log-linear regression")  # fmt: skip
@@ -177,3 +179,39 @@ def test_llama_8b_on_an_h100_is_close_at_every_batch(measured):
     off = [abs(j / r.j_per_tok - 1.0) for j, r in zip(joules, runs, strict=True)]
     assert sorted(off)[5] <= 0.08
     assert max(off) <= 0.20
+
+
+def _moved(start, target, flop_factor):
+    """Constants of one accelerator on another, by the rule of the packaged table."""
+    ctx = target.idle_context_w
+    limit = ctx + 0.35 * (target.tdp_w - ctx)
+    values = {name: getattr(start, name) for name in CONSTANTS}
+    values |= {
+        "static_w": min(ctx * start.static_w / start.idle_context_w, limit),
+        "energy_j_per_flop": flop_factor * start.energy_j_per_flop,
+        "weight_efficiency_frac": 0.8, "kv_efficiency_frac": 0.8, "compute_efficiency_frac": 0.55,
+        "compute_efficiency_8bit_frac": 0.36,
+    }  # fmt: skip
+    return with_constants(target, "moved", values)
+
+
+@pytest.mark.parametrize(
+    ("start", "target", "flop_factor", "median", "p95"),
+    [("h100-sxm", "b200", 0.7, 0.183, 0.78), ("h100-sxm", "b200", 1.0, 0.243, 1.08),
+     ("b200", "h100-sxm", 1.4, 0.133, 0.29)],
+)  # fmt: skip
+def test_constants_of_another_generation_are_as_far_off_as_their_interval_says(
+    measured, start, target, flop_factor, median, p95
+):
+    engine = "vLLM 0.11.1"
+    device = _moved(accelerator(start, engine), accelerator(target, engine), flop_factor)
+    runs = [
+        dataclasses.replace(run, device=device)
+        for run in read_runs(measured).runs
+        if (run.source, run.device.name) == ("ml.energy-v3", target)
+    ]
+    joules, _ = unfitted(runs).predict(runs)
+    off = abs(joules / np.array([run.j_per_tok for run in runs]) - 1.0)
+    assert np.median(off) == pytest.approx(median, abs=0.02)
+    assert np.quantile(off, 0.95) == pytest.approx(p95, abs=0.06)
+    assert accelerator("l4").u95_frac == pytest.approx(0.8)
