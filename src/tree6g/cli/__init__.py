@@ -88,7 +88,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 for _name, _command in _COMMANDS.items():
     app.command(_name)(guarded(_command))
 
-app.command("calibrate", hidden=True)(guarded(fit.fit))  # another word for `fit`
+app.command("calibrate", hidden=True)(guarded(fit.calibrate))  # another word for `fit`
 
 _traces = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _traces.command("describe")(guarded(trace.describe))

@@ -53,6 +53,16 @@ def fit(kind: KindName, path: Data, *, out: Out = None, as_json: options.Json = 
         typer.echo(f"\nConstants: {out}")
 
 
+def calibrate(
+    kind: KindName, path: Data, *, out: Out = None, as_json: options.Json = False
+) -> None:
+    """Fit a model to your own measurements: another word for `fit`.
+
+    Example: tree6g calibrate accelerator runs.csv --out my_constants.csv
+    """
+    fit(kind, path, out=out, as_json=as_json)
+
+
 def _save(fitted: Fit, out: Path) -> None:
     from tree6g.errors import ScenarioError
 
