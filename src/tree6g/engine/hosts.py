@@ -10,7 +10,8 @@ import numpy as np
 from tree6g.compute.accelerator import accelerator
 from tree6g.compute.batching import BatchServer, Limits
 from tree6g.compute.model.footprint import footprint
-from tree6g.compute.roofline import Replica, iteration, prompt_batch, replica
+from tree6g.compute.replica import Replica, replica
+from tree6g.compute.roofline import iteration, prompt_batch
 from tree6g.engine.world import Host, terminals_node
 from tree6g.errors import InfeasibleError
 from tree6g.scenario.model import Cloud, Devices, Scenario, Server, Site
