@@ -212,9 +212,6 @@ def spread(
     read_s = parallel.stages / (bandwidth * a.weight_efficiency_frac)
     kv_s = KV_BYTE / (bandwidth * a.kv_efficiency_frac)
     active_frac = m.experts_active / np.maximum(m.experts, 1)
-    wide = a.fp16_flop_per_s * a.compute_efficiency_frac
-    narrow = weights.narrow_flop_per_s * a.compute_efficiency_8bit_frac
-    rate = g * share_frac * np.where(weights.narrow_flop_per_s > 0.0, narrow, wide)
     return Replica(
         weight_s=weights.dense_byte * read_s,
         weight_byte=weights.dense_byte * parallel.stages,
@@ -222,7 +219,7 @@ def spread(
         expert_byte=weights.expert_byte * parallel.stages,
         expert_rate=-np.log1p(-np.minimum(active_frac, 1.0 - 1e-9)) / parallel.stages,
         expert_flop=2.0 * m.expert_parameters * weights.tile_rows * parallel.stages,
-        flop_s=1.0 / rate,
+        flop_s=1.0 / (g * share_frac * _reached_flop_per_s(a, weights)),
         prompt_flop_per_tok=m.prompt_flop_per_tok,
         body_flop_per_tok=m.decode_flop_per_tok,
         head_flop=m.head_flop,
@@ -251,6 +248,13 @@ def spread(
         kv_capacity_tok=0.0,
         u95_frac=a.u95_frac,
     )
+
+
+def _reached_flop_per_s(accelerator: Accelerator, weights: Stored) -> Quantity:
+    a = accelerator
+    wide = a.fp16_flop_per_s * a.compute_efficiency_frac
+    narrow = weights.narrow_flop_per_s * a.compute_efficiency_8bit_frac
+    return np.where(weights.narrow_flop_per_s > 0.0, narrow, wide)
 
 
 def _link_s_per_tok(accelerator: Accelerator, model: Footprint, devices: Quantity) -> Quantity:
