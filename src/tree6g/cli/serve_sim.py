@@ -24,6 +24,21 @@ Device = Annotated[str, typer.Option("--accelerator", help="Row of `list acceler
 Engine = Annotated[
     str | None, typer.Option("--engine", help="Engine whose constants count, e.g. 'vLLM 0.11.1'.")
 ]
+Constants = Annotated[
+    Path | None, typer.Option("--constants", help="Table of `fit accelerator --out`.")
+]
+Clock = Annotated[
+    str | None, typer.Option("--clock", help="Lock the clock to a state, e.g. '1200 MHz'.")
+]
+Cap = Annotated[
+    str | None, typer.Option("--power-limit", help="Power cap of an accelerator, e.g. '400 W'.")
+]
+Stages = Annotated[
+    int, typer.Option("--pipeline", min=1, help="Pipeline stages, each with --tensor-parallel.")
+]
+Pictures = Annotated[
+    bool, typer.Option("--pictures", help="Prompts of a vision-language model are pictures.")
+]
 Weights = Annotated[str, typer.Option("--weights", help="Storage format of the weights.")]
 Parallel = Annotated[
     int, typer.Option("--tensor-parallel", min=1, help="Accelerators of a replica.")
@@ -105,6 +120,11 @@ def serve_sim(  # noqa: PLR0913  # the options of a command are its arguments
     engine: Engine = None,
     weights: Weights = "fp16",
     tensor_parallel: Parallel = 1,
+    pipeline: Stages = 1,
+    constants: Constants = None,
+    clock: Clock = None,
+    power_limit: Cap = None,
+    pictures: Pictures = False,
     replicas: Replicas = 1,
     routing: Routing = "round_robin",
     token_budget: Budget = None,
@@ -176,11 +196,14 @@ def _options(given: Mapping[str, Any]) -> Options:
         )
     same = (
         "accelerator", "model", "engine", "weights", "replicas", "routing", "token_budget",
-        "max_sequences", "priorities", "pue", "speed", "prefill_replicas",
+        "max_sequences", "priorities", "pue", "speed", "prefill_replicas", "constants", "clock",
+        "pictures",
     )  # fmt: skip
     return Options(
         **{name: given[name] for name in same},
-        count=given["tensor_parallel"],
+        count=given["tensor_parallel"] * given["pipeline"],
+        stages=given["pipeline"],
+        power_limit_w=_watts(given["power_limit"]),
         seed=given["seed"] or 0,
         kv_capacity_tok=given["kv_capacity"],
         prefix_cache=not given["no_prefix_cache"],
@@ -193,6 +216,10 @@ def _options(given: Mapping[str, Any]) -> Options:
         ),
         scaling=scaling,
     )
+
+
+def _watts(text: str | None) -> float | None:
+    return None if text is None else options.quantity("--power-limit", text, "w")
 
 
 def _write(run: ServeRun, out: Path) -> dict[str, Path | None]:

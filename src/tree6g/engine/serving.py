@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from tree6g import data
-from tree6g.compute.accelerator import Accelerator, accelerator
-from tree6g.compute.model.footprint import footprint
+from tree6g.compute.accelerator import Accelerator, accelerator, at_clock, clock_states
+from tree6g.compute.model.footprint import footprint, text_prompts
 from tree6g.compute.replica import MEMORY_FRAC, Replica, replica
 from tree6g.compute.serving.disaggregation import KvLink, serve_disaggregated
 from tree6g.compute.serving.fleet import Fleet, FleetServed, serve_fleet
@@ -23,6 +23,7 @@ from tree6g.compute.serving.settings import EngineSettings, default_settings
 from tree6g.compute.serving.summary import Summary, summary
 from tree6g.errors import DataError, ScenarioError
 from tree6g.scenario import model_config
+from tree6g.scenario.engine_constants import fitted_accelerator
 from tree6g.scenario.trace import Trace
 
 HOST_W: Final = 150.0  # per accelerator, as servers of scenarios have it
@@ -41,7 +42,12 @@ class Options:
         engine: Engine and version whose constants are used, the first of the accelerator if None.
         model: Name of a packaged or added model, a repository, or the path of a `config.json`.
         weights: Storage format of the weights.
-        count: Accelerators of a replica, with tensor parallelism.
+        count: Accelerators of a replica, with tensor parallelism inside a stage.
+        stages: Pipeline stages among them.
+        constants: Table of fitted constants in place of the packaged ones.
+        clock: State of the table `clock_states` that the clock is locked to.
+        power_limit_w: Power cap of an accelerator.
+        pictures: Whether prompts of a vision-language model are pictures; else they are text.
         replicas: Replicas.
         routing: Who gets a request (`compute.serving.fleet`).
         seed: Of routing by chance.
@@ -64,6 +70,11 @@ class Options:
     engine: str | None = None
     weights: str = "fp16"
     count: int = 1
+    stages: int = 1
+    constants: Path | None = None
+    clock: str | None = None
+    power_limit_w: float | None = None
+    pictures: bool = False
     replicas: int = 1
     routing: str = "round_robin"
     seed: int = 0
@@ -162,9 +173,13 @@ def setup(options: Options) -> Server:
         DataError: No such accelerator, engine, model or format.
         InfeasibleError: The model does not fit.
     """
-    device = accelerator(options.accelerator, options.engine)
+    device = _device(options)
     model = footprint(model_config.architecture(options.model))
-    made = replica(device, model, weights=options.weights, count=options.count)
+    if not options.pictures:
+        model = text_prompts(model)
+    made = replica(
+        device, model, weights=options.weights, count=options.count, stages=options.stages
+    )
     usual = default_settings(device.memory_byte, device.name)
     given: dict[str, Any] = {
         name: getattr(options, name)
@@ -182,8 +197,32 @@ def setup(options: Options) -> Server:
         model=model.name,
         replica=made,
         settings=settings,
-        assumed=tuple(_assumed(device, made, settings, given)),
+        assumed=tuple(_assumed(options, device, made, settings, given)),
     )
+
+
+def _device(options: Options) -> Accelerator:
+    """The accelerator with its constants, at its clock, under its power limit."""
+    if options.constants is None:
+        device = accelerator(options.accelerator, options.engine)
+    else:
+        device = fitted_accelerator(options.constants, options.accelerator, options.engine)
+    if options.clock is not None:
+        states = {state.name.lower(): state for state in clock_states(device.name)}
+        if options.clock.lower() not in states:
+            raise DataError(
+                f"expected a clock of '{device.name}' ({', '.join(states)}); got {options.clock!r}."
+            )
+        device = at_clock(device, states[options.clock.lower()])
+    if options.power_limit_w is None:
+        return device
+    least_w = device.static_w
+    if not least_w < options.power_limit_w <= device.tdp_w:
+        raise DataError(
+            f"expected a power limit above {least_w:.0f} W, what '{device.name}' draws in any "
+            f"iteration, and at most {device.tdp_w:.0f} W; got {options.power_limit_w:g} W."
+        )
+    return dataclasses.replace(device, tdp_w=options.power_limit_w)
 
 
 def serve_trace(
@@ -296,7 +335,11 @@ def _matched(usual: EngineSettings, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _assumed(
-    device: Accelerator, made: Replica, settings: EngineSettings, given: dict[str, Any]
+    options: Options,
+    device: Accelerator,
+    made: Replica,
+    settings: EngineSettings,
+    given: dict[str, Any],
 ) -> list[str]:
     """What was not stated, in words."""
     words = []
@@ -312,8 +355,9 @@ def _assumed(
             f"KV cache of {made.kv_capacity_tok:,.0f} tokens: what the weights leave of "
             f"{MEMORY_FRAC:.0%} of the memory"
         )
+    table = "the packaged table" if options.constants is None else options.constants.name
     words.append(
-        f"constants of {device.name} with {device.engine} from the packaged table, energy within "
+        f"constants of {device.name} with {device.engine} from {table}, energy within "
         f"{device.u95_frac:.0%} (95 %)"
     )
     return words
