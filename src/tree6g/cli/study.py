@@ -138,7 +138,7 @@ def _cells(
                 }
                 cells += [
                     {
-                        "value": value,
+                        "value": _shown(study.path, value),
                         **({"requests_per_user_hour": float(value)} if by_load else {}),
                         "rule": rule,
                         "idle": idle,
@@ -149,3 +149,8 @@ def _cells(
                     for service in taken.services
                 ]
     return cells, {**about, "notes": list(dict.fromkeys(notes))}
+
+
+def _shown(path: str, value: str) -> str:
+    """A value as results call it: a policy of one's own by the name of its file."""
+    return Path(value).name if path == "policy" and value.endswith(".py") else value

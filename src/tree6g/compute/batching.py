@@ -127,6 +127,11 @@ class BatchServer:
         return self._server.running
 
     @property
+    def queued(self) -> int:
+        """Jobs that wait for a place in it."""
+        return int(self._server.waiting) + len(self._inbox)
+
+    @property
     def waiting_tok(self) -> float:
         """Prompt tokens of jobs that have no token yet."""
         return float(self._server.waiting_tok + self._inbox_tok)

@@ -11,7 +11,7 @@ from tree6g.engine import cells, hosts, listening, places, radio, split_answers,
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
 from tree6g.engine.workload import draw_requests
-from tree6g.engine.world import Ai, Cell, Host, Source, World, link_node, terminals_node
+from tree6g.engine.world import Ai, Cell, Host, Requests, Source, World, link_node, terminals_node
 from tree6g.errors import ScenarioError
 from tree6g.metric.profile import class_profile
 from tree6g.scenario.model import AiService, DataService, Scenario, Site
@@ -66,6 +66,7 @@ def build(
         policy=chosen or policy(scenario.policy),
         sleep_policy=sleeping or sleep_policy(scenario.sleep_policy),
         requests=drawn,
+        mean_output_tok={s.spec.name: _mean_output_tok(drawn, s) for s in ai},
         traces={name or "*": trace.source for name, trace in traces.items()},
         delay_budget_s={
             s.name: s.delay_budget_s
@@ -100,6 +101,12 @@ def _ai_services(scenario: Scenario) -> list[Ai]:
         Ai(index=i, spec=spec, profile=class_profile(spec.token_class, spec.alpha_bit_per_tok))
         for i, spec in enumerate(specs)
     ]
+
+
+def _mean_output_tok(requests: Requests, service: Ai) -> float:
+    """Mean answer of a service over the run, as an operator knows it from earlier days."""
+    mine = requests.output_tok[requests.service == service.index]
+    return float(mine.mean()) if len(mine) else 1.0
 
 
 def _sources(

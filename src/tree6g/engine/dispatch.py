@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from numbers import Integral
 
 import numpy as np
 
 from tree6g.compute.serial import answer
-from tree6g.engine import splitting
+from tree6g.engine import prospects, splitting
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import lose
@@ -27,7 +29,7 @@ def assign(world: World, tick: Tick) -> None:
         if choice is None:
             lose(world, request)
             continue
-        if not isinstance(choice, Integral) or choice not in range(len(options)):
+        if not _is_index(choice, len(options)):
             raise ScenarioError(
                 f"expected the index of an option (of {len(options)}), or None, from the dispatch "
                 f"policy for service '{world.service_of(request).spec.name}'; got {choice!r}."
@@ -39,6 +41,12 @@ def assign(world: World, tick: Tick) -> None:
             _send_prompt(world, request)
             hosts[choice].coming += 1
             hosts[choice].coming_tok += float(world.requests.prompt_tok[request])
+
+
+def _is_index(choice: object, count: int) -> bool:
+    """Whether a policy's choice is one; yes and no are none."""
+    whole = isinstance(choice, Integral) and not isinstance(choice, bool)
+    return whole and choice in range(count)
 
 
 def _can(world: World, host: Host, request: int) -> bool:
@@ -54,13 +62,20 @@ def _can(world: World, host: Host, request: int) -> bool:
 
 def _query(world: World, request: int) -> Query:
     requests, service = world.requests, world.service_of(request)
-    budget_s = service.profile.ttft_budget_s or service.profile.deadline_s
+    profile, spec = service.profile, service.spec
+    budget_s = profile.ttft_budget_s or profile.deadline_s
+    paced = service.streams and profile.tpot_budget_s is not None
+    asked = spec.quality_min_frac
     return Query(
         service=service.spec.name,
         site=world.cells[int(world.cell_of(request))].site_index,
         arrival_s=float(requests.arrival_s[request]),
         prompt_tok=int(requests.prompt_tok[request]),
-        ttft_budget_s=float("inf") if budget_s is None else budget_s,
+        ttft_budget_s=math.inf if budget_s is None else budget_s,
+        tpot_budget_s=profile.tpot_budget_s or math.inf if paced else math.inf,
+        streams=service.streams,
+        mean_output_tok=world.mean_output_tok[spec.name],
+        quality_min_frac=(prospects.quality_min_frac(spec.token_class) if asked is None else asked),
     )
 
 
@@ -70,7 +85,7 @@ def _option(world: World, host: Host, request: int) -> Option:
     if host.batch is None:
         free_s = host.free_s[world.requests.user[request]]
         wait_s = max(0.0, float(free_s - world.requests.arrival_s[request]))
-        network_s, running = 0.0, int(wait_s > 0.0)
+        network_s, running, queued, capacity = 0.0, int(wait_s > 0.0), 0, 1
     else:
         ahead_tok = host.batch.waiting_tok + host.coming_tok
         queue_s = ahead_tok * host.prompt_s_per_tok + host.batch.expected_wait_s(host.coming)
@@ -80,12 +95,20 @@ def _option(world: World, host: Host, request: int) -> Option:
         cell = world.cells[int(world.cell_of(request))]
         radio_s = cell.uplink.latency_s + cell.downlink.latency_s
         network_s, running = 2.0 * latency_s + radio_s, host.batch.running
+        queued = host.batch.queued + host.coming
+        capacity = host.batch.limits.max_sequences
+    ttft_s = wait_s + prompt_tok * host.prompt_s_per_tok + network_s
     return Option(
         node=host.node,
         tier=host.tier,
         latency_s=latency_s,
-        expected_ttft_s=wait_s + prompt_tok * host.prompt_s_per_tok + network_s,
+        expected_ttft_s=ttft_s,
         running=running,
+        queued=queued,
+        capacity=capacity,
+        model=host.model,
+        quality_frac=world.service_of(request).spec.quality.get(host.model, 1.0),
+        foresee=cache(lambda: prospects.prospect(world, host, request, ttft_s)),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tree6g.engine import listening, load, motion, power, sleep, splitting
 from tree6g.engine.ledger import TRAFFIC, node_tiers
+from tree6g.engine.policies.own import OwnPolicy
 from tree6g.engine.world import (
     LOST,
     SERVED,
@@ -277,6 +278,14 @@ def _phase_weights(world: World) -> list[dict[str, Any]]:
     return rows
 
 
+def _policy_notes(world: World) -> list[str]:
+    """A dispatch policy from somebody's file, by its name and hash."""
+    if not isinstance(world.policy, OwnPolicy):
+        return []
+    file = world.policy.file
+    return [f"Requests were dispatched by the policy {file.name} (SHA-256 {file.sha256[:12]})."]
+
+
 def _notes(world: World, rate: float) -> list[str]:
     notes = []
     if len(world.requests):
@@ -287,6 +296,7 @@ def _notes(world: World, rate: float) -> list[str]:
                 "of about 0.15"
             )
         notes.append(note + ".")
+    notes += _policy_notes(world)
     notes += [f"Requests come from the trace {source}." for source in world.traces.values()]
     notes += listening.notes(world)
     notes += [

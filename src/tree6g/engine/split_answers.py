@@ -140,13 +140,13 @@ def way_of(world: World, one: Shared, terminal: int, tick: Tick) -> Way:
         down_bps=float(world.radio.rate_bps[DOWN][name][terminal]),
         up_s=cell.uplink.latency_s + transport_s,
         down_s=cell.downlink.latency_s + transport_s,
-        air_w=cell.uplink.time_frac * (sender_w + _above_sleep_w(cell, cell.rest.station.uplink_w)),
-        down_air_w=cell.downlink.time_frac * _above_sleep_w(cell, cell.rest.station.downlink_w),
+        air_w=cell.uplink.time_frac * (sender_w + above_sleep_w(cell, cell.rest.station.uplink_w)),
+        down_air_w=cell.downlink.time_frac * above_sleep_w(cell, cell.rest.station.downlink_w),
         j_per_bit=0.0 if link is None else link.energy_j_per_bit,
     )
 
 
-def _above_sleep_w(cell: Cell, power_w: float) -> float:
+def above_sleep_w(cell: Cell, power_w: float) -> float:
     """What a cell draws more at a power than asleep between transmissions."""
     station = cell.rest.station
     asleep_w = min([station.awake_w, *(state.power_w for state in station.sleep)])

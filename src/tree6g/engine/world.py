@@ -293,6 +293,7 @@ class World:
     sleep_policy: SleepPolicy
     requests: Requests
     delay_budget_s: Mapping[str, float]
+    mean_output_tok: Mapping[str, float]
     traces: Mapping[str, str]
     motion: Motion | None = None
     listening: Listening | None = None

@@ -14,12 +14,15 @@ from typing import Any, Final
 from tree6g import data, units
 from tree6g.compute.model import catalogue
 from tree6g.errors import nearest
-from tree6g.scenario import ground, model_config
+from tree6g.scenario import ground, model_config, policy_file
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
 
-POLICIES: Final = ("nearest", "edge-only", "cloud-only", "device-only")
+POLICIES: Final = (
+    "nearest", "edge-only", "cloud-only", "device-only", "least-loaded", "energy-greedy",
+    "tree-greedy", "cheapest-on-time", "split-best",
+)  # fmt: skip
 POLICY_GROUP: Final = "tree6g.policies"
 SLEEP_POLICIES: Final = (
     "always-on", "idle-timer", "cell-switch-off", "carrier-muting", "antenna-muting",
@@ -67,7 +70,8 @@ def references(plain: Any) -> list[Problem]:
     services = _names(plain, ("services", "*", "name"))
     clouds = _names(plain, ("clouds", "*", "name"))
     problems += _unknown(plain, ("links", "*", "to"), "the name of a cloud", clouds)
-    problems += _unknown(plain, ("policy",), "a dispatch policy", _policies())
+    if not policy_file.is_file(plain.get("policy")):
+        problems += _unknown(plain, ("policy",), "a dispatch policy", _policies())
     problems += _unknown(plain, ("sleep_policy",), "a sleep policy", _sleep_policies())
     for pattern in ANSWERS:
         problems += _unknown(plain, pattern, "the name of a service", services)

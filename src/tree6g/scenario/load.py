@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tree6g.errors import ScenarioError, nearest
-from tree6g.scenario import cross, geography, overrides
+from tree6g.scenario import cross, geography, overrides, policy_file
 from tree6g.scenario.document import SUFFIXES, Document, Line, Problem, read_bytes, read_file
 from tree6g.scenario.faults import faults, got
 from tree6g.scenario.model import Scenario
@@ -83,7 +83,10 @@ def config_hash(scenario: Scenario) -> str:
     """A short hash of all that a scenario says, its seed included."""
     from tree6g.ledger.meta import digest
 
-    return digest(dump(scenario))
+    plain = dump(scenario)
+    if scenario.policy_sha256:  # wherever the file lies
+        plain["policy"] = Path(scenario.policy).name
+    return digest(plain)
 
 
 def _document(source: str | os.PathLike[str] | Mapping[str, Any] | Scenario) -> Document:
@@ -127,6 +130,7 @@ def _validated(document: Document, changes: Sequence[str], folder: Path) -> Scen
             f"got {got(document.data)}."
         )
     document = geography.fill(overrides.apply(document, changes), folder)
+    document = policy_file.fill(document, folder)
     problems = list(document.problems)
     scenario = None
     try:

@@ -10,6 +10,7 @@ from tree6g.scenario.layout import Layout, Position, SlotPattern, Subcarrier
 from tree6g.scenario.quantities import Described, Quantity
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Positive = Annotated[Quantity, Field(gt=0)]
 NonNegative = Annotated[Quantity, Field(ge=0)]
 Share = Annotated[Quantity, Field(ge=0, le=1)]
@@ -258,6 +259,9 @@ class AiService(Described):
     """Worth of one token; None: that of the token class."""
     quality: dict[Name, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Worth of a model's token relative to the reference model's, by model; 1 where absent."""
+    quality_min_frac: Annotated[Quantity, Field(ge=0)] | None = None
+    """Least `quality` of a model that policy `cheapest-on-time` takes for this service; None: that
+    of the token class."""
     request_share_frac: Share = 1.0
     """Share of the population's AI requests that are for this service."""
     lengths: Name = "azure-conv-2023"
@@ -350,8 +354,11 @@ class Scenario(Described):
     """How shared energy is attributed to services."""
     idle_rule: Literal["unattributed", "spread"] = "unattributed"
     """What becomes of energy of intervals that nobody used."""
-    policy: Name = "nearest"
-    """Dispatch policy: which server answers a request."""
+    policy: Text = "nearest"
+    """Dispatch policy: which server answers a request. A name, or the path of a Python file with a
+    policy of your own, relative to the scenario's file."""
+    policy_sha256: Text | None = None
+    """Hash of that file, filled in when it is read."""
     sleep_policy: Name = "idle-timer"
     """Sleep policy: which cells sleep, are muted or go off."""
     sleep_period_s: Annotated[Quantity, Field(gt=0, le=86400)] = 10.0

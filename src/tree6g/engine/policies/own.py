@@ -1,0 +1,122 @@
+"""A dispatch policy from a Python file of the user's own.
+
+The file defines a function `choose(query, options)`, or a class `Policy` that has such a method and
+is made once per run, so that it may remember. It is one file: it may import what is installed, not
+its neighbours. Whatever it does wrong comes back as an error that names its line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from tree6g.errors import ScenarioError
+from tree6g.scenario.policy_file import PolicyFile, is_file, read
+
+if TYPE_CHECKING:
+    from tree6g.engine.policies import Option, Query
+
+__all__ = ["OwnPolicy", "is_file", "policy_of"]
+
+FUNCTION: Final = "choose"
+CLASS: Final = "Policy"
+ADVICE: Final = f"Define 'def {FUNCTION}(query, options)' that returns an index or None."
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPolicy:
+    """The policy of a file.
+
+    Attributes:
+        file: The file.
+        chooses: What it defines.
+    """
+
+    file: PolicyFile
+    chooses: Callable[[Query, Sequence[Option]], int | None]
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.file.name
+
+    def __call__(self, query: Query, options: Sequence[Option]) -> int | None:
+        """What the file's policy says.
+
+        Raises:
+            ScenarioError: It fails, or says what is no choice.
+        """
+        try:
+            choice = self.chooses(query, options)
+        except Exception as error:
+            what = f"a choice for a request of service '{query.service}'"
+            raise _failed(self.file, what, error) from error
+        return choice
+
+
+def policy_of(name: str) -> OwnPolicy:
+    """The policy of a file.
+
+    Raises:
+        ScenarioError: The file cannot be read or run, or defines no policy.
+    """
+    file = read(Path(name))
+    return OwnPolicy(file=file, chooses=_chooses(file, _run(file)))
+
+
+def _run(file: PolicyFile) -> ModuleType:
+    """The file as a module; a second run gives a new one."""
+    module = ModuleType(f"tree6g_policy_{file.sha256[:16]}")
+    module.__file__ = str(file.path)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    try:
+        exec(compile(file.text, str(file.path), "exec"), module.__dict__)  # noqa: S102 - the user's
+    except SyntaxError as error:
+        raise ScenarioError(
+            f"expected Python in '{file.path}'; got, in line {error.lineno}: {error.msg}."
+        ) from error
+    except Exception as error:
+        raise _failed(file, "a file that can be imported", error) from error
+    return module
+
+
+def _chooses(file: PolicyFile, module: ModuleType) -> Callable[..., Any]:
+    found = getattr(module, FUNCTION, None)
+    made = getattr(module, CLASS, None)
+    if found is None and inspect.isclass(made) and made.__module__ == module.__name__:
+        try:
+            found = getattr(made(), FUNCTION, None)
+        except Exception as error:
+            raise _failed(file, f"a class '{CLASS}' that is made without arguments", error) from (
+                error
+            )
+    if not callable(found):
+        raise ScenarioError(
+            f"expected a function '{FUNCTION}', or a class '{CLASS}' with such a method, in "
+            f"'{file.path}'; got none. {ADVICE}"
+        )
+    try:
+        inspect.signature(found).bind(None, ())
+    except TypeError as error:
+        raise ScenarioError(
+            f"expected '{FUNCTION}' of '{file.path}' to take a query and the options; "
+            f"got {FUNCTION}{inspect.signature(found)}. {ADVICE}"
+        ) from error
+    return found
+
+
+def _failed(file: PolicyFile, what: str, error: Exception) -> ScenarioError:
+    """The fault with the line of the file where it came up."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(file.path)]
+    where = f", line {lines[-1]}" if lines else ""
+    return ScenarioError(
+        f"expected {what} of policy '{file.path}'; got, in {file.name}{where}: "
+        f"{type(error).__name__}: {error}."
+    )
