@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tree6g import data
 from tree6g.cli import app
+from tree6g.compute.accelerator import CONSTANTS
 from tree6g.engine import serving
 from tree6g.ledger.check import check
 from tree6g.ledger.reading import open_ledger
@@ -161,3 +163,49 @@ def test_the_command_loads_no_heavy_library_without_a_ledger():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_locked_clock_saves_joules_and_a_power_cap_costs_time(trace):
+    usual = _json(trace)
+    locked = _json(trace, "--clock", "1200 MHz")
+    capped = _json(trace, "--power-limit", "320 W")
+    assert locked["energy_j"] < 0.9 * usual["energy_j"]
+    # Decoding keeps its pace down to the knee: half of the clock costs far less than half of it.
+    assert locked["tpot_s"]["mean"] < 1.2 * usual["tpot_s"]["mean"]
+    assert capped["tpot_s"]["mean"] > usual["tpot_s"]["mean"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--clock", "3 GHz"), "expected a clock of 'h100-sxm' (1980 mhz"),
+        (("--power-limit", "100 W"), "expected a power limit above"),
+        (("--constants", "none.csv"), "cannot be read"),
+    ],
+)
+def test_a_device_that_cannot_be_is_refused(trace, words, told):
+    done = _run(trace, *words)
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
+def test_constants_of_ones_own_are_used_and_named(trace, tmp_path):
+    row = data.row("engine_constants", "h100-sxm|vLLM 0.11.1")
+    names = ("accelerator", "engine", *CONSTANTS, "u95_frac")
+    plain = {name: row[name] for name in names} | {"engine": "mine", "static_w": 400.0}
+    table = tmp_path / "mine.csv"
+    table.write_text(",".join(plain) + "\n" + ",".join(map(str, plain.values())) + "\n")
+    assert _json(trace, "--constants", table)["energy_j"] > _json(trace)["energy_j"]
+    assert "constants of h100-sxm with mine from mine.csv" in _run(
+        trace, "--constants", table
+    ).stdout.replace("\n  ", " ")
+
+
+def test_pictures_cost_a_vision_language_model_more_than_text(trace):
+    words = (trace, "--model", "llava-1.5-7b")
+    assert _json(*words, "--pictures")["energy_j"] > _json(*words)["energy_j"]
+
+
+def test_pipeline_stages_hold_what_one_device_cannot(trace):
+    found = _json(trace, "--model", "llama-3.1-70b", "--tensor-parallel", "2", "--pipeline", "2")
+    assert found["served"] == 200
