@@ -125,16 +125,18 @@ def difference_table(found: Found) -> Table:
 def run_table(rows: Sequence[Found]) -> Table:
     """Every figure of every run, as it came."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    text = {key for row in rows for key, value in row.items() if isinstance(value, str)}
-    columns = tuple(Column(key=k, head=k, unit=None if k in text else "") for k in keys)
+    numbers = {key for row in rows for key, value in row.items() if isinstance(value, float)}
+    columns = tuple(Column(key=k, head=k, unit="" if k in numbers else None) for k in keys)
     listed = tuple(tuple(_plain(row.get(key)) for key in keys) for row in rows)
     return Table(name="runs", title="All runs", columns=columns, rows=listed)
 
 
 def _plain(value: Any) -> Cell:
-    if value is None or isinstance(value, str | int | float):
-        return Missing(reason="not defined in this run") if value is None else value
-    return "; ".join(map(str, value))
+    if value is None:
+        return Missing(reason="not defined in this run")
+    if isinstance(value, list | tuple):
+        return "; ".join(map(str, value))
+    return value if isinstance(value, float) else str(value)  # counts and seeds stay whole
 
 
 def _sections(

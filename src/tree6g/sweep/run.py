@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tree6g.errors import ScenarioError, Tree6gError
 from tree6g.metric.figure import Query
-from tree6g.scenario.load import dump, load
+from tree6g.scenario.load import load
 from tree6g.scenario.model import Scenario
 from tree6g.scenario.trace import read_trace
 from tree6g.sweep.grid import Axis, Point, points, read_axes
@@ -107,7 +107,7 @@ def sweep(  # noqa: PLR0913  # as for `run`: each is a choice of its own
         Run(point=point, seed=seed, key=task.key, row=_kept(store, task.key))
         for point, seed, task in tasks
     )
-    name = str(tasks[0][2].scenario["name"])
+    name = tasks[0][2].scenario.name
     return Sweep(
         scenario=name, axes=axes, seeds=tuple(dict.fromkeys(r.seed for r in runs)), runs=runs,
         made=made,
@@ -139,7 +139,7 @@ def _plan(
         for seed in numbers:
             seeded = described.model_copy(update={"seed": seed})
             task = Task(
-                key=key_of(seeded, query, sources), scenario=dump(seeded), traces=traces,
+                key=key_of(seeded, query, sources), scenario=seeded, traces=traces,
                 query=query, overrides=changes,
             )  # fmt: skip
             planned.append((point, seed, task))
@@ -226,7 +226,7 @@ def _result(future: Future[dict[str, Any]], task: Task) -> dict[str, Any]:
     Raises:
         Tree6gError: The run failed, or its worker is gone.
     """
-    where = f"run of {task.scenario['name']} with seed {task.scenario['seed']}"
+    where = f"run of {task.scenario.name} with seed {task.scenario.seed}"
     where += f" and {', '.join(task.overrides)}" if task.overrides else ""
     try:
         return future.result()

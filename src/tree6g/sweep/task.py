@@ -17,6 +17,7 @@ from tree6g.metric.figure import Figure, Query
 from tree6g.metric.histogram import percentile
 from tree6g.metric.result import figure_result
 from tree6g.metric.tree import figure
+from tree6g.scenario.model import Scenario
 from tree6g.sweep import scratch
 
 INFEASIBLE: Final = "infeasible"
@@ -29,14 +30,14 @@ class Task:
 
     Attributes:
         key: Of the run.
-        scenario: The resolved scenario as plain data.
+        scenario: The resolved scenario.
         traces: Files by service in place of drawn requests; None: for all.
         query: How the figure is taken.
         overrides: What made the scenario, for the reader of the part.
     """
 
     key: str
-    scenario: Mapping[str, Any]
+    scenario: Scenario
     traces: Path | Mapping[str, Path] | None
     query: Query
     overrides: tuple[str, ...]
@@ -51,8 +52,8 @@ def work(task: Task) -> dict[str, Any]:
     """
     about = {
         "key": task.key,
-        "scenario": task.scenario["name"],
-        "seed": task.scenario["seed"],
+        "scenario": task.scenario.name,
+        "seed": task.scenario.seed,
         "overrides": list(task.overrides),
     }
     with TemporaryDirectory(prefix="run-", dir=scratch.folder()) as folder:

@@ -68,7 +68,7 @@ def _table(designs: Sequence[Mapping[str, Any]], first: Measure, second: Measure
 
 
 def _paint(canvas_: Canvas, table: Table, first: Measure, second: Measure) -> None:
-    ax = canvas.axes(canvas_, left=0.78, right=0.25, top=0.3 + 2 * key.LINE_IN, bottom=0.46)
+    ax = canvas.axes(canvas_, left=1.12, right=0.25, top=0.3 + 2 * key.LINE_IN, bottom=0.46)
     points = _points(table)
     ink = palette.light("ink")
     for _, unbeaten, y, dy, x, dx in points:
@@ -85,7 +85,7 @@ def _paint(canvas_: Canvas, table: Table, first: Measure, second: Measure) -> No
     ax.yaxis.set_major_formatter(lambda v, _: numerals.quantity(v, first["unit"]))
     ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel(f"{second['head']} ({_better(second)} is better)")
-    ax.text(-0.12, 1.04, f"{first['head']} ({_better(first)} is better)", transform=ax.transAxes,
+    ax.text(-0.3, 1.04, f"{first['head']} ({_better(first)} is better)", transform=ax.transAxes,
             size=9.5)  # fmt: skip
     ax.grid()
     _key(canvas_)
