@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from engine_worlds import hexagon, small
-from tree6g.engine.airtime import Passage, messages
-from tree6g.engine.counters import BINS_PER_DECADE, Counters, Flow, _busy_s, bin_of, edge_of
+from tree6g.engine.airtime import messages
+from tree6g.engine.counters import BINS_PER_DECADE, Counters, Flow, bin_of, edge_of
 from tree6g.engine.run import run
 from tree6g.metric.histogram import percentile
+from tree6g.radio import busy
 
 WIDTH = 10.0 ** (1.0 / BINS_PER_DECADE)
 
 
-def _passage(terminal, ready_s, end_s, bit=1000.0):
-    sent = messages(np.asarray(ready_s, float), bit, terminal)
-    rest = {f.name: np.empty(0) for f in dataclasses.fields(Passage)}
-    return Passage(**rest | {"sent": sent, "end_s": np.asarray(end_s, float), "used_s": 0.0})
+def _see(flow, terminal, ready_s, end_s, latency_s=0.0, cell=0):
+    end_s = np.asarray(end_s, float)
+    sent = messages(np.asarray(ready_s, float), 1000.0, terminal)
+    flow.see(np.full(len(sent), cell), sent, end_s, end_s + latency_s)
 
 
 def _union_s(spans):
@@ -45,9 +44,9 @@ def test_an_edge_is_less_than_three_per_cent_above_what_is_in_its_bin():
 def test_percentiles_of_the_bins_err_by_less_than_three_per_cent():
     delay_s = np.random.default_rng(2).lognormal(-3.0, 1.2, 40_000)
     flow = Flow()
-    flow.see(_passage(np.zeros(len(delay_s), int), np.zeros(len(delay_s)), delay_s), 0.0)
+    _see(flow, np.zeros(len(delay_s), int), np.zeros(len(delay_s)), delay_s, 0.0)
     flow.fold()
-    buckets = [(edge_of(n), count) for n, count in sorted(flow.delay.count.items())]
+    buckets = [(edge_of(n), count) for (_, n), count in sorted(flow.delay.count.items())]
     for frac in (0.05, 0.5, 0.95, 0.99):
         exact = np.quantile(delay_s, frac, method="inverted_cdf")
         found = percentile(buckets, frac)
@@ -60,8 +59,13 @@ def test_the_time_of_a_terminal_is_the_union_of_its_messages():
     terminal = rng.integers(0, 6, 300)
     ready_s = rng.uniform(0.0, 50.0, 300)
     end_s = ready_s + rng.exponential(2.0, 300)
-    busy_s = _busy_s(terminal, ready_s, end_s, np.full(6, -np.inf))
+    busy_s = busy.union_s(terminal, ready_s, end_s, np.full(6, -np.inf))
+    looped_s, until_s = np.empty(300), np.full(6, -np.inf)
+    order, place = np.zeros(300, dtype=int), np.zeros(7, dtype=int)
+    busy.add_busy(terminal, ready_s, end_s, until_s, place, order, looped_s)
+    assert looped_s.tolist() == busy_s.tolist()
     for t in range(6):
+        assert until_s[t] == end_s[terminal == t].max()
         mine = terminal == t
         spans = zip(ready_s[mine].tolist(), end_s[mine].tolist(), strict=True)
         assert busy_s[mine].sum() == pytest.approx(_union_s(spans), rel=1e-12)
@@ -69,19 +73,32 @@ def test_the_time_of_a_terminal_is_the_union_of_its_messages():
 
 def test_the_time_before_the_last_interval_ended_is_not_counted_again():
     flow = Flow()
-    flow.see(_passage([0], [0.0], [4.0]), 0.0)
+    _see(flow, [0], [0.0], [4.0], 0.0)
     flow.fold()
     flow.users()
-    flow.see(_passage([0, 1], [3.0, 3.0], [6.0, 6.0]), 0.0)
+    _see(flow, [0, 1], [3.0, 3.0], [6.0, 6.0], 0.0)
     flow.fold()
-    assert flow.time_s.tolist() == [2.0, 3.0]
+    assert flow.time_s.tolist() == [[2.0, 3.0]]
+
+
+def test_a_terminal_that_is_handed_over_counts_at_both_cells():
+    flow = Flow()
+    _see(flow, [0, 2], [0.0, 0.0], [4.0, 5.0])
+    _see(flow, [2], [3.0], [6.0], cell=1)
+    flow.fold()
+    assert flow.time_s.tolist() == [[4.0, 0.0, 5.0], [0.0, 0.0, 3.0]]
+    assert flow.users().count.keys() == {
+        (0, bin_of(250.0)),
+        (0, bin_of(200.0)),
+        (1, bin_of(1e3 / 3)),
+    }
 
 
 def test_many_messages_go_into_bins_before_the_interval_ends(monkeypatch):
     monkeypatch.setattr("tree6g.engine.counters.BUFFERED", 10)
     flow = Flow()
     for step in range(5):
-        flow.see(_passage([step, step, step], [0.0] * 3, [1.0, 2.0, 3.0]), 0.001)
+        _see(flow, [step, step, step], [0.0] * 3, [1.0, 2.0, 3.0], 0.001)
     assert flow.buffered < 10
     flow.fold()
     assert sum(flow.delay.count.values()) == 15

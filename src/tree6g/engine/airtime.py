@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -55,6 +56,11 @@ def joined(first: Messages, second: Messages) -> Messages:
     """Messages one after the other: as bytes, for NumPy would compare their fields one by one."""
     both = np.concatenate([first.view(_BYTES), second.view(_BYTES)])
     return both.view(MESSAGE)
+
+
+def all_joined(batches: Sequence[Messages]) -> Messages:
+    """Messages of all batches one after the other, a copy."""
+    return np.concatenate([batch.view(_BYTES) for batch in batches]).view(MESSAGE)
 
 
 NOTHING: Final = messages(np.empty(0), 0.0, 0)

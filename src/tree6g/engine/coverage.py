@@ -46,6 +46,10 @@ def least_antennas(world: World, cell: Cell) -> float:
 
     The downlink loses the share twice (power and array gain), the uplink once.
     """
+    state = (cell.band_frac, cell.downlink_db, cell.uplink_db)
+    known = world.radio.reach.get(cell.index)
+    if known is not None and known[0] == state:
+        return known[1]
     shares = [1e-9]
     for crowd in world.radio.crowds():
         mine = crowd.serving == cell.index
@@ -55,7 +59,9 @@ def least_antennas(world: World, cell: Cell) -> float:
                 muted_db = cell.downlink_db if kind == DOWN else cell.uplink_db
                 worst_db = float(_sinr_db(cell, kind, gain_db).min()) - muted_db
                 shares.append(10.0 ** ((QUALITY[kind].sinr_min_db - worst_db) / per_db))
-    return min(1.0, max(shares))
+    least = min(1.0, max(shares))
+    world.radio.reach[cell.index] = (state, least)
+    return least
 
 
 def _slack_db(cell: Cell, crowd: Crowd) -> FloatArray:

@@ -90,6 +90,8 @@ class Radio:
         solved: Convergence so far.
         covering: What `engine.coverage.covering` found last, and for which state of the cells;
             whoever changes gains sets it to None.
+        reach: What `engine.coverage.least_antennas` found last, by cell, and for which state of it;
+            whoever changes gains or serving cells clears it.
     """
 
     users: Crowd
@@ -100,6 +102,7 @@ class Radio:
     load_frac: dict[str, FloatArray] = dataclasses.field(default_factory=dict)
     solved: Solved = dataclasses.field(default_factory=Solved)
     covering: tuple[object, list[frozenset[frozenset[int]]]] | None = None
+    reach: dict[int, tuple[object, float]] = dataclasses.field(default_factory=dict)
 
     def paces(self, kind: str) -> Paces:
         """Rates and parts of all terminals in a direction, by service."""

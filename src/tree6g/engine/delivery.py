@@ -15,20 +15,42 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def deliver_data(
-    world: World, cell: int, service: str, kind: str, sent: Messages, reached_s: FloatArray
+    world: World,
+    service: str,
+    kind: str,
+    cell: IntArray,
+    sent: Messages,
+    reached_s: FloatArray,
 ) -> None:
     """Messages of a data service reach their end; those after their delay budget are late.
 
     The budget is that of the access: what the link behind the cell adds is not counted.
+
+    Args:
+        world: The run.
+        service: The service.
+        kind: Direction.
+        cell: Cell of each message. [message]
+        sent: The messages.
+        reached_s: When each is there. [message]
     """
-    node = world.cells[cell].node
-    bit = float(sent["bit"].sum())
-    world.book.do(node, service, kind, bit)
-    world.carry(cell, service, bit)
+    for index, bit in do_bits(world, service, kind, cell, sent["bit"]):
+        world.carry(index, service, bit)
     budget_s = world.delay_budget_s.get(service)
     if budget_s is not None:
         tardy = reached_s - sent["ready_s"] > budget_s
-        world.book.do(node, service, "bit_late", float(sent["bit"][tardy].sum()))
+        do_bits(world, service, "bit_late", cell[tardy], sent["bit"][tardy])
+
+
+def do_bits(
+    world: World, service: str, kind: str, cell: IntArray, bit: FloatArray
+) -> list[tuple[int, float]]:
+    """Book bits of messages at their cells; returns the sums, by cell."""
+    sums = np.bincount(cell, weights=bit, minlength=len(world.cells))
+    found = [(index, float(sums[index])) for index in np.flatnonzero(sums).tolist()]
+    for index, total in found:
+        world.book.do(world.cells[index].node, service, kind, total)
+    return found
 
 
 def deliver_tokens(world: World, ref: IntArray, number: IntArray, reached_s: FloatArray) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tree6g.engine import listening
+from tree6g.engine import air, listening
 from tree6g.engine.airtime import Messages
 from tree6g.engine.crowd import DOWN, IntArray
-from tree6g.engine.delivery import deliver_data, deliver_tokens
+from tree6g.engine.delivery import deliver_data, deliver_tokens, do_bits
 from tree6g.engine.load import settle
-from tree6g.engine.sleep import open_downlink
 from tree6g.engine.world import Tick, World
 from tree6g.radio.pathloss import FloatArray
 
@@ -22,23 +21,26 @@ def send(world: World, tick: Tick) -> None:
         for cell in world.cells:
             cell.release(tick.t1_s)
     settle(world, DOWN, tick)
-    paces = world.radio.paces(DOWN)
+    passing = air.send(world, DOWN, tick)
+    if passing is None:
+        return
+    listening.observe_all(world, passing, tick)
+    latency_s = world.latencies_s(DOWN)
     answered = {service.spec.name for service in world.ai}
-    for index, cell in enumerate(world.cells):
-        open_downlink(world, cell, tick)
-        for service, passage in cell.advance(DOWN, tick, world.book, paces):
-            sent, reached_s = passage.sent, passage.end_s + cell.downlink.latency_s
-            world.book.counters.see(cell.node, service, DOWN, passage, cell.downlink.latency_s)
-            listening.observe(world, cell, DOWN, service, passage, tick)
-            if not len(sent):
-                continue
-            if service not in answered:
-                deliver_data(world, index, service, "bit_dl", sent, reached_s)
-                continue
-            world.book.do(cell.node, service, "bit_dl", float(sent["bit"].sum()))
-            chunks = sent["ref"] >= 0  # what is below are keys and values that change hands
-            if chunks.any():
-                deliver_tokens(world, *_tokens(sent[chunks], reached_s[chunks]))
+    for number, service in enumerate(passing.names):
+        rows = passing.out_of(number)
+        if not len(rows):
+            continue
+        sent, at, end_s = passing.messages[rows], passing.cell[rows], passing.end_s[rows]
+        reached_s = end_s + latency_s[at]
+        world.book.counters.see(service, DOWN, at, sent, end_s, reached_s)
+        if service not in answered:
+            deliver_data(world, service, DOWN, at, sent, reached_s)
+            continue
+        do_bits(world, service, DOWN, at, sent["bit"])
+        chunks = sent["ref"] >= 0  # what is below are keys and values that change hands
+        if chunks.any():
+            deliver_tokens(world, *_tokens(sent[chunks], reached_s[chunks]))
 
 
 def _tokens(sent: Messages, reached_s: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:

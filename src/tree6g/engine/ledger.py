@@ -16,7 +16,7 @@ def close_interval(world: World, writer: LedgerWriter, t0_s: float, t1_s: float)
     tiers = node_tiers(world)
     _write_energy(world, writer, tiers, t0_s, t1_s)
     _write_work(world, writer, tiers, t0_s, t1_s)
-    world.book.counters.write(writer, t0_s, t1_s)
+    world.book.counters.write(writer, [cell.node for cell in world.cells], t0_s, t1_s)
     finished = world.book.requests
     if finished:
         columns = {name: [row[name] for row in finished] for name in finished[0]}

@@ -30,6 +30,7 @@ from tree6g.radio.terminal_power import TerminalPower, terminal_power
 from tree6g.scenario.model import Scenario
 
 if TYPE_CHECKING:
+    from tree6g.engine.air import Passing
     from tree6g.engine.world import Cell, Tick, World
 
 TERMINAL: Final = "terminal-power"
@@ -250,6 +251,13 @@ def _tell(
     known.waited += int(np.count_nonzero(wait_s > 0.0))
     known.wait_s += float(wait_s.sum())
     known.longest_s = max(known.longest_s, float(wait_s.max(initial=0.0)))
+
+
+def observe_all(world: World, passing: Passing, tick: Tick) -> None:
+    """Note what terminals sent or received in a phase, if anybody asks."""
+    if world.listening is not None:
+        for cell, service, passage in passing.each():
+            observe(world, cell, passing.kind, service, passage, tick)
 
 
 def observe(

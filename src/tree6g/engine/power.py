@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tree6g.engine import terminal_energy
-from tree6g.engine.crowd import UP
+import numpy as np
+
+from tree6g.engine import air, terminal_energy
+from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.listening import TERMINAL
-from tree6g.engine.sleep import traffic
 from tree6g.engine.world import Cell, Host, Tick, World, link_node, shared_node
-from tree6g.radio.sleep import Duty, duty, station_energy, station_total_j
+from tree6g.radio import air_step
+from tree6g.radio.sleep import Duty, signals_between, station_energy, station_total_j
 from tree6g.transport.link import energy_j as link_energy_j
 
 STATION, ROOFLINE, HOST, LINK, SITE = (
@@ -20,8 +22,8 @@ STATION, ROOFLINE, HOST, LINK, SITE = (
 
 def draw(world: World, tick: Tick) -> None:
     """Energy of cells, servers, links and terminals."""
-    for cell in world.cells:
-        _cell(world, cell, tick)
+    for cell, did in zip(world.cells, _duties(world, tick), strict=True):
+        _cell(world, cell, did, tick)
     for host in world.hosts:
         if host.spec is None:
             _terminal_models(world, host)
@@ -31,18 +33,43 @@ def draw(world: World, tick: Tick) -> None:
     terminal_energy.draw(world, tick)
 
 
-def _cell(world: World, cell: Cell, tick: Tick) -> None:
+def _duties(world: World, tick: Tick) -> list[Duty]:
+    """What each cell does in the part of the step in which it is on."""
+    from_s = [cell.rest.off_until(tick.t0_s, tick.t1_s) for cell in world.cells]
+    stations, cells = air.cells_table(world, tick)
+    cells = cells._replace(from_s=air_step.column(np.array(from_s)))
+    nothing = air_step.no_windows(len(world.cells))
+    up, down = (world.windows.get(kind, nothing) for kind in (UP, DOWN))
+    did = air_step.duties(cells, stations, up, down, tick.t1_s, workers=world.workers)
+    world.windows.clear()
+    found = []
+    for n, cell in enumerate(world.cells):
+        station = cell.rest.station
+        common = signals_between(station.signals, from_s[n], tick.t1_s)
+        found.append(
+            Duty(
+                duration_s=tick.t1_s - from_s[n],
+                asleep_s=did.asleep_s[n, : len(station.sleep)],
+                entries=did.entries[n, : len(station.sleep)],
+                send_s=common.send_s,
+                listen_s=common.listen_s,
+                traffic_end_s=float(did.traffic_end_s[n]),
+            )
+        )
+    return found
+
+
+def _cell(world: World, cell: Cell, did: Duty, tick: Tick) -> None:
     """The station by state; what a service sends or receives carries its name."""
     by_kind = {
         kind: {s: t for (k, s), t in cell.sending_s.items() if k == kind}
         for kind in ("bit_dl", "bit_ul")
     }
     down_s, up_s = (sum(services.values()) for services in by_kind.values())
-    on_s = tick.t1_s - cell.rest.off_until(tick.t0_s, tick.t1_s)
     for kind, used_s in (("bit_dl", down_s), ("bit_ul", up_s)):
-        whole_s = on_s * cell.carrier(kind).time_frac
+        whole_s = did.duration_s * cell.carrier(kind).time_frac
         world.book.counters.use(cell.node, kind, used_s * cell.band_frac, whole_s * cell.band_frac)
-    off_j, did = _duty(cell, tick)
+    off_j = _rest(cell, did, tick)
     energy = station_energy(cell.rest.station, did, downlink_s=down_s, uplink_s=up_s)
     shared: list[tuple[str, float]] = [
         ("sleep", energy.asleep_j + off_j[0]),
@@ -69,28 +96,20 @@ def _cell(world: World, cell: Cell, tick: Tick) -> None:
         _terminal_radios(world, cell)
     cell.sending_s.clear()
     cell.sender_s.clear()
-    cell.windows.clear()
 
 
-def _duty(cell: Cell, tick: Tick) -> tuple[tuple[float, float], Duty]:
-    """Energy of being off and of going there, and what the cell does in the rest of the step."""
+def _rest(cell: Cell, did: Duty, tick: Tick) -> tuple[float, float]:
+    """Energy of being off and of going there; the step is over."""
     rest = cell.rest
-    up_s = rest.off_until(tick.t0_s, tick.t1_s)
-    did = duty(
-        rest.station, up_s, tick.t1_s, traffic(cell),
-        timer_s=rest.order.timer_s, traffic_end_s=rest.traffic_end_s,
-    )  # fmt: skip
+    gone_s = tick.step_s - did.duration_s
     rest.traffic_end_s = did.traffic_end_s
-    rest.asleep_s += float(did.asleep_s.sum()) + up_s - tick.t0_s
-    off_j = (
-        rest.whole.off.power_w * (up_s - tick.t0_s),
-        rest.whole.off.transition_j * rest.entered_off,
-    )
+    rest.asleep_s += float(did.asleep_s.sum()) + gone_s
+    off_j = (rest.whole.off.power_w * gone_s, rest.whole.off.transition_j * rest.entered_off)
     rest.lasted_s += tick.step_s
     rest.entered_off = False
     if rest.off_from_s is not None and rest.up_from_s <= tick.t1_s:
         rest.off_from_s, rest.up_from_s = None, -math.inf
-    return off_j, did
+    return off_j
 
 
 def _others(world: World, cell: Cell, shared: Sequence[tuple[str, float]], others_j: float) -> None:

@@ -160,6 +160,7 @@ def attach(world: World) -> None:
         serving = np.where(audible, best, crowd.serving)
         changed = changed or bool((serving != crowd.serving).any())
         crowd.serving = serving
+    world.radio.reach.clear()
     if changed:
         for cell in world.cells:
             _hand_over(world, cell)
@@ -190,6 +191,7 @@ def follow(world: World, crowd: Crowd, rows: IntArray, margin_db: float) -> int:
                 by_service[service][rows] = rates
                 world.radio.part_frac[kind][service][rows] = parts
     world.radio.covering = None
+    world.radio.reach.clear()
     return int(np.count_nonzero(better))
 
 

@@ -7,12 +7,9 @@ other way round.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
-
-import numpy as np
 
 from tree6g.engine import coverage, radio
 from tree6g.engine.airtime import Messages
@@ -21,21 +18,8 @@ from tree6g.engine.policies.sleep import CellReport, Order
 from tree6g.engine.rest import Rest, Waits
 from tree6g.engine.world import Cell, Tick, World
 from tree6g.errors import ScenarioError
-from tree6g.radio.airtime import speed_frac
-from tree6g.radio.pathloss import FloatArray
-from tree6g.radio.sleep import Intervals, union
-from tree6g.radio.wake import Arrivals, open_s
 
 TOLD_CELLS: Final = 5  # that the notes tell one by one; more are summed up
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Queue:
-    """Messages of one service, how long each will be on the air, and in which direction."""
-
-    messages: Messages
-    service_s: FloatArray
-    uplink: bool
 
 
 def decide(world: World, tick: Tick) -> None:
@@ -83,36 +67,6 @@ def _ask(world: World, t_s: float) -> None:
         radio.refresh(world)
 
 
-def open_uplink(world: World, cell: Cell, tick: Tick) -> None:
-    """From when each message of the uplink may be sent."""
-    if _waits_for_nobody(cell):
-        return
-    down, up = (list(_queues(world, cell, tick, kind)) for kind in (DOWN, UP))
-    if up or cell.rest.off_from_s is not None:
-        _open(cell, tick, [*up, *down], UP)
-
-
-def open_downlink(world: World, cell: Cell, tick: Tick) -> None:
-    """From when each message of the downlink may be sent, beside the uplink of the step."""
-    if not _waits_for_nobody(cell):
-        _open(cell, tick, list(_queues(world, cell, tick, DOWN)), DOWN)
-
-
-def _waits_for_nobody(cell: Cell) -> bool:
-    """Whether traffic never waits: the cell is on, and wakes up at once."""
-    return cell.rest.off_from_s is None and not any(s.transition_s for s in cell.rest.station.sleep)
-
-
-def traffic(cell: Cell) -> Intervals:
-    """Transmissions of the step so far, both directions."""
-    if not cell.windows:
-        return Intervals(np.empty(0), np.empty(0))
-    if len(cell.windows) == 1:
-        return union(*cell.windows[0])
-    start_s, end_s = (np.concatenate(edges) for edges in zip(*cell.windows, strict=True))
-    return union(start_s, end_s)
-
-
 def notes(world: World) -> list[str]:
     """What sleep did, for the header: time asleep, and the latency that traffic paid for it."""
     rests = {c.node: c.rest for c in world.cells if c.rest.asleep_s > 0.0}
@@ -158,72 +112,6 @@ def _waited(direction: str, waits: Waits, found: str) -> str:
         f"{1e3 * waits.wait_s / waits.woken:.1f} ms on average, {1e3 * waits.longest_s:.1f} ms at "
         "most"
     )
-
-
-def _open(cell: Cell, tick: Tick, queues: Sequence[_Queue], kind: str) -> None:
-    """Set `open_s` of the messages of one direction, in place."""
-    rest = cell.rest
-    if not queues:
-        return
-    ready, given = (
-        np.concatenate([q.messages[name] for q in queues]) for name in ("heard_s", "open_s")
-    )
-    count = [len(q.messages) for q in queues]
-    if ready.max() < tick.t0_s:  # nobody came: the cell is up for them, or about to be
-        opened = np.maximum(given, tick.t0_s)
-    else:
-        order = ready.argsort(kind="stable")
-        arrivals = Arrivals(
-            ready_s=ready[order],
-            open_s=given[order],
-            service_s=np.concatenate([q.service_s for q in queues])[order],
-            queue=np.arange(len(queues)).repeat(count)[order],
-            uplink=np.array([q.uplink for q in queues]).repeat(count)[order],
-        )
-        opened = np.empty(len(ready))
-        opened[order] = open_s(
-            rest.station,
-            tick.t0_s,
-            tick.t1_s,
-            arrivals,
-            other=traffic(cell),
-            timer_s=rest.order.timer_s,
-            traffic_end_s=rest.traffic_end_s,
-            uplink_wake=rest.uplink_wake,
-        )
-    if rest.off_from_s is not None:  # somebody came all the same: nothing is lost
-        rest.switch_on(float(ready.min()))
-        opened = np.maximum(opened, rest.up_from_s)
-    first = 0
-    for queue, size in zip(queues, count, strict=True):
-        if queue.uplink == (kind == UP):
-            queue.messages["open_s"] = opened[first : first + size]
-            _note(rest.waits[kind], queue.messages, tick)
-        first += size
-
-
-def _note(waits: Waits, messages: Messages, tick: Tick) -> None:
-    """Count what came in this step."""
-    heard_s = messages["heard_s"]
-    wait_s = (messages["open_s"] - heard_s)[heard_s >= tick.t0_s]
-    waits.messages += len(wait_s)
-    waits.woken += int(np.count_nonzero(wait_s > 0.0))
-    waits.wait_s += float(wait_s.sum())
-    waits.longest_s = max(waits.longest_s, float(wait_s.max(initial=0.0)))
-
-
-def _queues(world: World, cell: Cell, tick: Tick, kind: str) -> Iterator[_Queue]:
-    paces = world.radio.paces(kind)
-    for pool in cell.carrier(kind).pools:
-        busy = [s for s in pool.services if s in pool.queues]
-        if not busy:
-            continue
-        air_s = [pool.air_s(s, paces) for s in busy]
-        demand_s = [float(need_s.sum()) for need_s in air_s]
-        speeds = speed_frac(demand_s, tick.step_s)
-        for service, need_s, speed in zip(busy, air_s, speeds.tolist(), strict=True):
-            queue = pool.queues[service]
-            yield _Queue(messages=queue, service_s=need_s / speed, uplink=kind == UP)
 
 
 def _held(cell: Cell) -> list[Messages]:

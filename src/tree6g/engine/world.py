@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,15 +11,16 @@ import numpy.typing as npt
 
 from tree6g.compute.batching import BatchServer, Usage
 from tree6g.compute.replica import Replica
-from tree6g.engine.airtime import Messages, Passage, Pool, joined
+from tree6g.engine.airtime import Messages, Pool, joined
 from tree6g.engine.book import Book
-from tree6g.engine.crowd import UP, IntArray, Paces, Radio
+from tree6g.engine.crowd import UP, IntArray, Radio
 from tree6g.engine.policies import Policy
 from tree6g.engine.policies.sleep import SleepPolicy
 from tree6g.engine.rest import Rest
 from tree6g.metric.profile import Profile
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power import StationPower
+from tree6g.radio.step_tables import Windows
 from tree6g.scenario.model import (
     AiService,
     BaseStation,
@@ -126,7 +127,6 @@ class Cell:
         uplink_db: Change of gain of the uplink by muted antennas, at most 0.
         sending_s: Time of the whole carrier used in the step, by kind of bits and service.
         sender_s: Time that terminals sent or received in the step, by the same.
-        windows: Starts and ends of the step's transmissions.
         chunks: Token chunks that have not reached the cell, and downlink messages whose terminals
             have not been told of them, by service.
     """
@@ -148,7 +148,6 @@ class Cell:
     uplink_db: float = 0.0
     sending_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     sender_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
-    windows: list[tuple[FloatArray, FloatArray]] = dataclasses.field(default_factory=list)
     chunks: dict[str, Messages] = dataclasses.field(default_factory=dict)
 
     def hold(self, service: str, batch: Messages) -> None:
@@ -161,11 +160,15 @@ class Cell:
         for service, held in self.chunks.items():
             if services is not None and service not in services:
                 continue
+            if not len(held):
+                continue
             here = held["heard_s"] < until_s
-            due = held[here]
-            order = np.argsort(due["heard_s"], kind="stable")
-            self.downlink.pool_of(service).push(service, due[order])
-            self.chunks[service] = held[~here]
+            due = held if here.all() else held[here]
+            heard_s = due["heard_s"]
+            if (heard_s[1:] < heard_s[:-1]).any():
+                due = due[np.argsort(heard_s, kind="stable")]
+            self.downlink.pool_of(service).push(service, due)
+            self.chunks[service] = held[:0] if here.all() else held[~here]
 
     def carrier(self, kind: str) -> Carrier:
         """Its carrier in the direction of `bit_ul` or `bit_dl`."""
@@ -174,22 +177,6 @@ class Cell:
     def push(self, kind: str, service: str, batch: Messages) -> None:
         """Queue messages that become ready in the coming step."""
         self.carrier(kind).pool_of(service).push(service, batch)
-
-    def advance(
-        self, kind: str, tick: Tick, book: Book, paces: Paces
-    ) -> Iterator[tuple[str, Passage]]:
-        """Send for one step in one direction at the terminals' rates, and note the use of air."""
-        carrier = self.carrier(kind)
-        for pool in carrier.pools:
-            for service, passage in pool.advance(tick.t0_s, tick.t1_s, paces).items():
-                used_s = passage.used_s * pool.band_frac * carrier.time_frac
-                if used_s > 0.0:
-                    self.sending_s[kind, service] = used_s
-                    self.sender_s[kind, service] = passage.sender_s * carrier.time_frac
-                    self.rest.used_s[kind] = self.rest.used_s.get(kind, 0.0) + used_s
-                    self.windows.append((passage.start_s, passage.stop_s))
-                book.do(self.node, service, kind, 0.0, demand=used_s)
-                yield service, passage
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -277,6 +264,8 @@ class World:
     """Everything that a run knows: what is fixed first, then what the phases change.
 
     `sites` are those of the scenario, a layout's spelled out; cells follow them site by site.
+    `windows` are the times of the running step in which cells have traffic, by direction; `workers`
+    the threads that cells may be spread over, which changes no result.
     """
 
     scenario: Scenario
@@ -298,6 +287,8 @@ class World:
     motion: Motion | None = None
     listening: Listening | None = None
     shared: Sequence[Shared] = ()
+    workers: int = 1
+    windows: dict[str, Windows] = dataclasses.field(default_factory=dict)
     book: Book = dataclasses.field(default_factory=Book)
     next_request: int = 0
     cut_layer: dict[int, int] = dataclasses.field(default_factory=dict)
@@ -311,6 +302,10 @@ class World:
             node = link_node(self.cells[cell].site, link)
             self.carried_bit[node, service] = self.carried_bit.get((node, service), 0.0) + bit
             self.book.do(node, service, "bit_carried", bit, demand=bit)
+
+    def latencies_s(self, kind: str) -> FloatArray:
+        """Latency of a message without queue. [cell]."""
+        return np.array([cell.carrier(kind).latency_s for cell in self.cells])
 
     def terminal_of(self, request: npt.ArrayLike) -> IntArray:
         """The terminal of requests among the users. [request]."""

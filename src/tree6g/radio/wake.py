@@ -153,7 +153,7 @@ def _start_s(
     return min(start_s, near.busy_s[message], pending_s)
 
 
-class _Calendar(NamedTuple):
+class Calendar(NamedTuple):
     """When a cell is up for its bursts, and the ends of its RACH occasions. [occasion]."""
 
     taken: Intervals
@@ -161,13 +161,13 @@ class _Calendar(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _calendar(signals: Broadcast, t0_s: float, t1_s: float) -> _Calendar:
+def calendar(signals: Broadcast, t0_s: float, t1_s: float) -> Calendar:
     """The calendar around a step, kept because every cell of the step asks for it."""
     longest_s = signals.ssb_s + signals.sib1_s + signals.rach_s
     ahead_s = max(signals.rach_period_s, signals.period_s) + longest_s
     bursts = signals.bursts(t0_s - ahead_s - signals.period_s, t1_s + 2.0 * ahead_s)
     taken = union(bursts.start_s, bursts.end_s)
-    return _Calendar(taken, bursts.end_s[bursts.listen_s > 0.0])
+    return Calendar(taken, bursts.end_s[bursts.listen_s > 0.0])
 
 
 def _around(
@@ -178,7 +178,7 @@ def _around(
     other: Intervals,
     traffic_end_s: float,
 ) -> _Around:
-    taken, heard_s = _calendar(station.signals, t0_s, t1_s)
+    taken, heard_s = calendar(station.signals, t0_s, t1_s)
     beside = other.start_s.searchsorted(ready_s, side="right")
     since_s = taken.end_s[taken.start_s.searchsorted(ready_s, side="right") - 1]
     before_s = np.concatenate([[traffic_end_s], other.end_s])[beside]
