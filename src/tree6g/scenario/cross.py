@@ -14,7 +14,7 @@ from typing import Any, Final
 from tree6g import data, units
 from tree6g.compute.model import catalogue
 from tree6g.errors import nearest
-from tree6g.scenario import ground, model_config, policy_file
+from tree6g.scenario import ground, model_config, policy_file, topology
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
@@ -160,14 +160,18 @@ def _doubles(plain: Any) -> list[Problem]:
 
 
 def _unlinked(plain: Any, clouds: list[str]) -> list[Problem]:
-    """Clouds without a link, and with more than one."""
+    """Clouds without a link, and with more than one; a place in a topology is one."""
     problems = []
+    placed = topology.placed(plain)
     linked: dict[str, Place] = {}
     for place, name in _find(plain, ("links", "*", "to")):
-        if isinstance(name, str) and linked.setdefault(name, place) != place:
-            text = f"expected one link per cloud; got a second one to {got(name)}."
+        if isinstance(name, str) and (linked.setdefault(name, place) != place or name in placed):
+            where = " among the places of 'topology'" if name in placed else ""
+            text = f"expected one link per cloud; got a second one to {got(name)}{where}."
             problems.append(Problem(place=place, text=text))
     for place, name in _find(plain, ("clouds", "*", "name")):
+        if name in placed:
+            continue
         if name in clouds and name not in linked and not set(linked) - set(clouds):
             text = f"expected a link to {got(name)}; got none. Add '- to: {name}' under 'links'."
             problems.append(Problem(place=place, text=text))

@@ -10,6 +10,7 @@ from tree6g.errors import DataError
 from tree6g.radio.broadcast import PERIODS_S
 from tree6g.radio.numerology import FR2_FROM_HZ, prb_count, slot_pattern
 from tree6g.radio.power import station_power
+from tree6g.scenario import topology
 from tree6g.scenario.document import Problem
 from tree6g.scenario.layout import Layout
 from tree6g.scenario.model import AiService, BaseStation, Scenario, Site
@@ -21,6 +22,17 @@ MOST_HZ: Final = {"rma": 30e9, "sma": 37e9}  # TR 38.901 clause 7.4.1: where its
 def hexagonal_sites(rings: int) -> int:
     """Sites of a hexagonal grid with some rings around its centre: 1, 7, 19, 37, ..."""
     return 1 + 3 * rings * (rings + 1)
+
+
+def site_names(scenario: Scenario) -> tuple[str, ...]:
+    """Names of the sites, a layout's spelled out; of a random one as many as are expected."""
+    layout = scenario.layout
+    if layout is None:
+        return tuple(site.name for site in scenario.sites)
+    if layout.kind == "file":
+        return tuple(place.name for place in layout.places)
+    count = site_count(scenario)
+    return tuple(f"{scenario.sites[0].name}-{n}" for n in range(1, count + 1))
 
 
 def site_count(scenario: Scenario) -> int:
@@ -56,6 +68,10 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         yield from _directions(scenario, i, base)
     yield from _shared_bands(scenario)
     yield from _terminal(scenario)
+    if scenario.topology is not None:
+        clouds = tuple(cloud.name for cloud in scenario.clouds)
+        names = site_names(scenario)
+        yield from topology.problems(scenario.topology, sites=names, clouds=clouds)
 
 
 def _periods(site: int, base: BaseStation) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tree6g.errors import ScenarioError, nearest
-from tree6g.scenario import cross, geography, overrides, policy_file
+from tree6g.scenario import cross, geography, overrides, policy_file, topology_file
 from tree6g.scenario.document import SUFFIXES, Document, Line, Problem, read_bytes, read_file
 from tree6g.scenario.faults import faults, got
 from tree6g.scenario.model import Scenario
@@ -130,7 +130,7 @@ def _validated(document: Document, changes: Sequence[str], folder: Path) -> Scen
             f"got {got(document.data)}."
         )
     document = geography.fill(overrides.apply(document, changes), folder)
-    document = policy_file.fill(document, folder)
+    document = topology_file.fill(policy_file.fill(document, folder), folder)
     problems = list(document.problems)
     scenario = None
     try:

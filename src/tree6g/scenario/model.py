@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from tree6g.scenario import topology as transport
 from tree6g.scenario.layout import Layout, Position, SlotPattern, Subcarrier
 from tree6g.scenario.quantities import Described, Quantity
 
@@ -374,7 +375,9 @@ class Scenario(Described):
     clouds: tuple[Cloud, ...] = ()
     """Data centres."""
     links: tuple[Link, ...] = ()
-    """Transport to the data centres, one per cloud."""
+    """Transport to the data centres, one per cloud; to clouds at a node of `topology`, none."""
+    topology: transport.Topology | None = None
+    """Transport network whose links the paths to the clouds at its nodes share."""
     devices: Devices | None = None
     """Terminals that run a model, if any."""
     services: Annotated[tuple[Service, ...], Field(min_length=1)]
