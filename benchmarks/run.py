@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import placements
 import replay
 import steps
 from process import DATA, HERE, Cost, environment, generated, run
@@ -80,13 +81,16 @@ BENCHES = (
 def main() -> int:
     """Run the benchmarks, print a table and write `results.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [b.name for b in (*BENCHES, *steps.BENCHES, *replay.BENCHES)]
+    others = (steps, replay, placements)
+    names = [b.name for b in (*BENCHES, *(b for other in others for b in other.BENCHES))]
     parser.add_argument("--only", choices=names, help="run one benchmark")
     only = parser.parse_args().only
     compile_ours()
     results = [row for b in BENCHES if only in {None, b.name} for row in compared(b)]
-    results += [row for b in steps.BENCHES if only in {None, b.name} for row in steps.compared(b)]
-    results += [row for b in replay.BENCHES if only in {None, b.name} for row in replay.compared(b)]
+    for other in others:
+        results += [
+            row for b in other.BENCHES if only in {None, b.name} for row in other.compared(b)
+        ]
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     columns = f"{'ours, CPU s':>12}{'peer, CPU s':>12}{'ratio':>8}{'peak MB':>9}"
     print(f"{'benchmark':<24}{'peer':<10}{columns}  note")
