@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.engine.airtime import Messages, Passage, all_joined
+from tree6g.engine.airtime import Messages, Passage, all_joined, picked
 from tree6g.engine.crowd import DOWN, UP, IntArray
 from tree6g.engine.rest import Waits
 from tree6g.engine.world import Cell, Tick, World
@@ -238,7 +238,7 @@ def _kept(
         passed.used_s[left], need_s, out=np.zeros_like(need_s), where=need_s > 0.0
     )
     table["left_bit"][left] *= np.clip(1.0 - used_frac, 0.0, 1.0)
-    rest = table[left]
+    rest = picked(table, left)
     edges = np.searchsorted(left, first)
     for n, queue in enumerate(queues):
         if queue.kind == kind:

@@ -29,7 +29,7 @@ def _draw_data(world: World, tick: Tick, until_s: float) -> None:
         if not len(ready_s):
             continue
         spec, crowd = source.spec, world.radio.crowd_of[source.spec.name]
-        terminal = crowd.terminal(source.site, sender)
+        terminal = crowd.terminal(*np.divmod(sender, spec.sources))
         kind = UP if spec.direction == "up" else DOWN
         batch = messages(ready_s, 8.0 * spec.message_byte, terminal)
         if kind == DOWN and world.listening is not None:

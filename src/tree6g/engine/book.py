@@ -6,6 +6,7 @@ import dataclasses
 from collections import defaultdict
 
 from tree6g.engine.counters import Counters
+from tree6g.engine.crowd import IntArray
 
 EnergyKey = tuple[str, str, str, str | None, str]  # node, component, state, service, source
 WorkKey = tuple[str, str, str | None, str]  # node, service, model, kind
@@ -28,7 +29,8 @@ def _zero() -> float:
 class Book:
     """Sums of the running ledger interval, and per node the power integral of the whole run.
 
-    `control` is fed by the nodes' total power, `energy` by its parts: two ways to one sum.
+    `requests` are those that were served, in this order. `control` is fed by the nodes' total
+    power, `energy` by its parts: two ways to one sum.
     """
 
     energy: defaultdict[EnergyKey, float] = dataclasses.field(
@@ -41,7 +43,7 @@ class Book:
         default_factory=lambda: defaultdict(list)
     )
     sources: set[str] = dataclasses.field(default_factory=set)
-    requests: list[dict[str, object]] = dataclasses.field(default_factory=list)
+    requests: list[IntArray] = dataclasses.field(default_factory=list)
     counters: Counters = dataclasses.field(default_factory=Counters)
 
     def spend(

@@ -47,6 +47,8 @@ def build(
         air, moving = terminals.isolated(scenario, sites, all_cells, users, drops), None
     at_home = np.diff(air.users.first).tolist()
     all_hosts = list(hosts.hosts(scenario, sites, at_home, frozenset(s.spec.name for s in ai)))
+    for number, host in enumerate(all_hosts):
+        host.number = number
     _check_nodes(scenario, sites, all_cells, all_hosts)
     drawn, end_s = draw_requests(scenario, air.users, ai, traces, requests)
     world = World(
@@ -112,14 +114,14 @@ def _mean_output_tok(requests: Requests, service: Ai) -> float:
 def _sources(
     scenario: Scenario, sites: Sequence[Site], seeds: np.random.SeedSequence
 ) -> Iterator[Source]:
+    """The sources of all sites of each data service, as one stream."""
     specs = [s for s in scenario.services if isinstance(s, DataService)]
-    streams = iter(seeds.spawn(len(specs) * len(sites)))
-    for site in range(len(sites)):
-        for spec in specs:
-            rng = np.random.default_rng(next(streams))
-            arrivals = (
-                periodic(rng, spec.sources, spec.period_s)
-                if spec.arrival == "periodic"
-                else PoissonSources(rng=rng, sources=spec.sources, period_s=spec.period_s)
-            )
-            yield Source(spec=spec, site=site, arrivals=arrivals)
+    for spec, stream in zip(specs, seeds.spawn(len(specs)), strict=True):
+        rng, count = np.random.default_rng(stream), spec.sources * len(sites)
+        period_s = spec.period_s / spec.growth
+        arrivals = (
+            periodic(rng, count, period_s)
+            if spec.arrival == "periodic"
+            else PoissonSources(rng=rng, sources=count, period_s=period_s, curve=spec.day_curve)
+        )
+        yield Source(spec=spec, arrivals=arrivals)

@@ -30,36 +30,45 @@ class Histogram:
     """Events by bin, and sums of quantities over the events of each bin, of all cells.
 
     Attributes:
-        count: Events by cell and bin.
-        sums: Sums by cell, bin and quantity.
+        least: Number of the first bin kept.
+        table: Events, and the sum of each quantity. [1 + quantity, cell, bin]
     """
 
-    count: defaultdict[tuple[int, int], float] = dataclasses.field(
-        default_factory=lambda: defaultdict(float)
-    )
-    sums: defaultdict[tuple[int, int, int], float] = dataclasses.field(
-        default_factory=lambda: defaultdict(float)
-    )
+    least: int = 0
+    table: FloatArray = dataclasses.field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     def add(self, cell: IntArray, value: FloatArray, *quantities: FloatArray) -> None:
         """Count events of positive value at their cells. [event] each."""
         if not len(value):
             return
         bins = bin_of(value)
-        least = int(bins.min())
-        width = int(bins.max()) - least + 1
-        at = cell * width + (bins - least)
-        counts = np.bincount(at)
-        found = np.flatnonzero(counts)
-        cells, numbers = (part.tolist() for part in np.divmod(found, width))
-        for key, events in zip(
-            zip(cells, numbers, strict=True), counts[found].tolist(), strict=True
-        ):
-            self.count[key[0], key[1] + least] += events
-        for column, quantity in enumerate(quantities):
-            total = np.bincount(at, weights=quantity)[found].tolist()
-            for one, number, part in zip(cells, numbers, total, strict=True):
-                self.sums[one, number + least, column] += part
+        self._grow(1 + len(quantities), int(cell.max()) + 1, int(bins.min()), int(bins.max()) + 1)
+        _, cells, width = self.table.shape
+        at = cell * width + (bins - self.least)
+        for row, weight in enumerate((None, *quantities)):
+            total = np.bincount(at, weights=weight, minlength=cells * width)
+            self.table[row] += total.reshape(cells, width)
+
+    def rows(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Cell and number of each bin with events, and what it holds. [1 + quantity, bin]."""
+        if not self.table.size:
+            nothing = np.empty(0, dtype=np.int64)
+            return nothing, nothing, np.empty((1, 0))
+        cell, number = np.nonzero(self.table[0])
+        return cell, number + self.least, self.table[:, cell, number]
+
+    def _grow(self, rows: int, cells: int, least: int, end: int) -> None:
+        old = self.table
+        if old.size:
+            least, end = min(least, self.least), max(end, self.least + old.shape[2])
+            cells = max(cells, old.shape[1])
+        if old.shape == (rows, cells, end - least):
+            return
+        self.table = np.zeros((rows, cells, end - least))
+        if old.size:
+            at = self.least - least
+            self.table[:, : old.shape[1], at : at + old.shape[2]] = old
+        self.least = least
 
 
 @dataclasses.dataclass(slots=True)
@@ -162,16 +171,21 @@ class Counters:
     def write(self, writer: LedgerWriter, nodes: Sequence[str], t0_s: float, t1_s: float) -> None:
         """Write the rows of [t0, t1) and start anew; `nodes` are those of the cells."""
         span: dict[str, object] = {"t0_s": t0_s, "t1_s": t1_s}
-        delay, users = [], []
-        for (service, kind), flow in self.flows.items():
+        names = np.array(nodes, dtype=object)
+        for (service, kind), flow in sorted(self.flows.items()):
             flow.fold()
             name = _direction(kind)
-            delay += _rows(flow.delay, nodes, (service, f"packet_{name}"))
-            users += _rows(flow.users(), nodes, (service, name), 2)
+            cell, number, held = flow.delay.rows()
+            of = {**span, "service": service, "node": names[cell]}
+            if len(cell):
+                row = {"kind": f"packet_{name}", "le_s": _edges(number)}
+                writer.append("latency", {**of, **row, "count": held[0], "sum_s": held[1]})
             flow.delay = Histogram()
-        _append(writer, "latency", span, ("le_s", "count", "sum_s"), sorted(delay))
-        columns = ("le_bps", "count", "volume_bit", "time_s")
-        _append(writer, "throughput", span, columns, sorted(users))
+            cell, number, held = flow.users().rows()
+            of = {**span, "service": service, "node": names[cell]}
+            if len(cell):
+                row = {"kind": name, "le_bps": _edges(number), "count": held[0]}
+                writer.append("throughput", {**of, **row, "volume_bit": held[1], "time_s": held[2]})
         if self.carrier:
             node_, kind_ = zip(*self.carrier, strict=True)
             used_s, available_s = zip(*self.carrier.values(), strict=True)
@@ -200,22 +214,5 @@ def _direction(kind: str) -> str:
     return "dl" if kind == DOWN else "ul"
 
 
-def _rows(
-    histogram: Histogram, nodes: Sequence[str], rest: tuple[str, str], sums: int = 1
-) -> list[tuple[object, ...]]:
-    return [
-        (nodes[c], *rest, edge_of(n), count, *(histogram.sums[c, n, k] for k in range(sums)))
-        for (c, n), count in histogram.count.items()
-    ]
-
-
-def _append(
-    writer: LedgerWriter,
-    table: str,
-    span: dict[str, object],
-    names: tuple[str, ...],
-    rows: list[tuple[object, ...]],
-) -> None:
-    if rows:
-        columns = zip(("node", "service", "kind", *names), zip(*rows, strict=True), strict=True)
-        writer.append(table, {**span, **dict(columns)})
+def _edges(numbers: IntArray) -> list[float]:
+    return [edge_of(number) for number in numbers.tolist()]

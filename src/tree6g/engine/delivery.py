@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -77,8 +79,8 @@ def deliver_tokens(world: World, ref: IntArray, number: IntArray, reached_s: Flo
         _book_tokens(world, host, service, ref[mine], first[mine], tardy[mine])
     complete = np.unique(ref)
     complete = complete[requests.delivered_tok[complete] == requests.output_tok[complete]]
-    for request in complete.tolist():
-        _finish(world, request)
+    if len(complete):
+        _finish(world, complete)
 
 
 def lose(world: World, request: int) -> None:
@@ -147,31 +149,44 @@ def _book_tokens(
         book.do(at.node, name, kind, float(amount), model=at.model)
 
 
-def _finish(world: World, request: int) -> None:
+def _finish(world: World, complete: IntArray) -> None:
+    """Requests whose last token is there."""
     requests = world.requests
-    requests.outcome[request] = SERVED
-    host = world.hosts[requests.host[request]]
-    name = world.service_of(request).spec.name
+    requests.outcome[complete] = SERVED
+    pair = requests.host[complete] * len(world.ai) + requests.service[complete]
+    for key, count in zip(*(part.tolist() for part in np.unique_counts(pair)), strict=True):
+        number, service = divmod(key, len(world.ai))
+        host, name = world.hosts[number], world.ai[service].spec.name
+        world.book.do(host.node, name, "request", float(count), model=host.model)
+    world.book.requests.append(complete)
+
+
+def finished_columns(world: World, finished: IntArray) -> dict[str, Any]:
+    """Rows of the ledger for requests that were served, by column."""
+    requests = world.requests
+    hosts = np.array([(host.node, host.model) for host in world.hosts], dtype=object)
+    names = np.array([service.spec.name for service in world.ai], dtype=object)
+    at, output = requests.host[finished], requests.output_tok[finished]
     arrival_s, first_s, last_s = (
-        float(column[request]) for column in (requests.arrival_s, requests.first_s, requests.last_s)
+        column[finished] for column in (requests.arrival_s, requests.first_s, requests.last_s)
     )
-    output = int(requests.output_tok[request])
-    world.book.do(host.node, name, "request", 1.0, model=host.model)
-    world.book.requests.append(
-        {
-            "id": request,
-            "service": name,
-            "arrival_s": arrival_s,
-            "node": host.node,
-            "token_in": float(requests.prompt_tok[request]),
-            "token_out": float(output),
-            "token_late": float(requests.late_tok[request]),
-            "ue": int(world.terminal_of(request)),
-            "model": host.model,
-            "cut_layer": world.cut_layer.get(request),
-            "token_in_late": float(requests.late_in_tok[request]),
-            "ttft_s": first_s - arrival_s,
-            "tpot_s": (last_s - first_s) / (output - 1) if output > 1 else None,
-            "e2e_s": last_s - arrival_s,
-        }
-    )
+    pace_s = (last_s - first_s) / np.maximum(output - 1, 1)
+    return {
+        "id": finished,
+        "service": names[requests.service[finished]],
+        "arrival_s": arrival_s,
+        "node": hosts[at, 0],
+        "token_in": requests.prompt_tok[finished].astype(np.float64),
+        "token_out": output.astype(np.float64),
+        "token_late": requests.late_tok[finished].astype(np.float64),
+        "ue": world.terminal_of(finished),
+        "model": hosts[at, 1],
+        "cut_layer": [world.cut_layer.get(request) for request in finished.tolist()],
+        "token_in_late": requests.late_in_tok[finished].astype(np.float64),
+        "ttft_s": first_s - arrival_s,
+        "tpot_s": [
+            pace if tokens > 1 else None
+            for pace, tokens in zip(pace_s.tolist(), output.tolist(), strict=True)
+        ],
+        "e2e_s": last_s - arrival_s,
+    }

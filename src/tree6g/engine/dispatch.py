@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from numbers import Integral
 
@@ -11,19 +12,21 @@ import numpy as np
 from tree6g.compute.serial import answer
 from tree6g.engine import prospects, splitting
 from tree6g.engine.airtime import messages
-from tree6g.engine.crowd import UP
+from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.delivery import lose
 from tree6g.engine.policies import Option, Query
-from tree6g.engine.world import Host, Tick, TokenTable, World
+from tree6g.engine.radio import push
+from tree6g.engine.world import Ai, Host, Tick, TokenTable, World
 from tree6g.errors import ScenarioError
 
 
 def assign(world: World, tick: Tick) -> None:
     """Ask the policy for each request of the step."""
+    prompts: dict[int, list[int]] = {}
     for request in tick.requests:
         if splitting.takes(world, request):
             continue
-        hosts = [h for h in world.hosts if _can(world, h, request)]
+        hosts = [h for h in _candidates(world, request) if _can(world, h, request)]
         options = [_option(world, h, request) for h in hosts]
         choice = world.policy(_query(world, request), options)
         if choice is None:
@@ -34,13 +37,32 @@ def assign(world: World, tick: Tick) -> None:
                 f"expected the index of an option (of {len(options)}), or None, from the dispatch "
                 f"policy for service '{world.service_of(request).spec.name}'; got {choice!r}."
             )
-        world.requests.host[request] = world.hosts.index(hosts[choice])
+        world.requests.host[request] = hosts[choice].number
         if hosts[choice].batch is None:
             _answer_on_terminal(world, hosts[choice], request)
         else:
-            _send_prompt(world, request)
+            prompts.setdefault(int(world.requests.service[request]), []).append(request)
             hosts[choice].coming += 1
             hosts[choice].coming_tok += float(world.requests.prompt_tok[request])
+    for service, requests in prompts.items():
+        _send_prompts(world, world.ai[service], np.array(requests))
+
+
+def _candidates(world: World, request: int) -> Sequence[Host]:
+    """Hosts of a service at a place: terminals at home, servers at the serving site, clouds."""
+    home = int(world.requests.site[request])
+    site = world.cells[int(world.cell_of(request))].site_index
+    service = int(world.requests.service[request])
+    found = world.candidates.get((service, home, site))
+    if found is None:
+        name = world.ai[service].spec.name
+        found = world.candidates[service, home, site] = tuple(
+            host
+            for host in world.hosts
+            if name in host.services
+            and host.site in ((home,) if host.batch is None else (None, site))
+        )
+    return found
 
 
 def _is_index(choice: object, count: int) -> bool:
@@ -50,14 +72,8 @@ def _is_index(choice: object, count: int) -> bool:
 
 
 def _can(world: World, host: Host, request: int) -> bool:
-    requests = world.requests
-    if world.service_of(request).spec.name not in host.services:
-        return False
-    if host.batch is None:
-        mine = host.site == requests.site[request]
-        return bool(mine and requests.user[request] < len(host.free_s))
-    cell = world.cells[int(world.cell_of(request))]
-    return host.site is None or host.site == cell.site_index
+    """Whether a candidate can: all servers, and terminals that run a model."""
+    return host.batch is not None or bool(world.requests.user[request] < len(host.free_s))
 
 
 def _query(world: World, request: int) -> Query:
@@ -112,14 +128,12 @@ def _option(world: World, host: Host, request: int) -> Option:
     )
 
 
-def _send_prompt(world: World, request: int) -> None:
-    requests, spec = world.requests, world.service_of(request).spec
-    cell = world.cells[int(world.cell_of(request))]
-    tokens = int(requests.prompt_tok[request])
+def _send_prompts(world: World, service: Ai, request: IntArray) -> None:
+    requests, spec = world.requests, service.spec
+    tokens = requests.prompt_tok[request]
     bit = 8.0 * (spec.prompt_byte_per_tok * tokens + spec.request_overhead_byte)
-    ready_s = requests.arrival_s[request : request + 1]
-    terminal = world.terminal_of(request)
-    cell.push(UP, spec.name, messages(ready_s, bit, terminal, ref=request, tok=tokens))
+    ready_s, terminal = requests.arrival_s[request], world.terminal_of(request)
+    push(world, UP, spec.name, messages(ready_s, bit, terminal, ref=request, tok=tokens))
 
 
 def _answer_on_terminal(world: World, host: Host, request: int) -> None:

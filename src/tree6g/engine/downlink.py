@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tree6g.engine import air, listening
-from tree6g.engine.airtime import Messages
+from tree6g.engine.airtime import Messages, picked
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import deliver_data, deliver_tokens, do_bits
 from tree6g.engine.load import settle
@@ -31,7 +31,7 @@ def send(world: World, tick: Tick) -> None:
         rows = passing.out_of(number)
         if not len(rows):
             continue
-        sent, at, end_s = passing.messages[rows], passing.cell[rows], passing.end_s[rows]
+        sent, at, end_s = picked(passing.messages, rows), passing.cell[rows], passing.end_s[rows]
         reached_s = end_s + latency_s[at]
         world.book.counters.see(service, DOWN, at, sent, end_s, reached_s)
         if service not in answered:
@@ -40,7 +40,9 @@ def send(world: World, tick: Tick) -> None:
         do_bits(world, service, DOWN, at, sent["bit"])
         chunks = sent["ref"] >= 0  # what is below are keys and values that change hands
         if chunks.any():
-            deliver_tokens(world, *_tokens(sent[chunks], reached_s[chunks]))
+            if not chunks.all():
+                sent, reached_s = picked(sent, chunks), reached_s[chunks]
+            deliver_tokens(world, *_tokens(sent, reached_s))
 
 
 def _tokens(sent: Messages, reached_s: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:

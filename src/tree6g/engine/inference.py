@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tree6g.compute.batching import Usage
-from tree6g.engine.airtime import messages
+from tree6g.engine.airtime import by_cell, unsorted
 from tree6g.engine.crowd import IntArray
 from tree6g.engine.delivery import BoolArray, deliver_tokens, lose
 from tree6g.engine.world import Ai, Host, Tick, TokenTable, World
@@ -115,17 +115,13 @@ def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable, mine:
     ready_s = tokens.leaves_s[leaving]
     if host.link is not None:
         ready_s = ready_s + delay_s(bit, rate_bps=host.link.rate_bps, latency_s=host.link.latency_s)
-    terminal, serving = world.terminal_of(ref), world.cell_of(ref)
-    for index in np.unique(serving).tolist():
-        here = serving == index
+    terminal = world.terminal_of(ref)
+    serving = world.radio.users.serving[terminal]
+    order = np.argsort(ready_s, kind="stable")
+    order = order[np.argsort(serving[order].astype(np.int32), kind="stable")]
+    ref, number, size, serving = (column[order] for column in (ref, number, size, serving))
+    batch = unsorted(ready_s[order], bit[order], terminal[order], ref=ref, number=number, tok=size)
+    for index, part in by_cell(serving, batch, ordered=True):
         if host.link is not None:
-            world.carry(index, spec.name, float(bit[here].sum()), host.link)
-        batch = messages(
-            ready_s[here],
-            bit[here],
-            terminal[here],
-            ref=ref[here],
-            number=number[here],
-            tok=size[here],
-        )
-        world.cells[index].hold(spec.name, batch)
+            world.carry(index, spec.name, float(part["bit"].sum()), host.link)
+        world.cells[index].hold(spec.name, part)

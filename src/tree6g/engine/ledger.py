@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tree6g.engine.book import Amount
+from tree6g.engine.delivery import finished_columns
 from tree6g.engine.power import ROOFLINE
 from tree6g.engine.world import World, shared_node
 from tree6g.ledger.writer import LedgerWriter
@@ -19,8 +22,7 @@ def close_interval(world: World, writer: LedgerWriter, t0_s: float, t1_s: float)
     world.book.counters.write(writer, [cell.node for cell in world.cells], t0_s, t1_s)
     finished = world.book.requests
     if finished:
-        columns = {name: [row[name] for row in finished] for name in finished[0]}
-        writer.append("request", columns)
+        writer.append("request", finished_columns(world, np.concatenate(finished)))
         finished.clear()
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.engine.airtime import Messages, Passage
+from tree6g.engine.airtime import Messages, Passage, by_cell
 from tree6g.engine.crowd import DOWN, UP, Crowd, IntArray, Radio
 from tree6g.engine.radio import band_frac, power_w
 from tree6g.radio import connection
@@ -178,8 +178,8 @@ def _listeners(drx: Drx, crowd: Crowd, names: Sequence[str], radio: Radio) -> Li
 def hold(world: World, service: str, batch: Messages) -> None:
     """Keep downlink messages at the cells of their terminals until these can be told."""
     serving = world.radio.crowd_of[service].serving[batch["terminal"]]
-    for index in np.unique(serving).tolist():
-        world.cells[index].hold(service, batch[serving == index])
+    for index, part in by_cell(serving, batch):
+        world.cells[index].hold(service, part)
 
 
 def hear(world: World, tick: Tick, services: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.engine.airtime import Messages
+from tree6g.engine.airtime import Messages, by_cell
 from tree6g.engine.crowd import DOWN, UP, Crowd, IntArray
 from tree6g.engine.rates import noise_w, rate_bps
 from tree6g.engine.world import Cell, World
@@ -23,8 +23,8 @@ from tree6g.scenario.model import BaseStation
 def push(world: World, kind: str, service: str, batch: Messages) -> None:
     """Queue messages at the cells that serve their terminals."""
     serving = world.radio.crowd_of[service].serving[batch["terminal"]]
-    for cell in np.unique(serving).tolist():
-        world.cells[cell].push(kind, service, batch[serving == cell])
+    for cell, part in by_cell(serving, batch):
+        world.cells[cell].push(kind, service, part)
 
 
 def refresh(world: World) -> None:

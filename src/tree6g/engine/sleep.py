@@ -52,7 +52,8 @@ def _ask(world: World, t_s: float) -> None:
     muted = False
     for cell, order in zip(world.cells, orders, strict=True):
         rest = cell.rest
-        rest.follow(order, t_s)
+        if order != rest.order or t_s == 0.0:
+            rest.follow(order, t_s)
         rest.used_s.clear()
         rest.asked_s = t_s
         if order.on:

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tree6g.compute.batching import Job
 from tree6g.engine.world import Tick, World
-from tree6g.transport.link import delay_s
 
 
 def carry(world: World, tick: Tick) -> None:
     """Prompts cross the link of their host, if there is one, and wait at the server."""
     requests = world.requests
-    for request, reached_s, bit in tick.prompts:
-        host = world.hosts[requests.host[request]]
-        arrival_s = reached_s
-        spec = world.service_of(request).spec
+    if not tick.prompts:
+        return
+    refs = np.array([request for request, _, _ in tick.prompts])
+    cells = world.cell_of(refs).tolist()
+    prompt_tok, output_tok = requests.prompt_tok[refs].tolist(), requests.output_tok[refs].tolist()
+    asked_s, hosts = requests.arrival_s[refs].tolist(), requests.host[refs].tolist()
+    services = requests.service[refs].tolist()
+    carried: dict[tuple[int, str, int], float] = {}
+    for n, (request, reached_s, bit) in enumerate(tick.prompts):
+        host, spec, arrival_s = world.hosts[hosts[n]], world.ai[services[n]].spec, reached_s
         if host.link is not None:
             link = host.link
-            arrival_s += float(delay_s(bit, rate_bps=link.rate_bps, latency_s=link.latency_s))
-            world.carry(int(world.cell_of(request)), spec.name, bit, link)
+            arrival_s += link.latency_s + bit / link.rate_bps  # as `transport.link.delay_s`
+            key = (cells[n], spec.name, host.number)
+            carried[key] = carried.get(key, 0.0) + bit
         if host.batch is not None:
             host.coming -= 1
-            host.coming_tok -= float(requests.prompt_tok[request])
+            host.coming_tok -= float(prompt_tok[n])
             host.batch.submit(
                 Job(
                     id=request,
                     arrival_s=arrival_s,
-                    prompt_tok=int(requests.prompt_tok[request]),
-                    output_tok=int(requests.output_tok[request]),
-                    give_up_s=float(requests.arrival_s[request]) + spec.patience_s,
+                    prompt_tok=prompt_tok[n],
+                    output_tok=output_tok[n],
+                    give_up_s=asked_s[n] + spec.patience_s,
                 )
             )
+    for (cell, service, number), bit in carried.items():
+        world.carry(cell, service, bit, world.hosts[number].link)

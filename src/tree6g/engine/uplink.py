@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tree6g.engine import air, listening
+from tree6g.engine.airtime import picked
 from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import deliver_data, do_bits
 from tree6g.engine.load import settle
@@ -22,7 +23,7 @@ def send(world: World, tick: Tick) -> None:
         rows = passing.out_of(number)
         if not len(rows):
             continue
-        sent, cell, end_s = passing.messages[rows], passing.cell[rows], passing.end_s[rows]
+        sent, cell, end_s = picked(passing.messages, rows), passing.cell[rows], passing.end_s[rows]
         reached_s = end_s + latency_s[cell]
         world.book.counters.see(service, UP, cell, sent, end_s, reached_s)
         if service not in answered:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tree6g.compute.batching import BatchServer, Usage
 from tree6g.compute.replica import Replica
-from tree6g.engine.airtime import Messages, Pool, joined
+from tree6g.engine.airtime import Messages, Pool, joined, picked
 from tree6g.engine.book import Book
 from tree6g.engine.crowd import UP, IntArray, Radio
 from tree6g.engine.policies import Policy
@@ -163,12 +163,12 @@ class Cell:
             if not len(held):
                 continue
             here = held["heard_s"] < until_s
-            due = held if here.all() else held[here]
+            due = held if here.all() else picked(held, here)
             heard_s = due["heard_s"]
             if (heard_s[1:] < heard_s[:-1]).any():
-                due = due[np.argsort(heard_s, kind="stable")]
+                due = picked(due, np.argsort(heard_s, kind="stable"))
             self.downlink.pool_of(service).push(service, due)
-            self.chunks[service] = held[:0] if here.all() else held[~here]
+            self.chunks[service] = held[:0] if here.all() else picked(held, ~here)
 
     def carrier(self, kind: str) -> Carrier:
         """Its carrier in the direction of `bit_ul` or `bit_dl`."""
@@ -184,6 +184,7 @@ class Host:
     """Someone who answers requests: a server, or (without `batch`) the terminals of a site.
 
     Attributes:
+        number: Its number among all hosts.
         node: Node of the ledger.
         tier: `edge`, `cloud` or `device`.
         place: Site or cloud.
@@ -226,6 +227,7 @@ class Host:
     busy: Usage = dataclasses.field(default_factory=Usage)
     demand_in_tok: float = 0.0
     demand_out_tok: float = 0.0
+    number: int = -1
 
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)
@@ -252,10 +254,9 @@ class Requests:
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Source:
-    """A data service at one site, with its own arrivals."""
+    """A data service with the arrivals of all its sources, site by site."""
 
     spec: DataService
-    site: int
     arrivals: PeriodicSources | PoissonSources
 
 
@@ -291,6 +292,9 @@ class World:
     windows: dict[str, Windows] = dataclasses.field(default_factory=dict)
     book: Book = dataclasses.field(default_factory=Book)
     next_request: int = 0
+    candidates: dict[tuple[int, int, int], tuple[Host, ...]] = dataclasses.field(
+        default_factory=dict
+    )
     cut_layer: dict[int, int] = dataclasses.field(default_factory=dict)
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     link_peak_frac: dict[str, float] = dataclasses.field(default_factory=dict)

@@ -57,6 +57,7 @@ MAX_STEPS: Final = 10_000_000
 MAX_REQUESTS: Final = 100_000_000
 MAX_MESSAGES: Final = 1_000_000_000
 MAX_MESSAGES_PER_STEP: Final = 10_000_000
+HOURS: Final = 24  # of a day curve
 SHARE_SLACK: Final = 1e-3  # request shares are often written with three digits
 
 
@@ -93,7 +94,23 @@ def _rows(table: str) -> Collection[str]:
 def sums(scenario: Scenario) -> list[Problem]:
     """Numbers of a valid scenario that do not fit together."""
     found = [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
-    return [*found, *_splits(scenario), *ground.problems(scenario)]
+    return [*found, *_curves(scenario), *_splits(scenario), *ground.problems(scenario)]
+
+
+def _curves(scenario: Scenario) -> Iterator[Problem]:
+    """Day curves that are no day, or that nobody follows."""
+    for i, service in enumerate(scenario.services):
+        place: Place = ("services", i, "day_curve")
+        curve = service.day_curve
+        if not curve:
+            continue
+        if len(curve) != HOURS or not sum(curve) > 0.0:
+            text = f"expected {HOURS} values, one of them above 0; got {len(curve)} values"
+            text += "." if sum(curve) > 0.0 else ", none above 0."
+            yield Problem(place=place, text=text)
+        if isinstance(service, DataService) and service.arrival == "periodic":
+            text = "expected none for periodic arrivals; got a day curve. Use arrival: poisson."
+            yield Problem(place=place, text=text)
 
 
 def _find(value: Any, pattern: Place, place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -254,7 +271,7 @@ def _sizes(scenario: Scenario) -> Iterator[Problem]:
     ]
     for i, service in enumerate(scenario.services):
         if isinstance(service, DataService):
-            rate_hz = service.sources * sites / service.period_s
+            rate_hz = service.sources * sites * service.growth / service.period_s
             place: Place = ("services", i, "period")
             sizes.append((place, "messages", rate_hz * scenario.duration_s, MAX_MESSAGES))
             step_s = scenario.step_s

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from tree6g.scenario import topology as transport
 from tree6g.scenario.layout import Layout, Position, SlotPattern, Subcarrier
-from tree6g.scenario.quantities import Described, Quantity
+from tree6g.scenario.quantities import DayCurve, Described, Quantity
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -277,6 +277,9 @@ class AiService(Described):
     """Tokens per streamed chunk."""
     patience_s: Positive = 60.0
     """A request without its first token by then is given up and lost."""
+    day_curve: DayCurve = ()
+    """Relative rate of requests in each hour, from the start of the run on, day after day; their
+    mean counts as 1. Empty: the same at all hours."""
     split: Split | None = None
     """Terminals that can (`devices.capable_frac`) share a server's model for this service; the
     others' requests go to a host by the dispatch policy. None: all do."""
@@ -305,6 +308,12 @@ class DataService(Described):
     """Mean time between messages of one source."""
     arrival: Literal["periodic", "poisson"] = "poisson"
     """Messages at fixed periods with random phases, or at random times."""
+    day_curve: DayCurve = ()
+    """Relative rate of messages in each hour, from the start of the run on, day after day; their
+    mean counts as 1. Empty: the same at all hours. For `poisson` arrivals."""
+    growth: Positive = 1.0
+    """Factor on the rate of messages: the growth from the year that the parameters describe to the
+    year of the scenario."""
     delay_budget_s: Positive | None = None
     """A message later than this is worth nothing; None: any time will do."""
     slice: str | None = None

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 
 from tree6g import units
 
@@ -40,6 +47,10 @@ def _quantity(value: object, info: ValidationInfo) -> object:
 
 
 Quantity = Annotated[float, BeforeValidator(_quantity)]
+
+
+# Relative values of the hours of a day; empty: none.
+DayCurve = tuple[Annotated[float, Field(ge=0, le=1000)], ...]
 
 
 class Described(BaseModel):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tree6g import data
+from tree6g.traffic.messages import rate_at
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -92,7 +93,12 @@ def draw_lengths(
 
 
 def draw_arrivals_s(
-    rng: np.random.Generator, pattern: RequestPattern, *, rate_per_s: float, duration_s: float
+    rng: np.random.Generator,
+    pattern: RequestPattern,
+    *,
+    rate_per_s: float,
+    duration_s: float,
+    curve: tuple[float, ...] = (),
 ) -> FloatArray:
     """Arrivals at a mean rate with the burstiness of a pattern, ascending. [request].
 
@@ -100,6 +106,9 @@ def draw_arrivals_s(
     clock time is stretched by a lognormal rate that changes every minute (AR(1)) and has mean 1
     over the run. Against the Azure conversation trace: gap variation within 5 %, dispersion of the
     counts per minute within a factor of 2 (a renewal process alone is off by 13).
+
+    With a day curve (`messages.rate_at`) the rate of each minute follows it as well, and the mean
+    rate is that over whole days.
     """
     if rate_per_s <= 0.0:
         return np.empty(0)
@@ -107,17 +116,24 @@ def draw_arrivals_s(
     edges_s = np.minimum(np.arange(steps + 1) * RATE_STEP_S, duration_s)
     rates = _rates(rng, pattern, steps)
     operational_s = np.concatenate([[0.0], np.cumsum(rates * np.diff(edges_s))])
-    operational_s *= duration_s / operational_s[-1]
+    whole_s = duration_s
+    if curve:
+        by_day = [rate_at(curve, edge_s) for edge_s in edges_s[:-1].tolist()]
+        whole_s = float((by_day * np.diff(edges_s)).sum())
+        operational_s = np.concatenate([[0.0], np.cumsum(rates * by_day * np.diff(edges_s))])
+    if not operational_s[-1] > 0.0:
+        return np.empty(0)
+    operational_s *= whole_s / operational_s[-1]
     shape = 1.0 / max(pattern.gap_cv, 1e-6) ** 2
     mean_s = 1.0 / rate_per_s
     arrivals_s = np.empty(0)
     last_s = -mean_s * rng.random()
-    while last_s < duration_s:
-        count = int(1.2 * (duration_s - last_s) * rate_per_s) + 16
+    while last_s < whole_s:
+        count = int(1.2 * (whole_s - last_s) * rate_per_s) + 16
         more_s = last_s + np.cumsum(rng.gamma(shape, mean_s / shape, count))
         arrivals_s = np.concatenate([arrivals_s, more_s])
         last_s = float(more_s[-1])
-    inside = arrivals_s[(arrivals_s >= 0.0) & (arrivals_s < duration_s)]
+    inside = arrivals_s[(arrivals_s >= 0.0) & (arrivals_s < whole_s)]
     return np.interp(inside, operational_s, edges_s)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
+HOUR_S: Final = 3600.0
 BLOCK_S: Final = 1.0
 BLOCK_MESSAGES: Final = 100_000  # at most about so many are held at once
 
@@ -44,12 +46,15 @@ class PeriodicSources:
 class PoissonSources:
     """Sources that send at random times, independent of one another.
 
+    With a day curve the rate follows it, hour by hour from time 0 on; its mean over a day stays.
+
     Messages are drawn in blocks of fixed length, so they do not depend on where windows are cut.
 
     Attributes:
         rng: Their stream of random numbers.
         sources: Number of sources.
         period_s: Mean time between messages of one source.
+        curve: Relative rate in each hour of a day; empty: the same at all hours. [hour]
         blocks: Blocks drawn so far.
         time_s: Messages drawn and not yet handed out, ascending. [message]
         source: The source of each. [message]
@@ -58,6 +63,7 @@ class PoissonSources:
     rng: np.random.Generator
     sources: int
     period_s: float
+    curve: tuple[float, ...] = ()
     blocks: int = 0
     time_s: FloatArray = dataclasses.field(default_factory=lambda: np.empty(0))
     source: IntArray = dataclasses.field(default_factory=lambda: np.empty(0, dtype=np.intp))
@@ -69,21 +75,37 @@ class PoissonSources:
 
     def window(self, t0_s: float, t1_s: float) -> tuple[FloatArray, IntArray]:
         """Times in [t0, t1), ascending, and the source of each; windows must follow one another."""
+        drawn = []
         while self.blocks * self.block_s < t1_s:
-            self._draw()
+            drawn.append(self._draw())
+        if drawn:
+            times, sources = zip(*drawn, strict=True)
+            self.time_s = np.concatenate([self.time_s, *times])
+            self.source = np.concatenate([self.source, *sources])
         first, last = np.searchsorted(self.time_s, (t0_s, t1_s))
         due = self.time_s[first:last], self.source[first:last]
         self.time_s, self.source = self.time_s[last:], self.source[last:]
         return due
 
-    def _draw(self) -> None:
+    def _draw(self) -> tuple[FloatArray, IntArray]:
         """The next block: a Poisson number of messages, evenly spread over it."""
-        count = int(self.rng.poisson(self.block_s * self.sources / self.period_s))
         start_s = self.blocks * self.block_s
+        mean = self.block_s * self.sources / self.period_s * rate_at(self.curve, start_s)
+        count = int(self.rng.poisson(mean))
         time_s = np.sort(start_s + self.block_s * self.rng.random(count))
-        self.time_s = np.concatenate([self.time_s, time_s])
-        self.source = np.concatenate([self.source, self.rng.integers(self.sources, size=count)])
         self.blocks += 1
+        return time_s, self.rng.integers(self.sources, size=count)
+
+
+def rate_at(curve: tuple[float, ...], t_s: float) -> float:
+    """Value of a day curve over its mean, at a time of a run; 1 without a curve.
+
+    A value holds for its hour. Blocks of arrivals do not cross the hour by more than their length.
+    """
+    if not curve:
+        return 1.0
+    hour = int(t_s / HOUR_S + 1e-9) % len(curve)
+    return curve[hour] * len(curve) / math.fsum(curve)
 
 
 def periodic(rng: np.random.Generator, sources: int, period_s: float) -> PeriodicSources:
