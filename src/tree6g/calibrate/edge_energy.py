@@ -184,6 +184,7 @@ def _arrays(rows: Sequence[Device]) -> Runs:
         output_tok=np.array([r.answer_tok for r in rows]),
         j_per_tok=np.array([r.j_per_tok for r in rows]),
         tok_per_s=np.array([math.nan if r.whole else r.tok_per_s for r in rows]),
+        gap_s=np.full(len(rows), math.nan),
         family=np.array([names.index(r.name) for r in rows]),
         alone=np.array([float(r.whole) for r in rows]),
         constants=tuple(PRIORS),

@@ -68,6 +68,7 @@ class Run:
         output_tok: Mean answer.
         j_per_tok: Energy per output token.
         tok_per_s: Output tokens per second; NaN where it is not known.
+        gap_s: Median gap between tokens of an answer; NaN where it is not known.
     """
 
     line: int
@@ -87,6 +88,7 @@ class Run:
     output_tok: float
     j_per_tok: float
     tok_per_s: float
+    gap_s: float
 
     @property
     def kind(self) -> str:
@@ -176,6 +178,7 @@ def gathered(runs: Sequence[Run]) -> Runs:
         output_tok=_array(runs, "output_tok"),
         j_per_tok=_array(runs, "j_per_tok"),
         tok_per_s=_array(runs, "tok_per_s"),
+        gap_s=_array(runs, "gap_s"),
         family=np.array([families.index(r.family) for r in runs]),
     )
 
@@ -256,6 +259,7 @@ def _run(row: Mapping[str, str], line: int) -> Run:
         output_tok=output_tok,
         j_per_tok=joules,
         tok_per_s=tok_per_s,
+        gap_s=1e-3 * _number(row, "median_itl_ms", optional=True),
     )
 
 

@@ -185,6 +185,29 @@ def saturated(
     return iteration(r, work)
 
 
+def median_gap_s(
+    r: Replica, batch: Quantity, input_tok: Quantity, output_tok: Quantity, cv: Quantity
+) -> Quantity:
+    """Time between two tokens of an answer that half of the gaps stay below, under saturation.
+
+    That of an iteration without prompts while these are the more frequent ones, else of one with
+    the prompts that come in one. Arguments as of `saturated`.
+    """
+    context = input_tok + 0.5 * output_tok * (1.0 + cv**2)
+    seen = np.minimum(context, r.window_tok)
+    plain = decode_batch(batch, batch * context, batch * seen)
+    prompts_frac = -np.expm1(-batch / output_tok)
+    prompts = batch / output_tok / prompts_frac
+    mixed = dataclasses.replace(
+        plain,
+        prompt_tok=prompts * input_tok,
+        prompt_area_tok2=prompts * 0.5 * input_tok**2,
+        window_area_tok2=prompts * window_area_tok2(0.0, input_tok, r.window_tok),
+        prompts_frac=1.0,
+    )
+    return np.where(prompts_frac < 0.5, iteration(r, plain).time_s, iteration(r, mixed).time_s)
+
+
 def alone(
     r: Replica, input_tok: Quantity, output_tok: Quantity, prompt_frac: Quantity = 1.0
 ) -> Cost:

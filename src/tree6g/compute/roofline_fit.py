@@ -2,8 +2,11 @@
 
 Seconds per step and joules per output token are fitted together, as logarithms:
 
-    sum rho((ln J' - ln J) / sigma) + rho((ln R' - ln R) / sigma) + sum (ln c - ln c0)^2 / s_c^2
+    sum rho((ln J' - ln J) / sigma) + rho((ln R' - ln R) / sigma) + rho((ln G' - ln G) / 2 sigma)
+        + sum (ln c - ln c0)^2 / s_c^2
 
+G is the median gap between two tokens, where it was measured: it tells iterations with prompts from
+those without. Clients see tokens in bunches, so it counts half.
 with rho(x) = 2 (sqrt(1 + x^2) - 1), which gives outliers (host-bound runs) less weight, sigma 15 %,
 rows of a model family weighted by one over the root of their number (they are near-duplicates), and
 a prior per constant: a usual value c0 with the width s_c of its logarithm. What the data do not
@@ -23,13 +26,14 @@ from numpy.typing import NDArray
 from tree6g.compute.accelerator import CONSTANTS, Accelerator, with_constants
 from tree6g.compute.model.footprint import Footprint
 from tree6g.compute.replica import Parallel, Stored, spread
-from tree6g.compute.roofline import alone, saturated
+from tree6g.compute.roofline import alone, median_gap_s, saturated
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Record = TypeVar("Record")
 
 SIGMA: Final = 0.15
+GAP_WEIGHT: Final = 0.5
 ALL: Final = -1
 CLOSE: Final = 0.95  # the most of a peak that anything reaches
 
@@ -49,14 +53,17 @@ class Prior:
     most: float = np.inf
 
 
+# Usual values are those of earlier fits and of data sheets. Saturated serving hardly tells joules per
+# FLOP from prompt lengths, but large products do: an H100 at its 700 W reaches more than half of its
+# peak in 16 bits, so a FLOP cannot take much more than (700 W - static power) / (0.6 x 989 TFLOP/s).
 PRIORS: Final[Mapping[str, Prior]] = {
     "static_w": Prior(2.0, 0.2),
     "energy_j_per_byte": Prior(8e-11, 0.5),
     "energy_j_per_kv_byte": Prior(1.2e-10, 0.6),
-    "energy_j_per_flop": Prior(1e-12, 0.4),
+    "energy_j_per_flop": Prior(5e-13, 0.15),
     "weight_efficiency_frac": Prior(0.8, 0.15, CLOSE),
     "kv_efficiency_frac": Prior(0.7, 0.3, CLOSE),
-    "compute_efficiency_frac": Prior(0.6, 0.3, CLOSE),
+    "compute_efficiency_frac": Prior(0.6, 0.15, 0.8),
     "compute_efficiency_8bit_frac": Prior(0.3, 0.5, CLOSE),
     "layer_s": Prior(2e-5, 1.0),
     "expert_layer_s": Prior(5e-5, 1.0),
@@ -65,7 +72,7 @@ PRIORS: Final[Mapping[str, Prior]] = {
     "sequence_doubling_frac": Prior(0.05, 1.0),
     "allreduce_s": Prior(1.5e-5, 0.7),
 }
-PROMPT_PRIOR: Final = Prior(150.0, 0.8)
+PROMPT_PRIOR: Final = Prior(200.0, 0.4)
 # Code completion with the files around it: 2,048 tokens on average in the Azure code trace of 2023.
 LONG_PROMPT_PRIOR: Final = Prior(2048.0, 0.8)
 LONG_PROMPT_TASKS: Final = ("fim", "completion", "rag", "summar")
@@ -89,6 +96,7 @@ class Runs:
         output_tok: Mean answer length. [run]
         j_per_tok: Energy per output token. [run]
         tok_per_s: Output tokens per second; NaN where it is not known. [run]
+        gap_s: Median gap between tokens of an answer; NaN where it is not known. [run]
         family: Family of each run's model, a number. [run]
         alone: Of runs with one request at a time: 1 where its prompt is counted, 0 where only
             decoding is; None for serving under load. [run]
@@ -109,6 +117,7 @@ class Runs:
     output_tok: FloatArray
     j_per_tok: FloatArray
     tok_per_s: FloatArray
+    gap_s: FloatArray
     family: IntArray
     alone: FloatArray | None = None
     constants: tuple[str, ...] = CONSTANTS
@@ -179,6 +188,14 @@ def predict(
     Returns:
         Both, [point, run].
     """
+    joules, rate, _ = _predicted(runs, chosen, z)
+    return joules, rate
+
+
+def _predicted(
+    runs: Runs, chosen: Sequence[Parameter], z: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Joules per token, tokens per second, and the median gap between tokens `[point, run]`."""
     shape = (len(z), len(runs))
     device = stacked([runs.devices[i] for i in runs.device])
     constants = {n: np.broadcast_to(getattr(device, n), shape).copy() for n in CONSTANTS}
@@ -197,20 +214,23 @@ def predict(
     r = spread(fitted, runs.model, runs.weights, runs.parallel)
     if runs.alone is None:
         cost = saturated(r, runs.batch, input_tok, runs.output_tok, cv)
+        gap_s = median_gap_s(r, runs.batch, input_tok, runs.output_tok, cv)
     else:
         cost = alone(r, input_tok, runs.output_tok, runs.alone)
-    return cost.energy_j / runs.batch, runs.batch / cost.time_s
+        gap_s = cost.time_s
+    return cost.energy_j / runs.batch, runs.batch / cost.time_s, gap_s
 
 
 def residuals(runs: Runs, chosen: Sequence[Parameter], z: FloatArray, rows: IntArray) -> FloatArray:
     """Residuals of the module's sum for some runs, then of the priors `[point, residual]`."""
     part = take(runs, rows)
-    joules, rate = predict(part, chosen, z)
-    known = ~np.isnan(part.tok_per_s)
+    joules, rate, gap_s = _predicted(part, chosen, z)
+    timed, seen = ~np.isnan(part.tok_per_s), ~np.isnan(part.gap_s)
     weight = _family_weight(part.family)
     off = [
         weight * (np.log(joules) - np.log(part.j_per_tok)),
-        (weight * (np.log(rate) - np.log(part.tok_per_s)))[:, known],
+        (weight * (np.log(rate) - np.log(part.tok_per_s)))[:, timed],
+        (GAP_WEIGHT * weight * (np.log(gap_s) - np.log(part.gap_s)))[:, seen],
     ]
     x = np.concatenate(off, axis=1) / SIGMA
     width = np.array([p.prior.width for p in chosen])
@@ -236,7 +256,8 @@ def take(runs: Runs, rows: IntArray) -> Runs:
 
 
 _ARRAYS: Final = (
-    "device", "task", "batch", "input_tok", "output_tok", "j_per_tok", "tok_per_s", "family",
+    "device", "task", "batch", "input_tok", "output_tok", "j_per_tok", "tok_per_s", "gap_s",
+    "family",
 )  # fmt: skip
 
 
