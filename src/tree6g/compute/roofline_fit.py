@@ -53,9 +53,9 @@ class Prior:
     most: float = np.inf
 
 
-# Usual values are those of earlier fits and of data sheets. Saturated serving hardly tells joules per
-# FLOP from prompt lengths, but large products do: an H100 at its 700 W reaches more than half of its
-# peak in 16 bits, so a FLOP cannot take much more than (700 W - static power) / (0.6 x 989 TFLOP/s).
+# Usual values are those of earlier fits and of data sheets. Saturated serving hardly tells joules
+# per FLOP from prompt lengths, but large products do: an H100 at its 700 W reaches more than half
+# of its 16-bit peak, so a FLOP cannot take much more than (700 W - static) / (0.6 x 989 TFLOP/s).
 PRIORS: Final[Mapping[str, Prior]] = {
     "static_w": Prior(2.0, 0.2),
     "energy_j_per_byte": Prior(8e-11, 0.5),
