@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tree6g.engine import cells, hosts, listening, places, radio, split_answers, terminals
+from tree6g.engine.backbone import Backbone, backbone
+from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
 from tree6g.engine.workload import draw_requests
@@ -46,10 +48,12 @@ def build(
     else:
         air, moving = terminals.isolated(scenario, sites, all_cells, users, drops), None
     at_home = np.diff(air.users.first).tolist()
-    all_hosts = list(hosts.hosts(scenario, sites, at_home, frozenset(s.spec.name for s in ai)))
+    network = backbone(scenario, sites)
+    names = frozenset(s.spec.name for s in ai)
+    all_hosts = list(hosts.hosts(_linked(scenario, network), sites, at_home, names))
     for number, host in enumerate(all_hosts):
         host.number = number
-    _check_nodes(scenario, sites, all_cells, all_hosts)
+    _check_nodes(scenario, sites, all_cells, all_hosts, network)
     drawn, end_s = draw_requests(scenario, air.users, ai, traces, requests)
     world = World(
         scenario=scenario,
@@ -62,6 +66,8 @@ def build(
         listening=listening.listening(scenario, all_cells, air),
         hosts=all_hosts,
         links=scenario.links,
+        backbone=network,
+        direction={s.name: DOWN if s.direction == "down" else UP for s in _data_services(scenario)},
         shared=tuple(split_answers.shared(scenario, ai, all_hosts)),
         ai=ai,
         sources=list(_sources(scenario, sites, arrivals)),
@@ -72,22 +78,34 @@ def build(
         traces={name or "*": trace.source for name, trace in traces.items()},
         delay_budget_s={
             s.name: s.delay_budget_s
-            for s in scenario.services
-            if isinstance(s, DataService) and s.delay_budget_s is not None
+            for s in _data_services(scenario)
+            if s.delay_budget_s is not None
         },
     )
     radio.attach(world)
     return world
 
 
+def _linked(scenario: Scenario, network: Backbone | None) -> Scenario:
+    """The scenario with a link to every cloud: those of the topology have one record each."""
+    if network is None:
+        return scenario
+    return scenario.model_copy(update={"links": (*scenario.links, *network.links.values())})
+
+
 def _check_nodes(
-    scenario: Scenario, sites: Sequence[Site], cells: Sequence[Cell], hosts: Sequence[Host]
+    scenario: Scenario,
+    sites: Sequence[Site],
+    cells: Sequence[Cell],
+    hosts: Sequence[Host],
+    network: Backbone | None,
 ) -> None:
     """Every node of the ledger has a name of its own, else two would share their joules."""
     nodes = [cell.node for cell in cells]
     nodes += [terminals_node(site.name) for site in sites]
     nodes += [host.node for host in hosts if host.spec is not None]
     nodes += [link_node(site.name, link) for site in sites for link in scenario.links]
+    nodes += network.nodes if network is not None else []
     for node, count in Counter(nodes).items():
         if count > 1:
             raise ScenarioError(
@@ -105,6 +123,10 @@ def _ai_services(scenario: Scenario) -> list[Ai]:
     ]
 
 
+def _data_services(scenario: Scenario) -> list[DataService]:
+    return [s for s in scenario.services if isinstance(s, DataService)]
+
+
 def _mean_output_tok(requests: Requests, service: Ai) -> float:
     """Mean answer of a service over the run, as an operator knows it from earlier days."""
     mine = requests.output_tok[requests.service == service.index]
@@ -115,7 +137,7 @@ def _sources(
     scenario: Scenario, sites: Sequence[Site], seeds: np.random.SeedSequence
 ) -> Iterator[Source]:
     """The sources of all sites of each data service, as one stream."""
-    specs = [s for s in scenario.services if isinstance(s, DataService)]
+    specs = _data_services(scenario)
     for spec, stream in zip(specs, seeds.spawn(len(specs)), strict=True):
         rng, count = np.random.default_rng(stream), spec.sources * len(sites)
         period_s = spec.period_s / spec.growth

@@ -10,7 +10,7 @@ from numbers import Integral
 import numpy as np
 
 from tree6g.compute.serial import answer
-from tree6g.engine import prospects, splitting
+from tree6g.engine import paths, prospects, splitting
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.delivery import lose
@@ -97,7 +97,8 @@ def _query(world: World, request: int) -> Query:
 
 def _option(world: World, host: Host, request: int) -> Option:
     prompt_tok = float(world.requests.prompt_tok[request])
-    latency_s = 0.0 if host.link is None else host.link.latency_s
+    site = world.cells[int(world.cell_of(request))].site_index
+    latency_s = paths.latency_s(world, host.link, site)
     if host.batch is None:
         free_s = host.free_s[world.requests.user[request]]
         wait_s = max(0.0, float(free_s - world.requests.arrival_s[request]))

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from tree6g.engine import listening, load, motion, power, sleep, splitting
+from tree6g.engine.backbone import FULL_FRAC
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.policies.own import OwnPolicy
 from tree6g.engine.world import (
@@ -32,6 +33,7 @@ from tree6g.version import __version__
 STRESS_PER_USER_HOUR: Final = 10.0
 # Above it the mean wait of an M/D/1 queue is more than half of a message's own time on the link.
 LINK_BUSY_FRAC: Final = 0.5
+LINKS_SHOWN: Final = 5
 EARTH: Final = "EARTH: P = N_TRX (P0 + slope P_out); Auer et al., IEEE Wireless Comm. 18(5) 2011"
 TR38864: Final = "relative power of TR 38.864 V18.1.0 clause 5.1"
 TR38840: Final = "relative power of TR 38.840 V16.0.0 clause 8.1"
@@ -243,6 +245,12 @@ def _entities(world: World) -> list[dict[str, Any]]:
         _entity(link_node(site, link), tiers, site, "network operator full", "link", link.to)
         for site, link in links
     ]
+    network = world.backbone
+    for number in network.used if network is not None else ():
+        assert network is not None  # noqa: S101 - just looked at
+        edge = network.network.edges[number]
+        node, record = network.node(number), f"{edge.a} - {edge.b}"
+        rows.append(_entity(node, tiers, "", "network operator full", "link", record))
     return rows
 
 
@@ -253,7 +261,7 @@ def _entity(
         "node": node,
         "tier": tiers.get(node, "transport"),
         "boundaries": boundaries,
-        "site": site,
+        "site": site or None,
         "what": what,
         "record": record or None,
     }
@@ -276,6 +284,24 @@ def _phase_weights(world: World) -> list[dict[str, Any]]:
             if tok > 0.0
         ]
     return rows
+
+
+def _transport_notes(world: World) -> list[str]:
+    """Links of the topology that were so full that messages waited for one another."""
+    network = world.backbone
+    if network is None:
+        return []
+    peak = network.peak_frac.max(axis=1)
+    busy = [(network.network.edges[n].name, float(peak[n])) for n in network.used]
+    notes = [
+        f"The transport link {name} carried up to {load:.0%} of one direction's rate within a step"
+        + ("; above 95 % its waits are bounds, not means." if load > FULL_FRAC else ".")
+        for name, load in busy
+        if load > LINK_BUSY_FRAC
+    ]
+    return notes[:LINKS_SHOWN] + (
+        [f"So did {len(notes) - LINKS_SHOWN} more."] if len(notes) > LINKS_SHOWN else []
+    )
 
 
 def _policy_notes(world: World) -> list[str]:
@@ -305,6 +331,7 @@ def _notes(world: World, rate: float) -> list[str]:
         for to, load in world.link_peak_frac.items()
         if load > LINK_BUSY_FRAC
     ]
+    notes += _transport_notes(world)
     notes += [*load.notes(world), *motion.notes(world)]
     notes += [*sleep.notes(world), *splitting.notes(world)]
     edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])

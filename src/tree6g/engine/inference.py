@@ -6,10 +6,10 @@ import numpy as np
 
 from tree6g.compute.batching import Usage
 from tree6g.engine.airtime import by_cell, unsorted
-from tree6g.engine.crowd import IntArray
+from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import BoolArray, deliver_tokens, lose
+from tree6g.engine.paths import passing_s
 from tree6g.engine.world import Ai, Host, Tick, TokenTable, World
-from tree6g.transport.link import delay_s
 
 # Text of a further token in the same chunk: English has about 4 characters per token (typical; the
 # scenario's prompt_byte_per_tok has the same default).
@@ -113,15 +113,16 @@ def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable, mine:
     size = (number - 1) % spec.tokens_per_chunk + 1 if service.streams else number
     bit = 8.0 * (spec.chunk_byte + (size - 1) * TEXT_BYTE_PER_TOK)
     ready_s = tokens.leaves_s[leaving]
-    if host.link is not None:
-        ready_s = ready_s + delay_s(bit, rate_bps=host.link.rate_bps, latency_s=host.link.latency_s)
     terminal = world.terminal_of(ref)
     serving = world.radio.users.serving[terminal]
+    if host.link is not None:
+        ready_s = ready_s + passing_s(world, host.link, serving, bit, DOWN)
     order = np.argsort(ready_s, kind="stable")
     order = order[np.argsort(serving[order].astype(np.int32), kind="stable")]
     ref, number, size, serving = (column[order] for column in (ref, number, size, serving))
     batch = unsorted(ready_s[order], bit[order], terminal[order], ref=ref, number=number, tok=size)
     for index, part in by_cell(serving, batch, ordered=True):
         if host.link is not None:
-            world.carry(index, spec.name, float(part["bit"].sum()), host.link)
+            sent_bit = float(part["bit"].sum())
+            world.carry(index, spec.name, sent_bit, host.link, kind=DOWN, count=len(part))
         world.cells[index].hold(spec.name, part)

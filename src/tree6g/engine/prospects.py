@@ -30,6 +30,7 @@ from tree6g.compute.replica import Replica
 from tree6g.compute.roofline import Batch, Cost, decode_batch, iteration, prompt_batch
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.inference import TEXT_BYTE_PER_TOK
+from tree6g.engine.paths import energy_j_per_bit
 from tree6g.engine.policies import Prospect
 from tree6g.engine.split_answers import above_sleep_w
 from tree6g.engine.world import Ai, Host, World
@@ -155,7 +156,7 @@ def _carrying(
     radio_j = up_s * above_sleep_w(cell, station.uplink_w)
     radio_j += down_s * above_sleep_w(cell, station.downlink_w)
     terminal_j = up_s * world.scenario.population.terminal.anchor_power_w
-    link_j = 0.0 if host.link is None else host.link.energy_j_per_bit * (up_bit + down_bit)
+    link_j = energy_j_per_bit(world, host.link, cell.site_index) * (up_bit + down_bit)
     return radio_j, terminal_j, link_j
 
 

@@ -18,6 +18,7 @@ from tree6g.engine import (
     inference,
     ledger,
     motion,
+    paths,
     power,
     sleep,
     splitting,
@@ -192,6 +193,7 @@ def advance(world: World, tick: Tick) -> None:
     inference.advance(world, tick)
     downlink.send(world, tick)
     power.draw(world, tick)
+    paths.draw(world, tick)
 
 
 def _tick(origin_s: float, interval_s: float, step: int, steps: int) -> Tick:

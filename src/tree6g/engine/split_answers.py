@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from tree6g.engine.crowd import DOWN, UP
+from tree6g.engine.paths import energy_j_per_bit, latency_s
 from tree6g.engine.policies.cut import CutPolicy, CutQuery, cut_policy
 from tree6g.engine.split_costs import SplitCosts, Way, split_costs
 from tree6g.engine.world import Ai, Cell, Host, Tick, World
@@ -131,7 +132,7 @@ def way_of(world: World, one: Shared, terminal: int, tick: Tick) -> Way:
     index = int(world.radio.users.serving[terminal])
     cell, name, link = world.cells[index], one.service.spec.name, one.host.link
     busy_frac = min(one.air_s.get(index, 0.0) / tick.step_s, BUSIEST_FRAC)
-    transport_s = 0.0 if link is None else link.latency_s
+    transport_s = latency_s(world, link, cell.site_index)
     rate_bps = float(world.radio.rate_bps[UP][name][terminal])
     sender_w = world.scenario.population.terminal.anchor_power_w
     return Way(
@@ -142,7 +143,7 @@ def way_of(world: World, one: Shared, terminal: int, tick: Tick) -> Way:
         down_s=cell.downlink.latency_s + transport_s,
         air_w=cell.uplink.time_frac * (sender_w + above_sleep_w(cell, cell.rest.station.uplink_w)),
         down_air_w=cell.downlink.time_frac * above_sleep_w(cell, cell.rest.station.downlink_w),
-        j_per_bit=0.0 if link is None else link.energy_j_per_bit,
+        j_per_bit=energy_j_per_bit(world, link, cell.site_index),
     )
 
 

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from tree6g.engine import inference, split_answers
 from tree6g.engine.airtime import messages
-from tree6g.engine.crowd import UP
+from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.delivery import deliver_tokens, lose
 from tree6g.engine.power import ROOFLINE, SITE
 from tree6g.engine.split_answers import Running, Shared
@@ -268,7 +268,7 @@ def _push_move(
     cell = _cell(world, run)
     terminal = world.terminal_of(run.request)
     batch = messages(np.array([max(run.clock_s, tick.t0_s)]), 8.0 * byte, terminal)
-    _carry(world, one, cell, 8.0 * byte)
+    _carry(world, one, cell, 8.0 * byte, DOWN)
     cell.hold(one.service.spec.name, batch)
 
 
@@ -276,7 +276,7 @@ def _tensor(world: World, one: Shared, run: Running, bit: float, ready_s: float)
     if bit <= 0.0:
         return
     cell = _cell(world, run)
-    _carry(world, one, cell, bit)
+    _carry(world, one, cell, bit, UP)
     row = (ready_s, bit, int(world.terminal_of(run.request)))
     one.tensors.setdefault(cell.index, []).append(row)
 
@@ -293,9 +293,9 @@ def _send_tensors(world: World, one: Shared) -> None:
     one.tensors.clear()
 
 
-def _carry(world: World, one: Shared, cell: Cell, bit: float) -> None:
+def _carry(world: World, one: Shared, cell: Cell, bit: float, kind: str) -> None:
     if one.host.link is not None:
-        world.carry(cell.index, one.service.spec.name, bit, one.host.link)
+        world.carry(cell.index, one.service.spec.name, bit, one.host.link, kind=kind)
 
 
 def _cell(world: World, run: Running) -> Cell:

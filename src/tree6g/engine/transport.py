@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tree6g.compute.batching import Job
+from tree6g.engine.crowd import UP
+from tree6g.engine.paths import one_s
 from tree6g.engine.world import Tick, World
 
 
@@ -18,14 +20,14 @@ def carry(world: World, tick: Tick) -> None:
     prompt_tok, output_tok = requests.prompt_tok[refs].tolist(), requests.output_tok[refs].tolist()
     asked_s, hosts = requests.arrival_s[refs].tolist(), requests.host[refs].tolist()
     services = requests.service[refs].tolist()
-    carried: dict[tuple[int, str, int], float] = {}
+    carried: dict[tuple[int, str, int], tuple[float, int]] = {}
     for n, (request, reached_s, bit) in enumerate(tick.prompts):
         host, spec, arrival_s = world.hosts[hosts[n]], world.ai[services[n]].spec, reached_s
         if host.link is not None:
-            link = host.link
-            arrival_s += link.latency_s + bit / link.rate_bps  # as `transport.link.delay_s`
+            arrival_s += one_s(world, host.link, cells[n], bit, UP)
             key = (cells[n], spec.name, host.number)
-            carried[key] = carried.get(key, 0.0) + bit
+            before = carried.get(key, (0.0, 0))
+            carried[key] = before[0] + bit, before[1] + 1
         if host.batch is not None:
             host.coming -= 1
             host.coming_tok -= float(prompt_tok[n])
@@ -38,5 +40,5 @@ def carry(world: World, tick: Tick) -> None:
                     give_up_s=asked_s[n] + spec.patience_s,
                 )
             )
-    for (cell, service, number), bit in carried.items():
-        world.carry(cell, service, bit, world.hosts[number].link)
+    for (cell, service, number), (bit, count) in carried.items():
+        world.carry(cell, service, bit, world.hosts[number].link, kind=UP, count=count)

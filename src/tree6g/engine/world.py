@@ -33,6 +33,7 @@ from tree6g.scenario.model import (
 from tree6g.traffic.messages import PeriodicSources, PoissonSources
 
 if TYPE_CHECKING:
+    from tree6g.engine.backbone import Backbone
     from tree6g.engine.listening import Listening
     from tree6g.engine.motion import Motion
     from tree6g.engine.split_answers import Shared
@@ -287,6 +288,8 @@ class World:
     traces: Mapping[str, str]
     motion: Motion | None = None
     listening: Listening | None = None
+    backbone: Backbone | None = None
+    direction: Mapping[str, str] = dataclasses.field(default_factory=dict)
     shared: Sequence[Shared] = ()
     workers: int = 1
     windows: dict[str, Windows] = dataclasses.field(default_factory=dict)
@@ -299,10 +302,30 @@ class World:
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     link_peak_frac: dict[str, float] = dataclasses.field(default_factory=dict)
 
-    def carry(self, cell: int, service: str, bit: float, link: Link | None = None) -> None:
-        """Note bits on a link of a site, on its first one by default, if it has any."""
+    def carry(
+        self,
+        cell: int,
+        service: str,
+        bit: float,
+        link: Link | None = None,
+        *,
+        kind: str = "",
+        count: float = 1.0,
+    ) -> None:
+        """Note bits on a link of a site, by default its first one, or on the paths to a cloud.
+
+        Without `kind` they go the way of the data service; `count` is the messages that they are.
+        """
         link = link or (self.links[0] if self.links else None)
-        if link is not None:
+        network = self.backbone
+        if network is not None and (link is None or link.to in network.links):
+            cloud = next(iter(network.links), None) if link is None else link.to
+            if cloud is not None:
+                site = self.cells[cell].site_index
+                network.carry(
+                    self.book, cloud, site, service, bit, kind or self.direction[service], count
+                )
+        elif link is not None:
             node = link_node(self.cells[cell].site, link)
             self.carried_bit[node, service] = self.carried_bit.get((node, service), 0.0) + bit
             self.book.do(node, service, "bit_carried", bit, demand=bit)
