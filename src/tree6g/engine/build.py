@@ -76,11 +76,7 @@ def build(
         requests=drawn,
         mean_output_tok={s.spec.name: _mean_output_tok(drawn, s) for s in ai},
         traces={name or "*": trace.source for name, trace in traces.items()},
-        delay_budget_s={
-            s.name: s.delay_budget_s
-            for s in _data_services(scenario)
-            if s.delay_budget_s is not None
-        },
+        delay_budget_s=_delay_budgets_s(scenario),
     )
     radio.attach(world)
     return world
@@ -121,6 +117,11 @@ def _ai_services(scenario: Scenario) -> list[Ai]:
         Ai(index=i, spec=spec, profile=class_profile(spec.token_class, spec.alpha_bit_per_tok))
         for i, spec in enumerate(specs)
     ]
+
+
+def _delay_budgets_s(scenario: Scenario) -> dict[str, float]:
+    budgets = {s.name: s.delay_budget_s for s in _data_services(scenario)}
+    return {name: budget_s for name, budget_s in budgets.items() if budget_s is not None}
 
 
 def _data_services(scenario: Scenario) -> list[DataService]:

@@ -10,7 +10,7 @@ from numbers import Integral
 import numpy as np
 
 from tree6g.compute.serial import answer
-from tree6g.engine import paths, prospects, splitting
+from tree6g.engine import paths, prospects, split_option, splitting
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.delivery import lose
@@ -28,24 +28,44 @@ def assign(world: World, tick: Tick) -> None:
             continue
         hosts = [h for h in _candidates(world, request) if _can(world, h, request)]
         options = [_option(world, h, request) for h in hosts]
-        choice = world.policy(_query(world, request), options)
+        shared = splitting.shared_by(world, request)
+        if shared is not None:
+            options.append(split_option.option(world, shared, request, tick))
+        choice = _asked(world, request, options)
         if choice is None:
             lose(world, request)
-            continue
-        if not _is_index(choice, len(options)):
-            raise ScenarioError(
-                f"expected the index of an option (of {len(options)}), or None, from the dispatch "
-                f"policy for service '{world.service_of(request).spec.name}'; got {choice!r}."
-            )
-        world.requests.host[request] = hosts[choice].number
-        if hosts[choice].batch is None:
-            _answer_on_terminal(world, hosts[choice], request)
-        else:
+        elif shared is not None and choice == len(hosts):
+            splitting.begin(world, shared, request)
+        elif _takes(world, hosts[choice], request):
             prompts.setdefault(int(world.requests.service[request]), []).append(request)
-            hosts[choice].coming += 1
-            hosts[choice].coming_tok += float(world.requests.prompt_tok[request])
     for service, requests in prompts.items():
         _send_prompts(world, world.ai[service], np.array(requests))
+
+
+def _asked(world: World, request: int, options: Sequence[Option]) -> int | None:
+    """What the policy says.
+
+    Raises:
+        ScenarioError: It is no choice.
+    """
+    choice = world.policy(_query(world, request), options)
+    if choice is not None and not _is_index(choice, len(options)):
+        raise ScenarioError(
+            f"expected the index of an option (of {len(options)}), or None, from the dispatch "
+            f"policy for service '{world.service_of(request).spec.name}'; got {choice!r}."
+        )
+    return choice
+
+
+def _takes(world: World, host: Host, request: int) -> bool:
+    """Hand a request to a host; whether its prompt is to be sent there."""
+    world.requests.host[request] = host.number
+    if host.batch is None:
+        _answer_on_terminal(world, host, request)
+        return False
+    host.coming += 1
+    host.coming_tok += float(world.requests.prompt_tok[request])
+    return True
 
 
 def _candidates(world: World, request: int) -> Sequence[Host]:

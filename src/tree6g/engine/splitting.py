@@ -37,25 +37,35 @@ FASTER_J_PER_S: Final = 1e6  # an answer stands still while its cut moves: the f
 
 
 def takes(world: World, request: int) -> bool:
-    """Whether a request's model is shared; if so, it waits for its terminal."""
+    """Whether a request's model is shared whatever the dispatch policy says; if so, it is begun."""
+    one = shared_by(world, request)
+    if one is None or one.split.dispatch == "policy":
+        return False
+    begin(world, one, request)
+    return True
+
+
+def shared_by(world: World, request: int) -> Shared | None:
+    """The shared model that a request's terminal can take part in, None if there is none."""
     requests = world.requests
     for one in world.shared:
-        if one.service.index != requests.service[request]:
-            continue
-        if requests.user[request] >= one.capable.get(int(requests.site[request]), 0):
-            return False
-        terminal = int(world.terminal_of(request))
-        one.waiting.setdefault(terminal, deque()).append(request)
-        requests.host[request] = world.hosts.index(one.host)
-        return True
-    return False
+        if one.service.index == requests.service[request]:
+            capable = one.capable.get(int(requests.site[request]), 0)
+            return one if requests.user[request] < capable else None
+    return None
+
+
+def begin(world: World, one: Shared, request: int) -> None:
+    """A request waits for its terminal."""
+    one.waiting.setdefault(int(world.terminal_of(request)), deque()).append(request)
+    world.requests.host[request] = world.hosts.index(one.host)
 
 
 def advance(world: World, tick: Tick) -> None:
     """All answers of shared models until the end of the step."""
     for one in world.shared:
         _hear_backlog(world, one)
-        sequences = _sequences(one)
+        sequences = sequences_of(one)
         for terminal in sorted({*one.waiting, *one.running}):
             _terminal(world, one, terminal, tick, sequences)
         _send_tensors(world, one)
@@ -87,7 +97,7 @@ def _hear_backlog(world: World, one: Shared) -> None:
         one.air_s[cell.index] = one.air_s.get(cell.index, 0.0) + left_s
 
 
-def _sequences(one: Shared) -> float:
+def sequences_of(one: Shared) -> float:
     """Answers that share a pass of the server."""
     there = sum(run.cut < one.costs.layers for run in one.running.values())
     whole = one.host.batch.running if one.host.batch is not None else 0

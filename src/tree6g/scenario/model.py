@@ -241,6 +241,9 @@ class Split(Described):
     `dynamic` anew in every step."""
     compression: Literal["fp32", "fp16", "fp8", "int8", "int4", "topk"] = "int8"
     """How the tensor at the cut is packed; what that costs in quality is stated by `quality`."""
+    dispatch: Literal["always", "policy"] = "always"
+    """Who shares: every terminal that can, or whom the dispatch policy sends there: sharing is then
+    one of its options, of tier `split`."""
     keep_layers: Annotated[int, Field(ge=0, le=1000)] = 0
     """Layers that stay on the terminal whatever the policy says, so that no text leaves it."""
 
