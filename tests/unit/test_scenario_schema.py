@@ -27,9 +27,11 @@ EVERYWHERE = (
     "layout={kind: file, places: [{name: a, x: 1 m, y: 0 m}]}",
     "population.places=[{x: 1 m, y: 2 m}]",
     "services.0.split={server: big, cut: dynamic}",
-    "topology={energy: 1 nJ/bit, idle_power: 1 W, places: {a: x}, "
-    "edges: [{name: xy, a: x, b: y, rate: 1 Gbit/s}], "
-    "demands: [{source: x, target: y, rate: 1 Mbit/s}]}",
+    (
+        "topology={energy: 1 nJ/bit, idle_power: 1 W, places: {a: x}, "
+        "edges: [{name: xy, a: x, b: y, rate: 1 Gbit/s}], "
+        "demands: [{source: x, target: y, rate: 1 Mbit/s}]}"
+    ),
 )
 
 
