@@ -168,7 +168,7 @@ def test_the_command_loads_no_heavy_library_without_a_ledger():
 def test_a_locked_clock_saves_joules_and_a_power_cap_costs_time(trace):
     usual = _json(trace)
     locked = _json(trace, "--clock", "1200 MHz")
-    capped = _json(trace, "--power-limit", "320 W")
+    capped = _json(trace, "--power-limit", "360 W")
     assert locked["energy_j"] < 0.9 * usual["energy_j"]
     # Decoding keeps its pace down to the knee: half of the clock costs far less than half of it.
     assert locked["tpot_s"]["mean"] < 1.2 * usual["tpot_s"]["mean"]
@@ -178,7 +178,7 @@ def test_a_locked_clock_saves_joules_and_a_power_cap_costs_time(trace):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--clock", "3 GHz"), "expected a clock of 'h100-sxm' (1980 mhz"),
+        (("--clock", "3 GHz"), "expected a clock of 'h100-sxm' (1980 MHz"),
         (("--power-limit", "100 W"), "expected a power limit above"),
         (("--constants", "none.csv"), "cannot be read"),
     ],
@@ -209,3 +209,56 @@ def test_pictures_cost_a_vision_language_model_more_than_text(trace):
 def test_pipeline_stages_hold_what_one_device_cannot(trace):
     found = _json(trace, "--model", "llama-3.1-70b", "--tensor-parallel", "2", "--pipeline", "2")
     assert found["served"] == 200
+
+
+def _trace_of(folder, *rows):
+    path = folder / "few.csv"
+    path.write_text("arrival_s,input_tokens,output_tokens\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_a_trace_of_which_nothing_can_be_served_is_told_without_a_fault(tmp_path):
+    done = _run(_trace_of(tmp_path, "0,9999999,1", "0,9999999,1"))
+    assert done.exit_code == 0, done.output
+    assert "0 of 2 served, 2 lost (2 too long for the KV cache)" in done.stdout
+
+
+def test_a_pace_that_no_answer_has_is_not_printed_as_zero(tmp_path):
+    lines = _run(_trace_of(tmp_path, "0,100,1", "1,1,1")).stdout.splitlines()
+    (pace,) = (line for line in lines if line.startswith("TPOT"))
+    assert pace.split()[1:6] == ["-"] * 5
+
+
+def test_a_model_that_only_reads_answers_with_one_pass_or_not_at_all(tmp_path):
+    done = _run(_trace_of(tmp_path, "0,100,5"), "--model", "bert-base")
+    assert done.exit_code == 2
+    assert "'bert-base' only reads" in done.stderr
+    assert _json(_trace_of(tmp_path, "0,100,1"), "--model", "bert-base")["served"] == 1
+
+
+def test_what_was_asked_for_stands_in_the_result(trace):
+    words = ("--tensor-parallel", 2, "--pipeline", 2, "--clock", "1200 MHz", "--speed", 2,
+             "--power-limit", "650 W", "--give-up", 60)  # fmt: skip
+    found = _json(trace, *words)
+    assert (found["tensor_parallel"], found["pipeline"], found["clock"]) == (2, 2, "1200 MHz")
+    assert (found["power_limit_w"], found["speed"], found["give_up_s"]) == (650, 2, 60)
+    head = _run(trace, *words).stdout.splitlines()[0]
+    for part in ("2 pipeline stages", "clock locked to 1200 MHz", "650 W", "2 times as fast"):
+        assert part in head
+
+
+def test_options_that_do_not_go_together_are_refused_in_words(trace):
+    for words, told in (
+        (("--pictures",), "reads text alone"),
+        (("--pipeline", 100), "at most 32 pipeline stages"),
+        (("--prefill-replicas", 1, "--scale-from", 1), "for prompts alone; got both"),
+    ):
+        done = _run(trace, *words)
+        assert done.exit_code == 2, words
+        assert told in done.stderr
+
+
+def test_a_fleet_whose_link_is_too_slow_does_not_keep_up(trace):
+    words = (trace, "--prefill-replicas", 1, "--replicas", 2)
+    assert _json(*words)["saturation"] == "keeps up"
+    assert _json(*words, "--kv-link", "1 Mbps")["saturation"] == "saturated"

@@ -153,8 +153,14 @@ def replica(
             partitioned GPUs; memory, idle power and host times stay whole.
 
     Raises:
-        InfeasibleError: The weights do not fit, or the device has no link to peers.
+        InfeasibleError: The weights do not fit, there are more stages than layers, or the device
+            has no link to peers.
     """
+    if stages > model.layers:
+        raise InfeasibleError(
+            f"expected at most {model.layers} pipeline stages for '{model.name}', a layer each; "
+            f"got {stages}."
+        )
     held = stored_byte(model, weight_format(weights))
     room = count * accelerator.memory_byte * MEMORY_FRAC - held
     constants = spread(

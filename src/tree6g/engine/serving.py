@@ -31,6 +31,7 @@ CLASS: Final = "assistant"
 # 400 Gbit/s of a network card, 4 pJ/bit (typical: the link of LLMServingSim 2.0's examples)
 KV_LINK: Final = KvLink(byte_per_s=50e9, latency_s=1e-5, j_per_byte=3.2e-11)
 INTERVAL_S: Final = 60.0  # of rows in a ledger
+READS_ONLY: Final = ("encoder", "vision")  # kinds of models whose answer is one pass
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +95,18 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be, all at once."""
         faults = [
-            f"expected {name} {rule}; got {getattr(self, name)!r}."
+            f"expected {name} {rule}; got {_shown(getattr(self, name))}."
             for name, rule, sound in (
                 ("count", "of at least 1", self.count >= 1),
                 ("replicas", "of at least 1", self.replicas >= 1),
-                ("host_w", "of at least 0 W", 0.0 <= self.host_w < math.inf),
+                ("host_w", "of at least 0 W and finite", 0.0 <= self.host_w < math.inf),
                 ("pue", "from 1 to 4", 1.0 <= self.pue <= 4.0),
-                ("speed", "above 0", 0.0 < self.speed < math.inf),
+                ("speed", "above 0 and finite", 0.0 < self.speed < math.inf),
                 ("give_up_s", "above 0 s", self.give_up_s > 0.0),
                 ("prefill_replicas", "of at least 0", self.prefill_replicas >= 0),
                 (
                     "scaling",
-                    "only where all replicas do the same",
+                    "only without replicas that are for prompts alone",
                     self.scaling is None or self.prefill_replicas == 0,
                 ),
             )
@@ -115,6 +116,11 @@ class Options:
             raise ScenarioError("\n".join(faults), faults)
 
 
+def _shown(value: object) -> str:
+    """A value that was refused, in words where it is no number."""
+    return f"{value:g}" if isinstance(value, int | float) else "both"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A replica as it was set up.
@@ -122,6 +128,7 @@ class Server:
     Attributes:
         device: The accelerator with its constants.
         model: Name of the model.
+        kind: Its kind, as `compute.model.architecture` has it.
         replica: Constants of its iterations.
         settings: Settings of the engine.
         assumed: What nobody stated: a sentence each.
@@ -129,6 +136,7 @@ class Server:
 
     device: Accelerator
     model: str
+    kind: str
     replica: Replica
     settings: EngineSettings
     assumed: tuple[str, ...]
@@ -174,9 +182,12 @@ def setup(options: Options) -> Server:
         InfeasibleError: The model does not fit.
     """
     device = _device(options)
-    model = footprint(model_config.architecture(options.model))
+    known = model_config.architecture(options.model)
+    model = footprint(known)
     if not options.pictures:
         model = text_prompts(model)
+    elif not model.vision_flop_per_tok:
+        raise DataError(f"expected a model that reads pictures; '{model.name}' reads text alone.")
     made = replica(
         device, model, weights=options.weights, count=options.count, stages=options.stages
     )
@@ -195,6 +206,7 @@ def setup(options: Options) -> Server:
     return Server(
         device=device,
         model=model.name,
+        kind=known.kind,
         replica=made,
         settings=settings,
         assumed=tuple(_assumed(options, device, made, settings, given)),
@@ -210,8 +222,9 @@ def _device(options: Options) -> Accelerator:
     if options.clock is not None:
         states = {state.name.lower(): state for state in clock_states(device.name)}
         if options.clock.lower() not in states:
+            names = ", ".join(state.name for state in states.values())
             raise DataError(
-                f"expected a clock of '{device.name}' ({', '.join(states)}); got {options.clock!r}."
+                f"expected a clock of '{device.name}' ({names}); got {options.clock!r}."
             )
         device = at_clock(device, states[options.clock.lower()])
     if options.power_limit_w is None:
@@ -237,10 +250,16 @@ def serve_trace(
         bin_s: Width of bins of energy over time, which a ledger needs.
 
     Raises:
-        DataError, InfeasibleError: As `setup`; or the trace's prefixes cannot be.
+        DataError, InfeasibleError: As `setup`; or the trace's prefixes cannot be, or it asks for
+            answers of a model that only reads.
     """
     budgets = budgets_of(token_class)
     server = setup(options)
+    if server.kind in READS_ONLY and (trace.output_tok > 1).any():
+        raise DataError(
+            f"expected a model that writes; '{server.model}' only reads, and {trace.source} asks "
+            "for answers of more than one token. Give it output_tokens of 1: a pass per request."
+        )
     done = _serve(trace, options, server, bin_s)
     host_j = options.count * options.host_w * math.fsum(on_s(done))
     return ServeRun(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import textwrap
 from typing import Any, Final
 
 from tree6g.compute.serving.measures import Spread
-from tree6g.engine.serving import ServeRun
+from tree6g.engine.serving import Options, ServeRun
 from tree6g.report import numerals
 
 _WIDTH: Final = 98
@@ -43,7 +44,13 @@ def result(run: ServeRun) -> dict[str, Any]:
         "engine": run.server.device.engine,
         "model": run.server.model,
         "weights": options.weights,
-        "tensor_parallel": options.count,
+        "tensor_parallel": options.count // options.stages,
+        "pipeline": options.stages,
+        "clock": options.clock,
+        "power_limit_w": options.power_limit_w,
+        "pictures": options.pictures,
+        "speed": options.speed,
+        "give_up_s": options.give_up_s if math.isfinite(options.give_up_s) else None,
         "replicas": options.replicas,
         "prefill_replicas": options.prefill_replicas,
         "scaling": None if options.scaling is None else dataclasses.asdict(options.scaling),
@@ -118,7 +125,7 @@ def _requests(run: ServeRun) -> list[str]:
     gone = f" ({', '.join(lost)})" if lost else ""
     fair = "" if s.fairness is None else f", fairness {s.fairness:.3f} (Jain)"
     return [
-        f"{what}{options.accelerator}{routed}",
+        f"{what}{options.accelerator}{routed}{_stated(options)}",
         (
             f"requests     {s.served:,} of {s.requests:,} served, {s.requests - s.served:,} lost"
             f"{gone}; {s.preemptions:,} preemptions"
@@ -143,12 +150,26 @@ def _requests(run: ServeRun) -> list[str]:
     ]
 
 
+def _stated(options: Options) -> str:
+    """What was asked for beside the usual, of the device and of the requests."""
+    watts = options.power_limit_w
+    words = (
+        f"{options.stages} pipeline stages" if options.stages > 1 else "",
+        f"clock locked to {options.clock}" if options.clock else "",
+        f"at most {numerals.quantity(watts, 'w')} each" if watts is not None else "",
+        "prompts are pictures" if options.pictures else "",
+        f"requests {options.speed:g} times as fast" if options.speed != 1.0 else "",
+    )
+    return "".join(f", {word}" for word in words if word)
+
+
 def _latencies(run: ServeRun) -> list[str]:
     heads = ("mean", "p50", "p90", "p99", "largest")
     rows = [f"{'':<10}" + "".join(f"{head:>10}" for head in heads)]
     for name, field, meaning in _LATENCIES:
         spread: Spread = getattr(run.summary, field)
-        cells = [numerals.quantity(getattr(spread, at), "s") for at in _SPREAD]
+        known = spread.count > 0
+        cells = [numerals.quantity(getattr(spread, at), "s") if known else "-" for at in _SPREAD]
         rows.append(f"{name:<10}" + "".join(f"{cell:>10}" for cell in cells) + f"  {meaning}")
     return rows
 
@@ -168,9 +189,10 @@ def _energy(run: ServeRun) -> list[str]:
     each = ", ".join(
         f"{name} {numerals.quantity(joules / s.served, 'j')}" for name, joules in known if s.served
     )
-    mean_w = s.energy_j / s.end_s
+    mean_w = s.energy_j / s.end_s if s.end_s else 0.0
+    total_j = run.total_j or 1.0
     places = ", ".join(
-        f"{name} {numerals.quantity(joules, 'j')} ({numerals.percent(joules / run.total_j)})"
+        f"{name} {numerals.quantity(joules, 'j')} ({numerals.percent(joules / total_j)})"
         for name, joules in (
             ("accelerators", s.energy_j),
             ("hosts", run.host_j),
@@ -184,9 +206,9 @@ def _energy(run: ServeRun) -> list[str]:
             f"J/token      {per_token} per output token (accelerators, "
             f"+- {numerals.percent(run.server.device.u95_frac)}), {with_all} with hosts and site"
         ),
-        f"J/request    {each}",
+        f"J/request    {each or '-'}",
         (
-            f"accelerators {numerals.quantity(s.energy_j, 'j')}: {shares}; "
+            f"accelerators {numerals.quantity(s.energy_j, 'j')}: {shares or 'none'}; "
             f"{numerals.quantity(mean_w, 'w')} on average"
         ),
         f"all          {places}",

@@ -207,9 +207,11 @@ def _merged(
         for name in ("outcome", "finish_s", "preemptions", "decode_j", "recompute_j")
     }
     replica, gaps_s = np.array(first.replica), []
+    handover_s = np.full(len(asked), np.nan)
     for number, server in enumerate(decodes):
         mine = rows[went == number]
         replica[mine] = len(prefills) + number
+        handover_s[mine] = server.scheduled_s - first.first_token_s[mine]
         columns["outcome"][mine] = server.outcome
         columns["finish_s"][mine] = server.finish_s
         columns["preemptions"][mine] += server.preemptions
@@ -231,6 +233,7 @@ def _merged(
         idle_j=math.fsum(server.idle_j for server in servers),
         prompt_replica=first.replica,
         transfer_j=transfer_j,
+        handover_s=handover_s,
         **columns,
     )
 

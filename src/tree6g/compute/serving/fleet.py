@@ -100,6 +100,8 @@ class FleetServed:
         idle_j: The part of it when nothing ran on a replica that was on.
         prompt_replica: Who computed the prompt, where that is another (`disaggregation`).
         transfer_j: Energy to move keys and values between replicas.
+        handover_s: From the first token to the first iteration on the replica that decodes, nan
+            where there was none; None: nothing is handed over.
         rests: When each replica was off or starting (`scaling`); none where all are always on.
         rest_j: Energy of that time.
     """
@@ -121,6 +123,7 @@ class FleetServed:
     idle_j: float
     prompt_replica: IntArray
     transfer_j: FloatArray
+    handover_s: FloatArray | None = None
     rests: tuple[Rests, ...] = ()
     rest_j: float = 0.0
 
@@ -133,6 +136,14 @@ class FleetServed:
     def request_j(self) -> FloatArray:
         """All energy of a request, idle time apart, [request]."""
         return self.prefill_j + self.decode_j + self.recompute_j + self.transfer_j
+
+    @property
+    def worked_on_s(self) -> FloatArray:
+        """When the last wait for work on a request ended, but for preemptions. [request]."""
+        if self.handover_s is None:
+            return self.scheduled_s
+        handed = self.requests.output_tok > 1
+        return np.where(handed, self.scheduled_s + self.handover_s, self.scheduled_s)
 
     @property
     def unaccounted_frac(self) -> float:

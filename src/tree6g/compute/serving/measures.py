@@ -269,7 +269,8 @@ def saturation(arrival_s: FloatArray, scheduled_s: FloatArray) -> Verdict:
 
     Args:
         arrival_s: Arrivals, ascending. [request]
-        scheduled_s: When each was first worked on, nan if never. [request]
+        scheduled_s: When each was first worked on, nan if never; with its keys handed over, with
+            the wait for that in it. [request]
     """
     wait_s = np.where(np.isnan(scheduled_s), np.inf, scheduled_s - arrival_s)
     if not wait_s.size:

@@ -125,7 +125,7 @@ def summary(done: FleetServed, budgets: Budgets) -> Summary:
         on_time_frac=early_tok / offered_tok,
         fluidity=worth / offered_tok,
         fairness=measures.jain(pace),
-        saturation=measures.saturation(asked.arrival_s, done.scheduled_s),
+        saturation=measures.saturation(asked.arrival_s, done.worked_on_s),
         input_tok=float(asked.prompt_tok[served].sum()),
         cached_tok=float(done.cached_tok[served].sum()),
         output_tok=made_tok,
