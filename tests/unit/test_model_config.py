@@ -81,6 +81,25 @@ def test_an_unknown_family_with_experts_is_refused():
         from_config({**LLAMA, "model_type": "newest", "num_experts": 8}, "new")
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 9},
+            "at most the 4 that there are; got 9",
+        ),
+        ({"num_attention_heads": 4, "num_key_value_heads": 3}, "multiple of num_key_value_heads"),
+        (
+            {"model_type": "gemma2", "sliding_window": 8, "layer_types": ["full_attention"]},
+            "layer_types has 1 values, too few",
+        ),
+    ],
+)
+def test_numbers_that_contradict_each_other_are_refused(changed, told):
+    with pytest.raises(DataError, match=told):
+        from_config({**LLAMA, **changed}, "odd")
+
+
 def test_a_text_instead_of_fields_is_refused():
     with pytest.raises(DataError, match="got list"):
         from_config([1, 2], "list")

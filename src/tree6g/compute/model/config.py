@@ -108,8 +108,20 @@ def from_config(config: Mapping[str, Any], name: str) -> Architecture:
         model = multimodal.READERS[kind](fields, name, _decoder)
     else:
         model = _decoder(fields, name)
+    if not fields.faults:
+        fields.faults += _too_many_experts(model)
     fields.done(name)
     return dataclasses.replace(model, remarks=tuple(dict.fromkeys(model.remarks)))
+
+
+def _too_many_experts(model: Architecture) -> list[str]:
+    """A fault where a token would pass more routed experts than there are."""
+    routed = [part for layer in model.layers for part in layer.feed_forwards]
+    return [
+        f"experts per token must be at most the {part.experts} that there are; got {part.active}"
+        for part in routed
+        if part.active > part.experts
+    ]
 
 
 def _decoder(fields: Fields, name: str) -> Architecture:

@@ -62,12 +62,18 @@ def heads(f: Fields, style: Style) -> Heads:
     """The attention of a config with the field names of Llama."""
     hidden = f.positive("hidden_size")
     count = f.positive("num_attention_heads")
+    kv_heads = f.positive("num_key_value_heads", default=count)
+    if not f.faults and count % kv_heads:
+        f.faults.append(
+            f"num_attention_heads must be a multiple of num_key_value_heads ({kv_heads}); "
+            f"got {count}"
+        )
     bias = f.flag(style.bias_field, default=style.bias)
     normed = not style.norm_field or f.flag(style.norm_field)
     return Heads(
         hidden=hidden,
         heads=count,
-        kv_heads=f.positive("num_key_value_heads", default=count),
+        kv_heads=kv_heads,
         head_dim=f.positive("head_dim", default=hidden // count),
         bias=bias,
         output_bias=bias if style.output_bias is None else style.output_bias and bias,
@@ -122,8 +128,10 @@ def listed(*, every: int = 0) -> Window:
     def window(f: Fields, layer: int) -> int:
         size = f.whole("sliding_window", default=0)
         kinds = f.sequence("layer_types")
-        if kinds:
-            return size if layer < len(kinds) and kinds[layer] == "sliding_attention" else 0
+        if kinds and layer >= len(kinds):
+            f.faults.append(f"layer_types has {len(kinds)} values, too few")
+        elif kinds:
+            return size if kinds[layer] == "sliding_attention" else 0
         period = f.whole("sliding_window_pattern", "_sliding_window_pattern", default=every)
         if not period:
             return size
