@@ -19,6 +19,23 @@ Name = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder of the results; default: tree6g-out/...")
 ]
+Workers = Annotated[
+    int,
+    typer.Option("--workers", min=1, max=64, help="Threads for the cells; changes no result."),
+]
+Checkpoint = Annotated[
+    int | None,
+    typer.Option(
+        "--checkpoint",
+        min=0,
+        metavar="INTERVALS",
+        help="Ledger intervals between checkpoints, from which a killed run goes on; 0: none. "
+        "Default: none in short runs, every few seconds of work in long ones.",
+    ),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Begin anew even if an interrupted run could go on.")
+]
 NoReport = Annotated[
     bool, typer.Option("--no-report", help="Write the ledger only, no HTML and no figures.")
 ]
@@ -31,6 +48,9 @@ def run(  # noqa: PLR0913  # the options of a command are its arguments
     seed: options.Seed = None,
     overrides: options.Overrides = None,
     out: Out = None,
+    workers: Workers = 1,
+    checkpoint: Checkpoint = None,
+    fresh: Fresh = False,
     no_report: NoReport = False,
     boundary: options.Boundary = None,
     rule: options.Rule = None,
@@ -57,6 +77,9 @@ def run(  # noqa: PLR0913  # the options of a command are its arguments
         trace=options.traces_of(trace),
         overrides=tuple(overrides or ()),
         progress=progress(),
+        workers=workers,
+        checkpoint=checkpoint,
+        fresh=fresh,
     )
     taken = figure(result.ledger, query)
     page = None if no_report else write_report(result.ledger, result.path, query).page

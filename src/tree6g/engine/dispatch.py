@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from numbers import Integral
 
 import numpy as np
 
+from tree6g.compute.batching import BatchServer
 from tree6g.compute.serial import answer
 from tree6g.engine import paths, prospects, split_option, splitting
 from tree6g.engine.airtime import messages
@@ -16,71 +18,126 @@ from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.delivery import lose
 from tree6g.engine.policies import Option, Query
 from tree6g.engine.radio import push
-from tree6g.engine.world import Ai, Host, Tick, TokenTable, World
+from tree6g.engine.world import Ai, Cell, Host, Tick, TokenTable, World
 from tree6g.errors import ScenarioError
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A request that looks for a host, and where its user is."""
+
+    request: int
+    service: Ai
+    home: int
+    user: int
+    cell: Cell
+    arrival_s: float
+    prompt_tok: int
+
+
+class _Server:
+    """A server as it was at the start of the step; works out what is asked for, once."""
+
+    def __init__(self, host: Host, batch: BatchServer) -> None:
+        self.host, self.batch = host, batch
+        self.clock_s, self.waiting_tok = batch.clock_s, batch.waiting_tok
+        self.running, self.queued = batch.running, batch.queued
+        self.capacity = batch.limits.max_sequences
+        self._wait_s: dict[int, float] = {}
+
+    def expected_wait_s(self, coming: int) -> float:
+        """Wait for a place in the batch with so many on their way."""
+        known = self._wait_s.get(coming)
+        if known is None:
+            known = self._wait_s[coming] = self.batch.expected_wait_s(coming)
+        return known
 
 
 def assign(world: World, tick: Tick) -> None:
     """Ask the policy for each request of the step."""
     prompts: dict[int, list[int]] = {}
-    for request in tick.requests:
+    servers = {
+        host.number: _Server(host, host.batch) for host in world.hosts if host.batch is not None
+    }
+    for asked in _asked(world, tick):
+        request = asked.request
         if splitting.takes(world, request):
             continue
-        hosts = [h for h in _candidates(world, request) if _can(world, h, request)]
-        options = [_option(world, h, request) for h in hosts]
+        hosts = [h for h in _candidates(world, asked) if _can(h, asked)]
+        options = [_option(world, h, servers.get(h.number), asked) for h in hosts]
         shared = splitting.shared_by(world, request)
         if shared is not None:
             options.append(split_option.option(world, shared, request, tick))
-        choice = _asked(world, request, options)
+        choice = _chosen(world, asked, options)
         if choice is None:
             lose(world, request)
         elif shared is not None and choice == len(hosts):
             splitting.begin(world, shared, request)
-        elif _takes(world, hosts[choice], request):
-            prompts.setdefault(int(world.requests.service[request]), []).append(request)
+        elif _takes(world, hosts[choice], asked):
+            prompts.setdefault(asked.service.index, []).append(request)
     for service, requests in prompts.items():
         _send_prompts(world, world.ai[service], np.array(requests))
 
 
-def _asked(world: World, request: int, options: Sequence[Option]) -> int | None:
+def _chosen(world: World, asked: _Asked, options: Sequence[Option]) -> int | None:
     """What the policy says.
 
     Raises:
         ScenarioError: It is no choice.
     """
-    choice = world.policy(_query(world, request), options)
+    choice = world.policy(_query(world, asked), options)
     if choice is not None and not _is_index(choice, len(options)):
         raise ScenarioError(
             f"expected the index of an option (of {len(options)}), or None, from the dispatch "
-            f"policy for service '{world.service_of(request).spec.name}'; got {choice!r}."
+            f"policy for service '{asked.service.spec.name}'; got {choice!r}."
         )
     return choice
 
 
-def _takes(world: World, host: Host, request: int) -> bool:
+def _takes(world: World, host: Host, asked: _Asked) -> bool:
     """Hand a request to a host; whether its prompt is to be sent there."""
-    world.requests.host[request] = host.number
+    world.requests.host[asked.request] = host.number
     if host.batch is None:
-        _answer_on_terminal(world, host, request)
+        _answer_on_terminal(world, host, asked.request)
         return False
     host.coming += 1
-    host.coming_tok += float(world.requests.prompt_tok[request])
+    host.coming_tok += float(asked.prompt_tok)
     return True
 
 
-def _candidates(world: World, request: int) -> Sequence[Host]:
+def _asked(world: World, tick: Tick) -> Iterator[_Asked]:
+    """The requests of the step."""
+    rows, requests = np.arange(tick.requests.start, tick.requests.stop), world.requests
+    columns = (
+        rows, requests.service[rows], requests.site[rows], requests.user[rows],
+        world.cell_of(rows), requests.arrival_s[rows], requests.prompt_tok[rows],
+    )  # fmt: skip
+    for request, service, home, user, cell, arrival_s, prompt_tok in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        yield _Asked(
+            request=request,
+            service=world.ai[service],
+            home=home,
+            user=user,
+            cell=world.cells[cell],
+            arrival_s=arrival_s,
+            prompt_tok=prompt_tok,
+        )
+
+
+def _candidates(world: World, asked: _Asked) -> Sequence[Host]:
     """Hosts of a service at a place: terminals at home, servers at the serving site, clouds."""
-    home = int(world.requests.site[request])
-    site = world.cells[int(world.cell_of(request))].site_index
-    service = int(world.requests.service[request])
-    found = world.candidates.get((service, home, site))
+    site = asked.cell.site_index
+    key = (asked.service.index, asked.home, site)
+    found = world.candidates.get(key)
     if found is None:
-        name = world.ai[service].spec.name
-        found = world.candidates[service, home, site] = tuple(
+        name = asked.service.spec.name
+        found = world.candidates[key] = tuple(
             host
             for host in world.hosts
             if name in host.services
-            and host.site in ((home,) if host.batch is None else (None, site))
+            and host.site in ((asked.home,) if host.batch is None else (None, site))
         )
     return found
 
@@ -91,49 +148,45 @@ def _is_index(choice: object, count: int) -> bool:
     return whole and choice in range(count)
 
 
-def _can(world: World, host: Host, request: int) -> bool:
+def _can(host: Host, asked: _Asked) -> bool:
     """Whether a candidate can: all servers, and terminals that run a model."""
-    return host.batch is not None or bool(world.requests.user[request] < len(host.free_s))
+    return host.batch is not None or asked.user < len(host.free_s)
 
 
-def _query(world: World, request: int) -> Query:
-    requests, service = world.requests, world.service_of(request)
-    profile, spec = service.profile, service.spec
+def _query(world: World, asked: _Asked) -> Query:
+    service, spec = asked.service, asked.service.spec
+    profile = service.profile
     budget_s = profile.ttft_budget_s or profile.deadline_s
     paced = service.streams and profile.tpot_budget_s is not None
-    asked = spec.quality_min_frac
+    least = spec.quality_min_frac
     return Query(
-        service=service.spec.name,
-        site=world.cells[int(world.cell_of(request))].site_index,
-        arrival_s=float(requests.arrival_s[request]),
-        prompt_tok=int(requests.prompt_tok[request]),
+        service=spec.name,
+        site=asked.cell.site_index,
+        arrival_s=asked.arrival_s,
+        prompt_tok=asked.prompt_tok,
         ttft_budget_s=math.inf if budget_s is None else budget_s,
         tpot_budget_s=profile.tpot_budget_s or math.inf if paced else math.inf,
         streams=service.streams,
         mean_output_tok=world.mean_output_tok[spec.name],
-        quality_min_frac=(prospects.quality_min_frac(spec.token_class) if asked is None else asked),
+        quality_min_frac=prospects.quality_min_frac(spec.token_class) if least is None else least,
     )
 
 
-def _option(world: World, host: Host, request: int) -> Option:
-    prompt_tok = float(world.requests.prompt_tok[request])
-    site = world.cells[int(world.cell_of(request))].site_index
-    latency_s = paths.latency_s(world, host.link, site)
-    if host.batch is None:
-        free_s = host.free_s[world.requests.user[request]]
-        wait_s = max(0.0, float(free_s - world.requests.arrival_s[request]))
+def _option(world: World, host: Host, server: _Server | None, asked: _Asked) -> Option:
+    prompt_tok = float(asked.prompt_tok)
+    latency_s = paths.latency_s(world, host.link, asked.cell.site_index)
+    if server is None:
+        wait_s = max(0.0, float(host.free_s[asked.user]) - asked.arrival_s)
         network_s, running, queued, capacity = 0.0, int(wait_s > 0.0), 0, 1
     else:
-        ahead_tok = host.batch.waiting_tok + host.coming_tok
-        queue_s = ahead_tok * host.prompt_s_per_tok + host.batch.expected_wait_s(host.coming)
+        ahead_tok = server.waiting_tok + host.coming_tok
+        queue_s = ahead_tok * host.prompt_s_per_tok + server.expected_wait_s(host.coming)
         # What the server gets done of it between its last step and this arrival.
-        done_s = max(0.0, float(world.requests.arrival_s[request]) - host.batch.clock_s)
+        done_s = max(0.0, asked.arrival_s - server.clock_s)
         wait_s = max(0.0, queue_s - done_s)
-        cell = world.cells[int(world.cell_of(request))]
-        radio_s = cell.uplink.latency_s + cell.downlink.latency_s
-        network_s, running = 2.0 * latency_s + radio_s, host.batch.running
-        queued = host.batch.queued + host.coming
-        capacity = host.batch.limits.max_sequences
+        radio_s = asked.cell.uplink.latency_s + asked.cell.downlink.latency_s
+        network_s, running = 2.0 * latency_s + radio_s, server.running
+        queued, capacity = server.queued + host.coming, server.capacity
     ttft_s = wait_s + prompt_tok * host.prompt_s_per_tok + network_s
     return Option(
         node=host.node,
@@ -144,8 +197,8 @@ def _option(world: World, host: Host, request: int) -> Option:
         queued=queued,
         capacity=capacity,
         model=host.model,
-        quality_frac=world.service_of(request).spec.quality.get(host.model, 1.0),
-        foresee=cache(lambda: prospects.prospect(world, host, request, ttft_s)),
+        quality_frac=asked.service.spec.quality.get(host.model, 1.0),
+        foresee=cache(partial(prospects.prospect, world, host, asked.request, ttft_s)),
     )
 
 

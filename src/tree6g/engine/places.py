@@ -52,7 +52,7 @@ def expand(scenario: Scenario, rng: np.random.Generator) -> tuple[tuple[Site, ..
     if asked is None or asked.kind == "file":
         sites = scenario.sites
         if asked is not None:
-            sites = tuple(_at(scenario.sites[0], place) for place in asked.places)
+            sites = _served(asked, [_at(scenario.sites[0], place) for place in asked.places])
         return sites, _networks(sites)
     template = scenario.sites[0]
     regular = _regular(asked, template, rng)
@@ -64,8 +64,19 @@ def expand(scenario: Scenario, rng: np.random.Generator) -> tuple[tuple[Site, ..
         )
         for n, (x, y) in enumerate(regular.site_m[:, :2].tolist(), 1)
     )
+    sites = _served(asked, sites)
     number = np.arange(len(sites), dtype=np.int64)
     return sites, [Network(layout=turned, sites=number, antenna=_antenna(template))]
+
+
+def _served(asked: Described, sites: Sequence[Site]) -> tuple[Site, ...]:
+    """Sites of a layout, those without servers of their own without them."""
+    return tuple(
+        site
+        if not asked.servers_at or n in asked.servers_at
+        else site.model_copy(update={"servers": ()})
+        for n, site in enumerate(sites, 1)
+    )
 
 
 def _regular(asked: Described, template: Site, rng: np.random.Generator) -> Layout:

@@ -25,7 +25,9 @@ from tree6g.engine import (
     transport,
     uplink,
 )
+from tree6g.engine import checkpoint as checkpoint_of
 from tree6g.engine.build import build
+from tree6g.engine.checkpoint import Checkpoints
 from tree6g.engine.delivery import lose, lose_data
 from tree6g.engine.header import RequestCount
 from tree6g.engine.policies import Policy
@@ -86,7 +88,7 @@ class RunResult:
         return figure(self.ledger, query)
 
 
-def run(
+def run(  # noqa: PLR0913 - all by name
     scenario: str | Path | Mapping[str, Any] | Scenario,
     *,
     out: Path | None = None,
@@ -96,8 +98,14 @@ def run(
     policy: Policy | None = None,
     sleep_policy: SleepPolicy | None = None,
     progress: Progress | None = None,
+    workers: int = 1,
+    checkpoint: int | None = None,
+    fresh: bool = False,
 ) -> RunResult:
     """Simulate a scenario and write its ledger.
+
+    A long run keeps a checkpoint now and then; a run that was killed goes on from it when it is
+    started again, and ends with the same ledger.
 
     Args:
         scenario: Name in the library, file, plain data or a loaded scenario.
@@ -110,6 +118,10 @@ def run(
         policy: Dispatch policy in place of the scenario's.
         sleep_policy: Sleep policy in place of the scenario's.
         progress: Called with the share done and the phase.
+        workers: Threads for the cells; results do not depend on them.
+        checkpoint: Ledger intervals between two checkpoints, 0: none; by default none in short
+            runs, and every few seconds of work in long ones.
+        fresh: Begin anew even if an interrupted run could go on.
 
     Raises:
         ScenarioError: The scenario, or how it goes with the trace.
@@ -119,11 +131,16 @@ def run(
     """
     changes = (*overrides, *(() if seed is None else (f"seed={seed}",)))
     described = load(scenario, changes)
-    world = build(described, _traces(trace), policy, sleep_policy)
+    traces = _traces(trace)
+    messages = checkpoint_of.messages_of(described, traces.values())
+    checkpoint_of.load_compiler(messages)
+    world = build(described, traces, policy, sleep_policy)
+    world.workers = workers
     meta = header.first_meta(world)
     folder = out or OUT / f"{described.name}-{str(meta.scenario_hash)[:8]}"
-    with replacing(folder / "ledger", meta) as writer:
-        end_s = simulate(world, writer, progress)
+    every = checkpoint_of.usual(messages, _intervals(world)) if checkpoint is None else checkpoint
+    with _writing(folder / "ledger", meta, every, fresh=fresh) as (writer, kept):
+        end_s = simulate(world, writer, progress, kept)
         header.write_tables(world, writer, end_s)
         writer.flush()
         writer.update_meta(header.last_meta(world, meta))
@@ -143,15 +160,7 @@ def replacing(path: Path, meta: Meta) -> Iterator[LedgerWriter]:
     Raises:
         LedgerError: What is there is not a run of this scenario, and would be lost.
     """
-    if path.exists() and any(path.iterdir()):
-        there = read_meta(path).scenario
-        name = dict(meta.scenario or {}).get("name")
-        if there is None or there.get("name") != name:
-            what = "a measured ledger" if there is None else f"a run of '{there.get('name')}'"
-            raise LedgerError(
-                f"expected nothing, or an earlier run of '{name}', at {path}; got {what}. Choose "
-                "another folder."
-            )
+    _require_alike(path, meta)
     following = path.with_name(f".{path.name}-next")
     shutil.rmtree(following, ignore_errors=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +170,40 @@ def replacing(path: Path, meta: Meta) -> Iterator[LedgerWriter]:
     following.rename(path)
 
 
-def simulate(world: World, writer: LedgerWriter, progress: Progress | None = None) -> float:
+@contextmanager
+def _writing(
+    path: Path, meta: Meta, every: int, *, fresh: bool
+) -> Iterator[tuple[LedgerWriter, Checkpoints | None]]:
+    """`replacing`, with a checkpoint every so many ledger intervals, unless that is 0."""
+    if every:
+        _require_alike(path, meta)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with checkpoint_of.resumable(path, meta, every, fresh=fresh) as both:
+            yield both
+    else:
+        with replacing(path, meta) as writer:
+            yield writer, None
+
+
+def _require_alike(path: Path, meta: Meta) -> None:
+    """Raise a LedgerError if a ledger there is of something else."""
+    if path.exists() and any(path.iterdir()):
+        there = read_meta(path).scenario
+        name = dict(meta.scenario or {}).get("name")
+        if there is None or there.get("name") != name:
+            what = "a measured ledger" if there is None else f"a run of '{there.get('name')}'"
+            raise LedgerError(
+                f"expected nothing, or an earlier run of '{name}', at {path}; got {what}. Choose "
+                "another folder."
+            )
+
+
+def simulate(
+    world: World,
+    writer: LedgerWriter,
+    progress: Progress | None = None,
+    kept: Checkpoints | None = None,
+) -> float:
     """All steps of a run in the order of the phases; returns its end.
 
     The run lasts for the arrivals and the drain, rounded up to whole ledger intervals. What is then
@@ -169,13 +211,16 @@ def simulate(world: World, writer: LedgerWriter, progress: Progress | None = Non
     """
     interval_s = world.scenario.ledger_interval_s
     steps = round(interval_s / world.step_s)
-    for interval in range(_intervals(world)):
+    first = kept.resume(world) if kept is not None else 0
+    for interval in range(first, _intervals(world)):
         for step in range(steps):
             advance(world, _tick(interval * interval_s, interval_s, step, steps))
         if interval == _intervals(world) - 1:
             _abandon(world)
         t0_s = interval * interval_s
         ledger.close_interval(world, writer, t0_s, t0_s + interval_s)
+        if kept is not None and (interval + 1) % kept.every == 0:
+            kept.save(world, writer, interval + 1)
         if progress is not None:
             progress((interval + 1) / _intervals(world), "simulating")
     return _intervals(world) * interval_s

@@ -50,6 +50,9 @@ class Layout(Described):
     """Distance of neighbouring sites; a Poisson layout has one site per square of this side."""
     wrap_around: bool = True
     """Whether the area repeats on all sides, so that no cell is at a border; not with a file."""
+    servers_at: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Numbers of the sites, from 1 in the middle on, that have the template's servers; empty: all
+    have them."""
     file: str | None = None
     """CSV with columns name, x_m, y_m (or lon, lat) and, if wanted, height_m, sectors, bearing_deg;
     or GeoJSON points with the same properties. Relative to the scenario's file."""
