@@ -118,3 +118,38 @@ def test_what_a_user_can_get_wrong_is_told_without_a_traceback(table, tmp_path, 
     assert done.exit_code == 2
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def _devices(file, *models):
+    sizes = {"llama-3.2-1b": 1.2, "qwen2.5-1.5b": 1.5, "llama-3.2-3b": 3.2, "qwen3-4b": 4.0}
+    rows = [
+        f"Raspberry Pi 5 8GB,llama.cpp CPU,{name},{sizes[name]},Q4_K_M,decode only,"
+        f"{600 * sizes[name]},{context},128,{9 / sizes[name]},{0.7 * sizes[name] + 2e-4 * context}"
+        for name in models
+        for context in (128, 512, 2048)
+    ]
+    head = (
+        "device,backend,model,params_b,quant,energy_scope,"
+        "weights_mb,ctx_tokens,gen_tokens,decode_tok_s,j_per_out_token"
+    )
+    file.write_text("\n".join([head, *rows]) + "\n")
+    return file
+
+
+def test_small_devices_of_one_file_are_predicted_by_a_fit_to_another(table, tmp_path):
+    fit = _devices(tmp_path / "fit.csv", "llama-3.2-1b", "qwen2.5-1.5b", "qwen3-4b")
+    test = _devices(tmp_path / "test.csv", "llama-3.2-3b")
+    found = _json("validate", "llm-energy", test, "--fit", fit)
+    assert found["rows"] == 3
+    assert found["median_ape_frac"] < 0.2
+    assert found["fitted_constants"] == 7
+    assert found["problems"] == []
+    seen = _json("validate", "llm-energy", fit, "--fit", fit)
+    assert "not blind" in seen["problems"][0]
+    mixed = _run("validate", "llm-energy", test, "--fit", table)
+    assert mixed.exit_code == 2
+    assert "a run of their own" in mixed.stderr
+
+
+def test_the_number_of_fitted_constants_is_printed(table):
+    assert "Constants, 17 of them fitted:" in _run("validate", "llm-energy", table).stdout

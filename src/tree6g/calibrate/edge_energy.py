@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tree6g.calibrate.columns import Columns, read_all, read_columns
-from tree6g.calibrate.llm_fit import fit_arrays, listed
+from tree6g.calibrate.llm_fit import Fitted, fit_arrays, listed
 from tree6g.calibrate.result import Constant, Curve, Group, Plot, Validation, percent
 from tree6g.calibrate.result import percentage_figures as figures
 from tree6g.compute import roofline_fit
@@ -112,28 +112,30 @@ def is_devices(file: Path) -> bool:
     return set(TEXT) <= set(titles)
 
 
-def validate(files: Sequence[Path]) -> Validation:
+def validate(files: Sequence[Path], *, fit: Path | None = None) -> Validation:
     """Compare energy per output token of small devices, each model left out in turn.
+
+    Args:
+        files: Tables of devices.
+        fit: A table of devices whose rows give all constants; None: each model is left out in turn.
 
     Raises:
         DataError: A file is not what it should be, with all its faults.
     """
-    rows: list[Device] = []
-    notes: list[str] = []
-    for found, left in read_all(files, read_devices):
-        rows += found
-        notes += left
+    every = read_all([*files, *([] if fit is None else [fit])], read_devices)
+    read, base = every[: len(files)], None if fit is None else every[-1][0]
+    rows = [row for found, _ in read for row in found]
+    notes = [note for _, left in read for note in left]
     judged, told, constants = [], [], []
     for scope, chip in dict.fromkeys((r.scope, r.chip) for r in rows):
-        mine = [r for r in rows if (r.scope, r.chip) == (scope, chip)]
-        if len(mine) < LEAST_ROWS or len({r.name for r in mine}) < 2:
-            notes.append(_not_judged(len(mine), chip, scope))
+        mine, on = (_of(scope, chip, r) for r in (rows, rows if base is None else base))
+        if len(on) < LEAST_ROWS or (base is None and len({r.name for r in on}) < 2):
+            notes.append(_not_judged(len(mine), chip, scope, fitted=base is not None))
             continue
-        if mine[0].like != chip:
-            notes.append(f"{chip} is not packaged: the peaks of {mine[0].like} stand for its own")
+        notes += _doubts(mine, [] if base is None else on)
         judged += mine
-        told.append(_models_out(mine))
-        whole = fit_arrays(_arrays(mine))
+        whole = fit_arrays(_arrays(on))
+        told.append(_models_out(mine, whole) if base is None else _by_other(mine, on, whole))
         constants += [
             dataclasses.replace(c, name=f"{chip}, {scope}, {c.name}") for c in listed(whole, {})
         ]
@@ -145,14 +147,41 @@ def validate(files: Sequence[Path]) -> Validation:
     return _result(judged, np.concatenate(told), constants, notes)
 
 
-def _not_judged(rows: int, chip: str, scope: str) -> str:
-    why = f"fewer than {LEAST_ROWS} rows, or one model only"
-    return f"{rows} rows not judged: {chip}, {scope}: {why}"
+def _of(scope: str, chip: str, rows: Sequence[Device]) -> list[Device]:
+    return [r for r in rows if (r.scope, r.chip) == (scope, chip)]
 
 
-def _models_out(rows: Sequence[Device]) -> FloatArray:
+def _not_judged(rows: int, chip: str, scope: str, *, fitted: bool) -> str:
+    why = " to fit to" if fitted else ", or one model only"
+    return f"{rows} rows not judged: {chip}, {scope}: fewer than {LEAST_ROWS} rows{why}"
+
+
+def _doubts(rows: Sequence[Device], on: Sequence[Device]) -> Iterator[str]:
+    """What makes the prediction of a chip less blind, or less its own, than it seems."""
+    chip, scope, like = rows[0].chip, rows[0].scope, rows[0].like
+    if like != chip:
+        yield f"{chip} is not packaged: the peaks of {like} stand for its own"
+    both = sorted({r.name for r in rows} & {r.name for r in on})
+    if both:
+        yield f"{chip}, {scope}: models in both files, so not blind: {', '.join(both)}"
+
+
+def _by_other(rows: Sequence[Device], on: Sequence[Device], fitted: Fitted) -> FloatArray:
+    """Joules per token of rows by a fit to others; engines it has not seen stay as usual `[row]`.
+
+    Engines are numbered as in the fit, those that it lacks behind.
+    """
+    every = _arrays([*on, *rows])
+    mine = roofline_fit.take(every, np.arange(len(on), len(every)))
+    chosen = roofline_fit.parameters(every)
+    known = {(p.name, p.of): z for p, z in zip(fitted.chosen, fitted.at, strict=True)}
+    at = np.array([known.get((p.name, p.of), 0.0) for p in chosen])
+    joules, _ = roofline_fit.predict(mine, chosen, at[None, :])
+    return np.asarray(joules[0], dtype=np.float64)
+
+
+def _models_out(rows: Sequence[Device], whole: Fitted) -> FloatArray:
     """Joules per token of each row after a fit without its model `[row]`."""
-    whole = fit_arrays(_arrays(rows))
     told = np.empty(len(rows))
     every = _arrays(rows)
     for name in {r.name for r in rows}:

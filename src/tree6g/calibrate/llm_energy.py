@@ -74,21 +74,23 @@ def validate(files: Sequence[Path], *, fit: Path | None = None) -> Validation:
     """Compare energy per output token with measured runs, of servers or of small devices.
 
     Args:
-        files: Tables of runs (`llm_runs`), or of devices with one request at a time (`edge_runs`).
+        files: Tables of runs (`llm_runs`), or of devices with one request at a time
+            (`edge_energy`).
         fit: A table whose runs give all constants; None: each family is left out in turn.
 
     Raises:
         DataError: A file is not what it should be, with all its faults.
     """
-    devices = [file for file in files if edge_energy.is_devices(file)]
-    if devices and (len(devices) < len(files) or fit is not None):
+    every_file = [*files, *([] if fit is None else [fit])]
+    devices = [file for file in every_file if edge_energy.is_devices(file)]
+    if devices and len(devices) < len(every_file):
         raise DataError(
-            "Expected tables of servers or tables of devices, and --fit with servers only; got "
+            "Expected tables of servers or tables of devices; got "
             f"{', '.join(map(str, devices))} with others. Validate them in a run of their own."
         )
     if devices:
-        return edge_energy.validate(devices)
-    every = read_all([*files, *([] if fit is None else [fit])], read_runs)
+        return edge_energy.validate(files, fit=fit)
+    every = read_all(every_file, read_runs)
     read, base = every[: len(files)], None if fit is None else every[-1]
     runs = [run for r in read for run in r.runs]
     notes = [

@@ -121,6 +121,8 @@ def _print(result: Validation) -> None:
         typer.echo("--json and the tables of --out have all.")
     if result.constants or result.problems:
         typer.echo("")
+    if result.constants and result.fitted_constants:
+        typer.echo(f"{validation.constants_heading(result)}:")
     for line in validation.constant_lines(result.constants):
         typer.echo(line)
     for problem in result.problems:

@@ -117,6 +117,12 @@ def miss_tables(result: Validation, limit: int | None = None) -> list[Table]:
     return [Table(name="misses", title=result.misses_are + some, columns=columns, rows=rows)]
 
 
+def constants_heading(result: Validation) -> str:
+    """How many of the constants of a validation were fitted, if any were."""
+    count = result.fitted_constants
+    return f"Constants, {count} of them fitted" if count else "Constants"
+
+
 def constant_lines(constants: Sequence[Constant]) -> list[str]:
     """Constants as lines: in words, or under the name of the thing that several belong to."""
     lines: list[str] = []
@@ -165,7 +171,8 @@ def _sections(result: Validation, drawings: Sequence[Drawing]) -> list[Section]:
     if result.constants:
         lines = [tag("li", line.strip()) for line in constant_lines(result.constants)]
         body: list[object] = [tag("ul", *lines)]
-        sections.append(Section(id="constants", short="Constants", title="Constants", body=body))
+        heading = constants_heading(result)
+        sections.append(Section(id="constants", short="Constants", title=heading, body=body))
     listed: list[object] = [to_html(t) for t in miss_tables(result)]
     if result.problems:
         listed.append(tag("ul", *(tag("li", note) for note in result.problems)))
