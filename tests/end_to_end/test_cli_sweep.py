@@ -16,7 +16,7 @@ from sweeping import CORNER, SHORT, need, parts, swept, words
 from tree6g.cli import app
 
 GRID = ("--over", "population.users=100,200", "--seeds", "2")
-MANY = ("--over", "population.users=100,200", "--seeds", "5", "--workers", "2")
+MANY = ("--over", "population.users=100,200", "--seeds", "4")
 
 
 def call(*arguments, code=0):
@@ -71,9 +71,9 @@ def test_the_json_promises_its_keys(reference):
     assert found["points"][0]["energy_j"]["half_width"] > 0
 
 
-def started(folder):
-    """A sweep of ten runs of which some are done and some are not, and its workers."""
-    command = words(*MANY, out=folder)
+def started(folder, workers):
+    """A sweep of eight runs of which some are done and some are not, and its workers."""
+    command = words(*MANY, "--workers", workers, out=folder)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
     while len(parts(folder)) < 2:
@@ -101,24 +101,24 @@ def _alive(pid):
 
 
 def test_a_killed_sweep_leaves_no_worker_and_resumes_without_repeating_a_run(reference, tmp_path):
-    process, workers = started(tmp_path)
+    process, workers = started(tmp_path, 2)
     process.kill()
     process.communicate()
     before = parts(tmp_path)
     written = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs").glob("*.json")}
-    assert 2 <= len(before) < 10
+    assert 2 <= len(before) < 8
     assert gone(workers)
-    found, made = swept(*MANY, out=tmp_path)
-    assert made == 10 - len(before)
+    found, made = swept(*MANY, "--workers", "1", out=tmp_path)
+    assert made == 8 - len(before)
     after = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs").glob("*.json")}
-    assert len(after) == 10
+    assert len(after) == 8
     assert {name: after[name] for name in written} == written
     assert parts(tmp_path).items() >= reference[1].items()
-    assert [point["energy_j"]["count"] for point in found["points"]] == [5, 5]
+    assert [point["energy_j"]["count"] for point in found["points"]] == [4, 4]
 
 
 def test_an_interrupted_sweep_ends_at_once_and_keeps_what_is_done(tmp_path):
-    process, workers = started(tmp_path)
+    process, workers = started(tmp_path, 1)
     os.kill(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
