@@ -221,6 +221,9 @@ def test_a_trace_of_which_nothing_can_be_served_is_told_without_a_fault(tmp_path
     done = _run(_trace_of(tmp_path, "0,9999999,1", "0,9999999,1"))
     assert done.exit_code == 0, done.output
     assert "0 of 2 served, 2 lost (2 too long for the KV cache)" in done.stdout
+    kept = _run(tmp_path / "few.csv", "--out", tmp_path / "night")
+    assert kept.exit_code == 2
+    assert "a request that is served" in kept.stderr
 
 
 def test_a_pace_that_no_answer_has_is_not_printed_as_zero(tmp_path):

@@ -12,11 +12,18 @@ from tree6g.compute.model.config import from_config
 from tree6g.compute.splitting.architectures import decoder
 from tree6g.compute.splitting.choice import Objective, Worth, best, on_time_tok
 from tree6g.compute.splitting.costs import costs
-from tree6g.compute.splitting.early_exit import Exit, expected_flop, reach, with_classifiers
+from tree6g.compute.splitting.early_exit import (
+    Exit,
+    Threshold,
+    best_threshold,
+    expected_flop,
+    reach,
+    with_classifiers,
+)
 from tree6g.compute.splitting.hop import Hop, compression
 from tree6g.compute.splitting.migration import moves, recut
 from tree6g.compute.splitting.profile import FRAME, Work, dense_decoder, network, profile
-from tree6g.compute.splitting.speculative import expected_tok, rounds
+from tree6g.compute.splitting.speculative import best_drafts, expected_tok, rounds
 from tree6g.compute.splitting.stage import Stage, stage
 from tree6g.compute.splitting.tables import tables
 from tree6g.errors import InfeasibleError
@@ -262,6 +269,35 @@ def test_drafts_pay_over_a_short_round_trip_only():
     assert far.network_s[0] == 0.0  # the server streams, the device only listens
     assert near.token_draft_rejected[3] == pytest.approx(3 - (expected_tok(3, 0.8) - 1))
     assert far.up_byte[3] == 12.0
+    for found in (near, far):
+        for price in (0.0, 5.0, 1e6):
+            each = [j + price * s for j, s in zip(found.j_per_tok, found.tpot_s, strict=True)]
+            assert best_drafts(found, j_per_s=price) == each.index(min(each))
     same = rounds(small, server, large, server, None, context_tok=1000.0, accept_frac=0.8)
     assert same.network_s.max() == 0.0
     assert same.tpot_s[3] < same.tpot_s[0]
+
+
+def test_the_best_threshold_is_the_cheapest_of_those_that_are_good_enough():
+    net = network(
+        "four", flop=[1e9] * 4, parameters=[1.0] * 4, out_values=[10.0] * 4, input_values=10,
+        input_byte=10.0,
+    )  # fmt: skip
+    rows = [
+        Threshold(confidence=c, exits=(Exit(layer=2, leave_frac=leave, flop=0.0),), quality_frac=q)
+        for c, leave, q in ((0.5, 0.8, 0.7), (0.7, 0.5, 0.9), (0.9, 0.1, 0.99))
+    ]
+    each = [
+        costs(
+            tables(net, [place(), place()], [hop(80.0)], FRAME, packing=FP16,
+                   reach=reach(4, row.exits))
+        )
+        for row in rows
+    ]  # fmt: skip
+    aim = Objective(aim="latency")
+    assert best_threshold(rows, each, aim)[0] == 0
+    number, split = best_threshold(rows, each, aim, least_quality_frac=0.8)
+    assert number == 1
+    assert each[1].latency_s[split] == each[1].latency_s.min()
+    with pytest.raises(InfeasibleError, match=r"quality 1; the best row has 0\.99"):
+        best_threshold(rows, each, aim, least_quality_frac=1.0)

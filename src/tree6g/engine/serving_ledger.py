@@ -14,6 +14,7 @@ from tree6g.compute.serving.requests import FloatArray
 from tree6g.compute.serving.scaling import resting_s
 from tree6g.engine.run import replacing
 from tree6g.engine.serving import INTERVAL_S, ServeRun, on_s
+from tree6g.errors import DataError
 from tree6g.ledger.meta import Meta, digest
 from tree6g.ledger.reading import Ledger, open_ledger
 from tree6g.ledger.writer import LedgerWriter
@@ -44,7 +45,13 @@ def write_ledger(run: ServeRun, folder: Path) -> Ledger:
 
     Raises:
         LedgerError: Something else than a run of this kind is there.
+        DataError: Nothing was served, so that no time passed.
     """
+    if not run.done.end_s:
+        raise DataError(
+            f"expected a run with a request that is served, for a ledger; {run.trace.source} has "
+            "none. Without --out its figures are printed."
+        )
     meta = _meta(run)
     path = folder / "ledger"
     with replacing(path, meta) as writer:

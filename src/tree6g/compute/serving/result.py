@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +11,6 @@ from tree6g.compute.serving.requests import FloatArray, IntArray, Requests
 
 # Where a request is, `Served.outcome`.
 PENDING, RUNNING, SERVED, REFUSED, GAVE_UP = 0, 1, 2, 3, 4
-REASON: Final = {
-    PENDING: "waits or has not arrived",
-    RUNNING: "is being answered",
-    SERVED: "answered",
-    REFUSED: "prompt and answer are longer than the KV cache",
-    GAVE_UP: "no first token within its patience",
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

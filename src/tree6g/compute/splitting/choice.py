@@ -146,6 +146,11 @@ def _why_none(costs: Costs, objective: Objective) -> str:
             "expected a split whose parts fit into the memory of their places; the nearest lacks "
             f"{over / 1e9:.3g} GB. Use fewer bits, a smaller model or larger devices."
         )
+    most = int(costs.cuts.max())
+    if objective.device_layers > most:
+        return (
+            f"expected at most {most} layers to stay on the device; got {objective.device_layers}."
+        )
     fit = costs.fits
     least = ", ".join(
         f"{name} {values[fit].min():.3g} s (limit {limit:.3g} s)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from tree6g.compute.stream import FloatArray
 from tree6g.errors import InfeasibleError
 
 PREFILL, DECODE = 0, 1
-PHASES: Final = ("prefill", "decode")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
