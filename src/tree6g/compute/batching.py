@@ -95,6 +95,7 @@ class BatchServer:
     def __init__(self, replica: Replica, limits: Limits, *, skip: bool = True) -> None:
         self.replica = replica
         self.limits = limits
+        self._skip = skip
         settings = EngineSettings(
             token_budget=limits.token_budget,
             max_sequences=limits.max_sequences,
@@ -159,6 +160,19 @@ class BatchServer:
         """Hand over a job; all jobs that arrive before t must be here before `advance(t)`."""
         heapq.heappush(self._inbox, (job.arrival_s, job.id, job))
         self._inbox_tok += job.prompt_tok
+
+    def abandon(self) -> list[tuple[int, int]]:
+        """Drop all jobs and start anew, empty; returns the jobs and the tokens that each has.
+
+        The times and joules of what was done stay told; an iteration under way is not finished.
+        """
+        tokens, _ = self._server.progress(np.array(self._open, dtype=np.int64))
+        found = [(int(self._job[i]), n) for i, n in zip(self._open, tokens.tolist(), strict=True)]
+        found += [(job.id, 0) for _, _, job in sorted(self._inbox)]
+        fresh = BatchServer(self.replica, self.limits, skip=self._skip)
+        self._server, self._reader, self._used = fresh._server, fresh._reader, fresh._used
+        self._inbox, self._inbox_tok, self._job, self._open = [], 0, fresh._job, []
+        return found
 
     def advance(self, until_s: float) -> Progress:
         """Work until `until_s`; an iteration that has begun by then is carried over."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from tree6g.compute.batching import BatchServer
 from tree6g.compute.serial import answer
-from tree6g.engine import paths, prospects, split_option, splitting
+from tree6g.engine import outages, paths, prospects, split_option, splitting
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.delivery import lose
@@ -73,10 +73,10 @@ def assign(world: World, tick: Tick) -> None:
             lose(world, request)
         elif shared is not None and choice == len(hosts):
             splitting.begin(world, shared, request)
-        elif _takes(world, hosts[choice], asked):
+        elif _takes(world, hosts[choice], asked, tick):
             prompts.setdefault(asked.service.index, []).append(request)
     for service, requests in prompts.items():
-        _send_prompts(world, world.ai[service], np.array(requests))
+        _send_prompts(world, world.ai[service], np.array(requests), tick)
 
 
 def _chosen(world: World, asked: _Asked, options: Sequence[Option]) -> int | None:
@@ -94,11 +94,11 @@ def _chosen(world: World, asked: _Asked, options: Sequence[Option]) -> int | Non
     return choice
 
 
-def _takes(world: World, host: Host, asked: _Asked) -> bool:
+def _takes(world: World, host: Host, asked: _Asked, tick: Tick) -> bool:
     """Hand a request to a host; whether its prompt is to be sent there."""
     world.requests.host[asked.request] = host.number
     if host.batch is None:
-        _answer_on_terminal(world, host, asked.request)
+        _answer_on_terminal(world, host, asked.request, tick)
         return False
     host.coming += 1
     host.coming_tok += float(asked.prompt_tok)
@@ -108,6 +108,9 @@ def _takes(world: World, host: Host, asked: _Asked) -> bool:
 def _asked(world: World, tick: Tick) -> Iterator[_Asked]:
     """The requests of the step."""
     rows, requests = np.arange(tick.requests.start, tick.requests.stop), world.requests
+    again = outages.take(world)
+    if again:
+        rows = np.concatenate([again, rows])
     columns = (
         rows, requests.service[rows], requests.site[rows], requests.user[rows],
         world.cell_of(rows), requests.arrival_s[rows], requests.prompt_tok[rows],
@@ -150,7 +153,7 @@ def _is_index(choice: object, count: int) -> bool:
 
 def _can(host: Host, asked: _Asked) -> bool:
     """Whether a candidate can: all servers, and terminals that run a model."""
-    return host.batch is not None or asked.user < len(host.free_s)
+    return not host.out if host.batch is not None else asked.user < len(host.free_s)
 
 
 def _query(world: World, asked: _Asked) -> Query:
@@ -202,15 +205,16 @@ def _option(world: World, host: Host, server: _Server | None, asked: _Asked) -> 
     )
 
 
-def _send_prompts(world: World, service: Ai, request: IntArray) -> None:
+def _send_prompts(world: World, service: Ai, request: IntArray, tick: Tick) -> None:
     requests, spec = world.requests, service.spec
     tokens = requests.prompt_tok[request]
     bit = 8.0 * (spec.prompt_byte_per_tok * tokens + spec.request_overhead_byte)
-    ready_s, terminal = requests.arrival_s[request], world.terminal_of(request)
+    ready_s = np.maximum(requests.arrival_s[request], tick.t0_s)  # those who ask again, now
+    terminal = world.terminal_of(request)
     push(world, UP, spec.name, messages(ready_s, bit, terminal, ref=request, tok=tokens))
 
 
-def _answer_on_terminal(world: World, host: Host, request: int) -> None:
+def _answer_on_terminal(world: World, host: Host, request: int, tick: Tick) -> None:
     """A terminal answers by itself, one request after the other; nothing goes on the air.
 
     As at a server, a context that does not fit into its memory is refused.
@@ -218,7 +222,7 @@ def _answer_on_terminal(world: World, host: Host, request: int) -> None:
     requests, spec = world.requests, world.service_of(request).spec
     user, arrival_s = requests.user[request], float(requests.arrival_s[request])
     prompt, output = int(requests.prompt_tok[request]), int(requests.output_tok[request])
-    start_s = max(arrival_s, float(host.free_s[user]))
+    start_s = max(arrival_s, float(host.free_s[user]), tick.t0_s)
     made = answer(host.replica, prompt, output)
     fits = prompt + output <= host.replica.kv_capacity_tok
     if not fits or start_s + made.time_s[0] > arrival_s + spec.patience_s:

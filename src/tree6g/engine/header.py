@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import listening, load, motion, power, sleep, splitting
+from tree6g.engine import listening, load, motion, outages, power, sleep, splitting
 from tree6g.engine.backbone import FULL_FRAC
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.policies.own import OwnPolicy
@@ -331,7 +331,7 @@ def _notes(world: World, rate: float) -> list[str]:
         for to, load in world.link_peak_frac.items()
         if load > LINK_BUSY_FRAC
     ]
-    notes += _transport_notes(world)
+    notes += [*_transport_notes(world), *outages.notes(world)]
     notes += [*load.notes(world), *motion.notes(world)]
     notes += [*sleep.notes(world), *splitting.notes(world)]
     edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])

@@ -18,6 +18,7 @@ from tree6g.engine import (
     inference,
     ledger,
     motion,
+    outages,
     paths,
     power,
     sleep,
@@ -231,6 +232,7 @@ def advance(world: World, tick: Tick) -> None:
     motion.move(world, tick)
     sleep.decide(world, tick)
     arrivals.draw(world, tick)
+    outages.apply(world, tick)
     dispatch.assign(world, tick)
     splitting.advance(world, tick)
     uplink.send(world, tick)

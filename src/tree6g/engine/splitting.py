@@ -51,7 +51,8 @@ def shared_by(world: World, request: int) -> Shared | None:
     for one in world.shared:
         if one.service.index == requests.service[request]:
             capable = one.capable.get(int(requests.site[request]), 0)
-            return one if requests.user[request] < capable else None
+            can = requests.user[request] < capable and not one.host.out
+            return one if can else None
     return None
 
 

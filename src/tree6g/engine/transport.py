@@ -6,6 +6,7 @@ import numpy as np
 
 from tree6g.compute.batching import Job
 from tree6g.engine.crowd import UP
+from tree6g.engine.outages import send_again
 from tree6g.engine.paths import one_s
 from tree6g.engine.world import Tick, World
 
@@ -31,6 +32,9 @@ def carry(world: World, tick: Tick) -> None:
         if host.batch is not None:
             host.coming -= 1
             host.coming_tok -= float(prompt_tok[n])
+            if host.out:
+                send_again(world, request)
+                continue
             host.batch.submit(
                 Job(
                     id=request,

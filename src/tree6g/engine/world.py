@@ -206,6 +206,7 @@ class Host:
         busy: The same over the run.
         demand_in_tok: Prompt tokens computed in the run.
         demand_out_tok: Answer tokens sampled in the run.
+        out: Whether it has failed.
     """
 
     node: str
@@ -228,6 +229,7 @@ class Host:
     busy: Usage = dataclasses.field(default_factory=Usage)
     demand_in_tok: float = 0.0
     demand_out_tok: float = 0.0
+    out: bool = False
     number: int = -1
 
 
@@ -295,6 +297,9 @@ class World:
     windows: dict[str, Windows] = dataclasses.field(default_factory=dict)
     book: Book = dataclasses.field(default_factory=Book)
     next_request: int = 0
+    again: list[int] = dataclasses.field(default_factory=list)
+    rerouted: int = 0
+    broken: int = 0
     candidates: dict[tuple[int, int, int], tuple[Host, ...]] = dataclasses.field(
         default_factory=dict
     )

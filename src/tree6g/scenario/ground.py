@@ -10,10 +10,10 @@ from tree6g.errors import DataError
 from tree6g.radio.broadcast import PERIODS_S
 from tree6g.radio.numerology import FR2_FROM_HZ, prb_count, slot_pattern
 from tree6g.radio.power import station_power
-from tree6g.scenario import topology
+from tree6g.scenario import outage, topology
 from tree6g.scenario.document import Problem
 from tree6g.scenario.layout import Layout
-from tree6g.scenario.model import AiService, BaseStation, Scenario, Site
+from tree6g.scenario.model import AiService, BaseStation, Scenario, Server, Site
 
 RINGS: Final = 18  # most rings of sites of a hexagonal grid: 1,027 sites
 MOST_HZ: Final = {"rma": 30e9, "sma": 37e9}  # TR 38.901 clause 7.4.1: where its formulas end
@@ -72,6 +72,22 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         clouds = tuple(cloud.name for cloud in scenario.clouds)
         names = site_names(scenario)
         yield from topology.problems(scenario.topology, sites=names, clouds=clouds)
+    if scenario.outages:
+        there = _servers(scenario)
+        servers = [f"{name}.{server.name}" for name, some in there.items() for server in some]
+        yield from outage.problems(scenario.outages, servers=tuple(servers), places=tuple(there))
+
+
+def _servers(scenario: Scenario) -> dict[str, tuple[Server, ...]]:
+    """Servers of each site and cloud that has some, a layout's sites spelled out."""
+    if scenario.layout is None:
+        found = {site.name: site.servers for site in scenario.sites}
+    else:
+        template, at = scenario.sites[0].servers, scenario.layout.servers_at
+        names = enumerate(site_names(scenario), 1)
+        found = {name: template if not at or n in at else () for n, name in names}
+    found |= {cloud.name: cloud.servers for cloud in scenario.clouds}
+    return {name: servers for name, servers in found.items() if servers}
 
 
 def _periods(site: int, base: BaseStation) -> Iterator[Problem]:

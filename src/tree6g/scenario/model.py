@@ -8,6 +8,8 @@ from pydantic import Field, StringConstraints
 
 from tree6g.scenario import topology as transport
 from tree6g.scenario.layout import Layout, Position, SlotPattern, Subcarrier
+from tree6g.scenario.outage import Outage
+from tree6g.scenario.prices import Prices
 from tree6g.scenario.quantities import DayCurve, Described, Quantity
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
@@ -328,17 +330,6 @@ class DataService(Described):
 Service = Annotated[AiService | DataService, Field(discriminator="kind")]
 
 
-class Prices(Described):
-    """Money, where the report is to show it."""
-
-    electricity_eur_per_j: NonNegative | None = None
-    """Tariff, written as in `0.25 EUR/kWh`."""
-    data_eur_per_bit: NonNegative | None = None
-    """What a bit of the reference data service earns, written as in `1 EUR/GB`."""
-    source: str = ""
-    """Where the prices come from, with their date."""
-
-
 class Scenario(Described):
     """A network, its services and how its figures are taken."""
 
@@ -390,6 +381,8 @@ class Scenario(Described):
     """Transport to the data centres, one per cloud; to clouds at a node of `topology`, none."""
     topology: transport.Topology | None = None
     """Transport network whose links the paths to the clouds at its nodes share."""
+    outages: tuple[Outage, ...] = ()
+    """Servers that fail for a time."""
     devices: Devices | None = None
     """Terminals that run a model, if any."""
     services: Annotated[tuple[Service, ...], Field(min_length=1)]
