@@ -159,16 +159,23 @@ def serve_sim(  # noqa: PLR0913  # the options of a command are its arguments
 
     Example: tree6g serve-sim azure_llm_2023_conv.csv --model llama-3.1-8b --accelerator h100-sxm
     """
-    watch, wanted = results.Stopwatch(), _options(dict(locals()))
+    _serve(dict(locals()))
 
+
+def _serve(given: Mapping[str, Any]) -> None:
+    """What the command does with its options."""
     from tree6g.engine import serving
     from tree6g.report import serving as report
 
-    bin_s = None if out is None else serving.INTERVAL_S
-    trace = serving.read(file, form)
-    run = serving.serve_trace(trace, wanted, token_class=token_class, bin_s=bin_s)
+    watch, out = results.Stopwatch(), given["out"]
+    run = serving.serve_trace(
+        serving.read(given["file"], given["form"]),
+        _options(given),
+        token_class=given["token_class"],
+        bin_s=None if out is None else serving.INTERVAL_S,
+    )
     written = {} if out is None else _write(run, out)
-    if as_json:
+    if given["as_json"]:
         print_json({**report.result(run), "run_info": watch.info(**_PATHS | written)})
         return
     for line in [*report.lines(run), *(f"{k.title()}: {path}" for k, path in written.items())]:

@@ -30,7 +30,7 @@ def lines(run: ServeRun) -> list[str]:
 
 def result(run: ServeRun) -> dict[str, Any]:
     """The outcome under the keys of `--json`; the same for the same input."""
-    s, options = run.summary, run.options
+    s = run.summary
     body = {
         field.name: getattr(s, field.name)
         for field in dataclasses.fields(s)
@@ -39,24 +39,7 @@ def result(run: ServeRun) -> dict[str, Any]:
     lost = s.requests - s.served
     spreads = {name: _spread(getattr(s, name)) for _, name, _ in _LATENCIES}
     return {
-        "trace": run.trace.source,
-        "accelerator": options.accelerator,
-        "engine": run.server.device.engine,
-        "model": run.server.model,
-        "weights": options.weights,
-        "tensor_parallel": options.count // options.stages,
-        "pipeline": options.stages,
-        "clock": options.clock,
-        "power_limit_w": options.power_limit_w,
-        "pictures": options.pictures,
-        "speed": options.speed,
-        "give_up_s": options.give_up_s if math.isfinite(options.give_up_s) else None,
-        "replicas": options.replicas,
-        "prefill_replicas": options.prefill_replicas,
-        "scaling": None if options.scaling is None else dataclasses.asdict(options.scaling),
-        "routing": options.routing,
-        "token_class": run.token_class,
-        "settings": _settings(run),
+        **_asked(run),
         **body,
         "lost": lost,
         **spreads,
@@ -82,6 +65,31 @@ def result(run: ServeRun) -> dict[str, Any]:
         "energy_u95_frac": run.server.device.u95_frac,
         "assumed": list(run.server.assumed),
         "notes": list(run.trace.notes),
+    }
+
+
+def _asked(run: ServeRun) -> dict[str, Any]:
+    """What was served with what."""
+    options = run.options
+    return {
+        "trace": run.trace.source,
+        "accelerator": options.accelerator,
+        "engine": run.server.device.engine,
+        "model": run.server.model,
+        "weights": options.weights,
+        "tensor_parallel": options.count // options.stages,
+        "pipeline": options.stages,
+        "clock": options.clock,
+        "power_limit_w": options.power_limit_w,
+        "pictures": options.pictures,
+        "speed": options.speed,
+        "give_up_s": options.give_up_s if math.isfinite(options.give_up_s) else None,
+        "replicas": options.replicas,
+        "prefill_replicas": options.prefill_replicas,
+        "scaling": None if options.scaling is None else dataclasses.asdict(options.scaling),
+        "routing": options.routing,
+        "token_class": run.token_class,
+        "settings": _settings(run),
     }
 
 
