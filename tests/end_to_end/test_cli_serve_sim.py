@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from tree6g import data
 from tree6g.cli import app
 from tree6g.compute.accelerator import CONSTANTS
+from tree6g.compute.serving.scaling import Scaling
 from tree6g.engine import serving
 from tree6g.ledger.check import check
 from tree6g.ledger.reading import open_ledger
@@ -265,3 +266,16 @@ def test_a_fleet_whose_link_is_too_slow_does_not_keep_up(trace):
     words = (trace, "--prefill-replicas", 1, "--replicas", 2)
     assert _json(*words)["saturation"] == "keeps up"
     assert _json(*words, "--kv-link", "1 Mbps")["saturation"] == "saturated"
+
+
+@pytest.mark.parametrize(
+    "fleet",
+    [{}, {"replicas": 2, "prefill_replicas": 2}, {"replicas": 3, "scaling": Scaling(least=1)},
+     {"kv_capacity_tok": 4000.0}],
+)  # fmt: skip
+def test_as_many_are_there_on_average_as_come_times_how_long_they_stay(trace, fleet):
+    options = serving.Options(accelerator="h100-sxm", model="llama-3.1-8b", **fleet)
+    run = serving.serve_trace(serving.read(trace), options)
+    stays_s = (run.done.finish_s - run.done.requests.arrival_s).sum()
+    found = run.summary.mean_running + run.summary.mean_waiting
+    assert found == pytest.approx(stays_s / run.done.end_s, rel=1e-9)

@@ -115,11 +115,13 @@ def serve_disaggregated(
     end_s = max(first.end_s, finished_s(servers))
     for server in servers:
         server.advance(end_s)
-    transfer_j = np.zeros(len(asked))
+    transfer_j, on_the_way_s = np.zeros(len(asked)), np.zeros(len(asked))
     transfer_j[further] = link.j_per_byte * moved_byte
+    on_the_way_s[further] = there_s - first.finish_s[further]
     idle_w = prefill.replica.idle_w
     waited = tuple(_idle_until(server, end_s, idle_w, bin_s) for server in first.servers)
-    return _merged(asked, first, waited, [s.served() for s in servers], rows, went, transfer_j)
+    done = _merged(asked, first, waited, [s.served() for s in servers], rows, went, transfer_j)
+    return dataclasses.replace(done, on_the_way_s=on_the_way_s)
 
 
 def _transferred_s(

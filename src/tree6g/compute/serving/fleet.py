@@ -102,6 +102,8 @@ class FleetServed:
         transfer_j: Energy to move keys and values between replicas.
         handover_s: From the first token to the first iteration on the replica that decodes, nan
             where there was none; None: nothing is handed over.
+        on_the_way_s: Of this, what keys and values took over the link, its queue included; 0 where
+            there was none; None as above.
         rests: When each replica was off or starting (`scaling`); none where all are always on.
         rest_j: Energy of that time.
     """
@@ -124,6 +126,7 @@ class FleetServed:
     prompt_replica: IntArray
     transfer_j: FloatArray
     handover_s: FloatArray | None = None
+    on_the_way_s: FloatArray | None = None
     rests: tuple[Rests, ...] = ()
     rest_j: float = 0.0
 

@@ -42,7 +42,7 @@ class Summary:
         end_s: End of the run.
         busy_frac: Mean share of the time in which a replica worked.
         mean_running: Sequences that run on average, all replicas (Little's law holds exactly).
-        mean_waiting: Requests that wait on average.
+        mean_waiting: Requests that wait on average, those on the way between replicas included.
         energy_j: Energy of the accelerators and of transfers between them.
         prefill_j: For prompts.
         decode_j: For further tokens.
@@ -134,7 +134,7 @@ def summary(done: FleetServed, budgets: Budgets) -> Summary:
         end_s=done.end_s,
         busy_frac=sum(s.busy_s for s in done.servers) / (len(done.servers) * end_s),
         mean_running=sum(s.running_time_s for s in done.servers) / end_s,
-        mean_waiting=sum(s.waiting_time_s for s in done.servers) / end_s,
+        mean_waiting=_waiting_time_s(done) / end_s,
         energy_j=done.energy_j,
         prefill_j=math.fsum(done.prefill_j),
         decode_j=math.fsum(done.decode_j),
@@ -144,6 +144,12 @@ def summary(done: FleetServed, budgets: Budgets) -> Summary:
         transfer_j=math.fsum(done.transfer_j),
         unaccounted_frac=done.unaccounted_frac,
     )
+
+
+def _waiting_time_s(done: FleetServed) -> float:
+    """Time that requests have waited, all together: in queues, and on the way between replicas."""
+    moved_s = 0.0 if done.on_the_way_s is None else float(done.on_the_way_s.sum())
+    return sum(server.waiting_time_s for server in done.servers) + moved_s
 
 
 def evenly_paced(done: FleetServed, budgets: Budgets) -> tuple[float, float]:
