@@ -19,14 +19,14 @@ rank; exchanges of data-parallel attention are not modelled. With pipeline stage
 into as many parts, and each stage reads its weights once per part.
 
 Valid for serving under load: leaving model families out, the median error of energy per output
-token was 12 % on ML.ENERGY v3 (H100 and B200, vLLM 0.11.1; dense 9.4 %, experts 14 %, 90 % below
-33 %) and 7.4 % on v2 (A100 and H100, vLLM of 2024); `tree6g validate llm-energy` prints it. The
+token was 12 % on ML.ENERGY v3 (H100 and B200, vLLM 0.11.1; dense 10 %, experts 15 %, 90 % below
+34 %) and 7.6 % on v2 (A100 and H100, vLLM of 2024); `tree6g validate llm-energy` prints it. The
 structure was chosen while looking at these figures, so they are somewhat optimistic; constants were
 fitted without the family that is judged. On accelerators nobody fitted: constants of the H100 moved
-to the B200 were off by 18 % (median) and less than 78 % for 95 % of the runs, with energy predicted
-too high. A device at its power limit is taken to slow down at the voltage of its highest clock;
-real ones lower both, so energy at the limit is an upper bound. Sampling, detokenisation and vision
-encoders' latency are inside the host terms.
+to the B200 were off by 17 % (median) and less than 52 % for 95 % of the runs. A device at its power
+limit is taken to slow down at the voltage of its highest clock; real ones lower both, so energy at
+the limit is an upper bound. Sampling, detokenisation and vision encoders' latency are inside the
+host terms.
 """
 
 from __future__ import annotations
