@@ -25,6 +25,7 @@ from tree6g.compute.roofline import (
     alone,
     decode_batch,
     iteration,
+    median_gap_s,
     prompt_batch,
     saturated,
     window_area_tok2,
@@ -350,3 +351,29 @@ def test_an_unknown_device_engine_or_constant_names_the_nearest():
         with_constants(DEVICE, "mine", {"statc_w": 1.0})
     with pytest.raises(DataError, match="h100-sxm"):
         clock_states("h100-smx")
+
+
+def test_a_median_gap_is_that_of_decoding_while_most_iterations_have_no_prompt(r):
+    # 4 sequences of 100 tokens: 4 % of a prompt per iteration, so most have none.
+    found = median_gap_s(r, 4.0, 50.0, 100.0, 0.0)
+    flop, kv_byte = 4 * 1.8e9, 4 * 100 * 2e4  # context: 50 + 100 / 2
+    read_s = math.hypot(WEIGHT_S, flop / 0.5e14) + kv_byte / 0.5e12
+    assert found == pytest.approx(read_s + 10 * 1e-4 + 4 * 5e-5, rel=1e-12)
+
+
+def test_a_median_gap_is_that_with_prompts_once_most_iterations_have_one(r):
+    # 200 sequences of 100 tokens: 2 prompts per iteration, none in exp(-2) of them.
+    found = median_gap_s(r, 200.0, 50.0, 100.0, 0.0)
+    prompts = 2 / (1 - math.exp(-2))
+    flop = 200 * 1.8e9 + prompts * (50 * 1.6e9 + 1e5 * 50**2 / 2)
+    read_s = math.hypot(WEIGHT_S, flop / 0.5e14) + 200 * 100 * 2e4 / 0.5e12
+    assert found == pytest.approx(read_s + 10 * (1e-4 + 3e-4) + 200 * 5e-5, rel=1e-12)
+
+
+def test_the_median_gap_changes_its_kind_where_half_of_the_iterations_have_prompts(r):
+    half = 100.0 * math.log(2.0)  # exp(-batch / 100) = 1/2
+    below, above = (median_gap_s(r, half * (1 + d), 50.0, 100.0, 0.0) for d in (-1e-6, 1e-6))
+    assert above - below > 10 * 3e-4
+    batches = np.array([4.0, 200.0])
+    alike = [float(median_gap_s(r, b, 50.0, 100.0, 0.0)) for b in batches]
+    assert median_gap_s(r, batches, 50.0, 100.0, 0.0) == pytest.approx(alike, rel=1e-12)

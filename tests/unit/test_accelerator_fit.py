@@ -100,7 +100,28 @@ def test_more_families_formats_and_devices_tell_more_constants(constants, few):
     told = sum(not c.remark for name, c in constants.items() if name.startswith("h100-sxm"))
     found = accelerator_fit.fit(few).constants
     assert told == 13
-    assert sum(not c.remark for c in found if c.name.startswith("h100-sxm")) == 2
+    assert sum(not c.remark for c in found if c.name.startswith("h100-sxm")) == 1
+
+
+def test_median_gaps_tell_what_prompts_add_to_an_iteration(tmp_path):
+    table = llm_tables.rows()
+    without = llm_tables.write(tmp_path / "without.csv", table, drop=("median_itl_ms",))
+    with_gaps = llm_tables.write(tmp_path / "gaps.csv", table)
+    name, true = "h100-sxm: prompt_layer_s", llm_tables.CONSTANTS["prompt_layer_s"]
+    blind, seeing = (
+        {c.name: c for c in accelerator_fit.fit(file).constants}[name]
+        for file in (without, with_gaps)
+    )
+    assert seeing.high / seeing.low < blind.high / blind.low
+    assert abs(seeing.value / true - 1.0) < abs(blind.value / true - 1.0)
+
+
+def test_gaps_that_are_absurd_pull_the_constants(tmp_path):
+    table = llm_tables.rows(models=("llama-3.1-8b", "qwen3-14b"))
+    usual = accelerator_fit.fit(llm_tables.write(tmp_path / "usual.csv", table))
+    slow = [{**row, "median_itl_ms": 3.0 * row["median_itl_ms"]} for row in table]
+    pulled = accelerator_fit.fit(llm_tables.write(tmp_path / "slow.csv", slow))
+    assert pulled.error > usual.error
 
 
 def test_power_and_throughput_stand_for_energy(few, tmp_path):

@@ -169,8 +169,8 @@ def test_a_table_of_devices_is_told_from_one_of_servers(tmp_path):
     assert llm_energy.validate([edge]).rows == 5
     with pytest.raises(DataError, match="in a run of their own"):
         llm_energy.validate([edge, runs])
-    with pytest.raises(DataError, match="--fit with servers only"):
-        llm_energy.validate([edge], fit=edge)
+    with pytest.raises(DataError, match="in a run of their own"):
+        llm_energy.validate([edge], fit=runs)
 
 
 def test_devices_that_are_not_packaged_are_judged_by_themselves(tmp_path):
