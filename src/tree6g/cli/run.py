@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from tree6g.cli import options, results
 from tree6g.cli.console import print_json, progress
+
+MOST_WORKERS: Final = 8  # beyond that cells are too few
 
 Name = Annotated[
     str,
@@ -20,8 +23,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", help="Folder of the results; default: tree6g-out/...")
 ]
 Workers = Annotated[
-    int,
-    typer.Option("--workers", min=1, max=64, help="Threads for the cells; changes no result."),
+    int | None,
+    typer.Option(
+        "--workers", min=1, max=64, help="Threads for the cells, default: cores; no result changes."
+    ),
 ]
 Checkpoint = Annotated[
     int | None,
@@ -48,7 +53,7 @@ def run(  # noqa: PLR0913  # the options of a command are its arguments
     seed: options.Seed = None,
     overrides: options.Overrides = None,
     out: Out = None,
-    workers: Workers = 1,
+    workers: Workers = None,
     checkpoint: Checkpoint = None,
     fresh: Fresh = False,
     no_report: NoReport = False,
@@ -77,7 +82,7 @@ def run(  # noqa: PLR0913  # the options of a command are its arguments
         trace=options.traces_of(trace),
         overrides=tuple(overrides or ()),
         progress=progress(),
-        workers=workers,
+        workers=workers or min(os.cpu_count() or 1, MOST_WORKERS),
         checkpoint=checkpoint,
         fresh=fresh,
     )

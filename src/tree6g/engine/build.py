@@ -18,7 +18,7 @@ from tree6g.errors import ScenarioError
 from tree6g.metric.profile import class_profile
 from tree6g.scenario.model import AiService, DataService, Scenario, Site
 from tree6g.scenario.trace import Trace
-from tree6g.traffic.messages import PoissonSources, periodic
+from tree6g.traffic.messages import BLOCK_S, PoissonSources, block_s, periodic
 
 
 def build(
@@ -142,9 +142,14 @@ def _sources(
     for spec, stream in zip(specs, seeds.spawn(len(specs)), strict=True):
         rng, count = np.random.default_rng(stream), spec.sources * len(sites)
         period_s = spec.period_s / spec.growth
-        arrivals = (
-            periodic(rng, count, period_s)
-            if spec.arrival == "periodic"
-            else PoissonSources(rng=rng, sources=count, period_s=period_s, curve=spec.day_curve)
+        if spec.arrival == "periodic":
+            yield Source(spec=spec, arrivals=periodic(rng, count, period_s))
+            continue
+        arrivals = PoissonSources(
+            rng=rng,
+            sources=count,
+            period_s=period_s,
+            curve=spec.day_curve,
+            least_block_s=BLOCK_S if len(sites) == 1 else block_s(count, period_s),
         )
         yield Source(spec=spec, arrivals=arrivals)

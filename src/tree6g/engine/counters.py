@@ -131,11 +131,11 @@ class Flow:
         return throughput
 
     def _grow(self, cells: int, terminals: int) -> None:
-        old = self.until_s.shape
-        shape = (max(cells, old[0]), max(terminals, old[1]))
-        if shape == old:
-            return
+        shape = (max(cells, self.until_s.shape[0]), max(terminals, self.until_s.shape[1]))
         for name, empty in (("volume_bit", 0.0), ("time_s", 0.0), ("until_s", -np.inf)):
+            old = getattr(self, name).shape
+            if old == shape:
+                continue
             grown = np.full(shape, empty)
             grown[: old[0], : old[1]] = getattr(self, name)
             setattr(self, name, grown)

@@ -64,21 +64,45 @@ def deliver_tokens(world: World, ref: IntArray, number: IntArray, reached_s: Flo
         number: Its number in the answer, from 1. [token]
         reached_s: When it reaches the user. [token]
     """
+    deliver_chunks(world, ref, number, np.ones_like(number), reached_s)
+
+
+def deliver_chunks(
+    world: World, ref: IntArray, number: IntArray, size: IntArray, reached_s: FloatArray
+) -> None:
+    """Chunks of tokens reach their users.
+
+    Args:
+        world: The run.
+        ref: Request of each chunk. [chunk]
+        number: Number of its last token in the answer, from 1. [chunk]
+        size: Tokens in it. [chunk]
+        reached_s: When it is there. [chunk]
+    """
+    if not len(ref):
+        return
     requests = world.requests
-    tardy = _late(world, ref, number, reached_s)
-    first = number == 1
-    np.add.at(requests.delivered_tok, ref, 1)
-    np.add.at(requests.late_tok, ref, tardy)
-    np.maximum.at(requests.last_s, ref, reached_s)
-    requests.first_s[ref[first]] = reached_s[first]
-    requests.late_in_tok[ref[first]] = requests.prompt_tok[ref[first]] * tardy[first]
+    late_tok, first_late = _late(world, ref, number, size, reached_s)
+    first = number == size
+    tok, late, prompt = np.zeros((3, len(ref)))
+    tok[:], late[:], prompt[first] = size, late_tok, requests.prompt_tok[ref[first]]
+    opened = ref[first]
+    requests.first_s[opened] = reached_s[first]
+    requests.late_in_tok[opened] = requests.prompt_tok[opened] * first_late[first]
+    touched, at = np.unique(ref, return_inverse=True)
+    requests.delivered_tok[touched] += np.bincount(at, weights=tok).astype(np.int64)
+    requests.late_tok[touched] += np.bincount(at, weights=late).astype(np.int64)
+    # The last of a request is the one that comes last here, once they stand in order of time.
+    order = np.argsort(reached_s, kind="stable")
+    last_s = np.zeros(len(touched))
+    last_s[at[order]] = reached_s[order]
+    requests.last_s[touched] = np.maximum(requests.last_s[touched], last_s)
     pair = requests.host[ref] * len(world.ai) + requests.service[ref]
-    for key in np.unique(pair).tolist():
-        mine = pair == key
+    sums = [np.bincount(pair, weights=w) for w in (tok, late, prompt, prompt * first_late)]
+    for key in np.flatnonzero(sums[0]).tolist():
         host, service = divmod(key, len(world.ai))
-        _book_tokens(world, host, service, ref[mine], first[mine], tardy[mine])
-    complete = np.unique(ref)
-    complete = complete[requests.delivered_tok[complete] == requests.output_tok[complete]]
+        _book_tokens(world, host, service, [float(column[key]) for column in sums])
+    complete = touched[requests.delivered_tok[touched] == requests.output_tok[touched]]
     if len(complete):
         _finish(world, complete)
 
@@ -112,41 +136,47 @@ def lose_data(world: World, cell: Cell) -> None:
         world.book.do(cell.node, service, "bit_lost", bit)
 
 
-def _late(world: World, ref: IntArray, number: IntArray, reached_s: FloatArray) -> BoolArray:
-    """Whether each token is late. [token]."""
+def _late(
+    world: World, ref: IntArray, number: IntArray, size: IntArray, reached_s: FloatArray
+) -> tuple[IntArray, BoolArray]:
+    """Late tokens of each chunk, and whether the first of them is late. [chunk].
+
+    Budgets grow with the number of a token, so that of a chunk the first ones are late.
+    """
     requests = world.requests
-    tardy = np.zeros(len(ref), dtype=np.bool_)
+    late_tok, first_late = np.zeros_like(number), np.zeros(len(ref), dtype=np.bool_)
     for service in world.ai:
-        mine = requests.service[ref] == service.index
-        arrival_s = requests.arrival_s[ref[mine]]
-        profile = service.profile
+        mine = np.flatnonzero(requests.service[ref] == service.index)
+        if not len(mine):
+            continue
+        profile, arrival_s = service.profile, requests.arrival_s[ref[mine]]
         if profile.deadline_s is not None:
-            tardy[mine] = reached_s[mine] > arrival_s + profile.deadline_s
+            tardy = reached_s[mine] > arrival_s + profile.deadline_s
+            late_tok[mine], first_late[mine] = size[mine] * tardy, tardy
         elif profile.ttft_budget_s is not None:
-            tardy[mine] = late(
-                arrival_s,
-                number[mine],
-                reached_s[mine],
-                ttft_budget_s=profile.ttft_budget_s,
-                tpot_budget_s=profile.tpot_budget_s or 0.0,
-            )
-    return tardy
+            for offset in range(int(size[mine].max())):
+                there = offset < size[mine]
+                tardy = there & late(
+                    arrival_s,
+                    number[mine] - size[mine] + 1 + offset,
+                    reached_s[mine],
+                    ttft_budget_s=profile.ttft_budget_s,
+                    tpot_budget_s=profile.tpot_budget_s or 0.0,
+                )
+                late_tok[mine] += tardy
+                if offset == 0:
+                    first_late[mine] = tardy
+                if not tardy.any():
+                    break
+    return late_tok, first_late
 
 
-def _book_tokens(
-    world: World, host: int, service: int, ref: IntArray, first: BoolArray, tardy: BoolArray
-) -> None:
-    book, at = world.book, world.hosts[host]
-    name = world.ai[service].spec.name
-    prompt_tok = world.requests.prompt_tok[ref]
-    amounts = {
-        "token_out": len(ref),
-        "token_late": tardy.sum(),
-        "token_in": prompt_tok[first].sum(),
-        "token_in_late": prompt_tok[first & tardy].sum(),
-    }
-    for kind, amount in amounts.items():
-        book.do(at.node, name, kind, float(amount), model=at.model)
+def _book_tokens(world: World, host: int, service: int, amounts: list[float]) -> None:
+    """Tokens of a host and a service: all, late ones, and those of their prompts."""
+    at, name = world.hosts[host], world.ai[service].spec.name
+    kinds = ("token_out", "token_late", "token_in", "token_in_late")
+    for kind, amount in zip(kinds, amounts, strict=True):
+        world.book.do(at.node, name, kind, amount, model=at.model)
 
 
 def _finish(world: World, complete: IntArray) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from tree6g.engine import outages, paths, prospects, split_option, splitting
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.delivery import lose
-from tree6g.engine.policies import Option, Query
+from tree6g.engine.policies import Option, Prospect, Query
 from tree6g.engine.radio import push
 from tree6g.engine.world import Ai, Cell, Host, Tick, TokenTable, World
 from tree6g.errors import ScenarioError
@@ -51,6 +51,21 @@ class _Server:
         if known is None:
             known = self._wait_s[coming] = self.batch.expected_wait_s(coming)
         return known
+
+
+class _Foresight:
+    """The prospect of an option, worked out when it is asked for, and once."""
+
+    __slots__ = ("_asked", "_found")
+
+    def __init__(self, *asked: Any) -> None:
+        self._asked = asked
+        self._found: Prospect | None = None
+
+    def __call__(self) -> Prospect:
+        if self._found is None:
+            self._found = prospects.prospect(*self._asked)
+        return self._found
 
 
 def assign(world: World, tick: Tick) -> None:
@@ -201,7 +216,7 @@ def _option(world: World, host: Host, server: _Server | None, asked: _Asked) -> 
         capacity=capacity,
         model=host.model,
         quality_frac=asked.service.spec.quality.get(host.model, 1.0),
-        foresee=cache(partial(prospects.prospect, world, host, asked.request, ttft_s)),
+        foresee=_Foresight(world, host, asked.request, ttft_s),
     )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tree6g.engine import air, listening
-from tree6g.engine.airtime import Messages, picked
-from tree6g.engine.crowd import DOWN, IntArray
-from tree6g.engine.delivery import deliver_data, deliver_tokens, do_bits
+from tree6g.engine.airtime import picked
+from tree6g.engine.crowd import DOWN
+from tree6g.engine.delivery import deliver_chunks, deliver_data, do_bits
 from tree6g.engine.load import settle
 from tree6g.engine.world import Tick, World
-from tree6g.radio.pathloss import FloatArray
 
 
 def send(world: World, tick: Tick) -> None:
@@ -42,14 +39,5 @@ def send(world: World, tick: Tick) -> None:
         if chunks.any():
             if not chunks.all():
                 sent, reached_s = picked(sent, chunks), reached_s[chunks]
-            deliver_tokens(world, *_tokens(sent, reached_s))
-
-
-def _tokens(sent: Messages, reached_s: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """The tokens inside chunks: request, number, time of their chunk. [token]."""
-    size = sent["tok"]
-    if (size == 1).all():
-        return sent["ref"], sent["number"], reached_s
-    offset = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
-    number = np.repeat(sent["number"] - size + 1, size) + offset
-    return np.repeat(sent["ref"], size), number, np.repeat(reached_s, size)
+            ref, last, tok = (sent[name].copy() for name in ("ref", "number", "tok"))
+            deliver_chunks(world, ref, last, tok, reached_s)

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from tree6g.compute.batching import BatchServer
 from tree6g.compute.serving.state import ServerState
 from tree6g.compute.serving.tokens import TokenReader
-from tree6g.engine.crowd import Radio
+from tree6g.engine.counters import Flow
+from tree6g.engine.crowd import Crowd, Radio
 from tree6g.engine.world import Requests, World
 from tree6g.errors import LedgerError
 
@@ -48,6 +49,7 @@ SAME: Final[Mapping[type, frozenset[str]]] = {
         )
     ),
     Requests: frozenset(("service", "site", "user", "arrival_s", "prompt_tok", "output_tok")),
+    Flow: frozenset(("volume_bit", "time_s")),  # nothing between intervals
     Radio: frozenset(("covering", "reach")),
 }
 KINDS: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {
@@ -59,7 +61,8 @@ _NUMBERS: Final = 8  # lists from this length on are kept as arrays
 class Keeper:
     """Turns a run into plain data."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, moving: bool = True) -> None:
+        self._moving = moving
         self.arrays: Arrays = {}
         self._seen: dict[int, int] = {}
         self._held: list[object] = []  # so that no number is given twice
@@ -81,6 +84,10 @@ class Keeper:
         if _has_state(value):
             return self._record(value)
         return {"same": True}
+
+    def _still(self, value: object) -> tuple[str, ...]:
+        """Gains that stay as they are, for nobody moves."""
+        return ("gain_db",) if isinstance(value, Crowd) and not self._moving else ()
 
     def _array(self, value: npt.NDArray[Any]) -> str:
         name = f"a{len(self.arrays)}"
@@ -104,7 +111,8 @@ class Keeper:
             return {"known": self._seen[id(value)]}
         number = self._seen[id(value)] = len(self._seen)
         self._held.append(value)
-        kept = {name: self.plain(getattr(value, name)) for name in state_fields(value)}
+        fields = [name for name in state_fields(value) if name not in self._still(value)]
+        kept = {name: self.plain(getattr(value, name)) for name in fields}
         name = f"{type(value).__module__}:{type(value).__qualname__}"
         return {"record": name, "number": number, "fields": kept}
 
@@ -160,7 +168,7 @@ class Filler:
         kind = getattr(importlib.import_module(module), name)
         frozen = getattr(getattr(kind, "__dataclass_params__", None), "frozen", False)
         fits = type(there) is kind
-        filled = there if fits and not frozen else object.__new__(kind)
+        filled = there if fits and not frozen else Flow() if kind is Flow else object.__new__(kind)
         self._known[plain["number"]] = filled
         if fits and filled is not there:
             for field in dataclasses.fields(kind):
@@ -188,7 +196,7 @@ def _has_state(value: object) -> bool:
 
 def kept(world: World) -> tuple[Plain, Arrays]:
     """The state of a run between two ledger intervals."""
-    keeper = Keeper()
+    keeper = Keeper(moving=world.motion is not None)
     plain = keeper.plain(world)
     return plain, keeper.arrays
 

@@ -14,6 +14,7 @@ IntArray = npt.NDArray[np.intp]
 
 HOUR_S: Final = 3600.0
 BLOCK_S: Final = 1.0
+FEW_MESSAGES: Final = 200.0
 BLOCK_MESSAGES: Final = 100_000  # at most about so many are held at once
 
 
@@ -55,6 +56,7 @@ class PoissonSources:
         sources: Number of sources.
         period_s: Mean time between messages of one source.
         curve: Relative rate in each hour of a day; empty: the same at all hours. [hour]
+        least_block_s: Length of a block, unless `BLOCK_MESSAGES` come sooner.
         blocks: Blocks drawn so far.
         time_s: Messages drawn and not yet handed out, ascending. [message]
         source: The source of each. [message]
@@ -64,14 +66,15 @@ class PoissonSources:
     sources: int
     period_s: float
     curve: tuple[float, ...] = ()
+    least_block_s: float = BLOCK_S
     blocks: int = 0
     time_s: FloatArray = dataclasses.field(default_factory=lambda: np.empty(0))
     source: IntArray = dataclasses.field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
     @property
     def block_s(self) -> float:
-        """Length of a block: `BLOCK_S`, or less if `BLOCK_MESSAGES` come sooner."""
-        return min(BLOCK_S, BLOCK_MESSAGES * self.period_s / self.sources)
+        """Length of a block."""
+        return min(self.least_block_s, BLOCK_MESSAGES * self.period_s / self.sources)
 
     def window(self, t0_s: float, t1_s: float) -> tuple[FloatArray, IntArray]:
         """Times in [t0, t1), ascending, and the source of each; windows must follow one another."""
@@ -95,6 +98,12 @@ class PoissonSources:
         time_s = np.sort(start_s + self.block_s * self.rng.random(count))
         self.blocks += 1
         return time_s, self.rng.integers(self.sources, size=count)
+
+
+def block_s(sources: int, period_s: float) -> float:
+    """Length of blocks in which some messages come: a whole number of them fills an hour."""
+    wanted_s = FEW_MESSAGES * period_s / sources
+    return next((s for s in (BLOCK_S, 2.0, 5.0, 10.0, 20.0, 30.0) if s >= wanted_s), 60.0)
 
 
 def rate_at(curve: tuple[float, ...], t_s: float) -> float:
