@@ -111,16 +111,6 @@ class Backbone:
         pace = self._pace(cloud, kind)
         return self.routes[cloud][site].latency_s + bit * float(pace[site])
 
-    def state(self) -> dict[str, FloatArray]:
-        """All that a run must keep of it between two steps: arrays to be written and put back."""
-        return {"shared": self.shared, "full_s": self.full_s, "peak_frac": self.peak_frac}
-
-    def restore(self, state: Mapping[str, FloatArray]) -> None:
-        """Go on from what `state` gave."""
-        for name, column in state.items():
-            setattr(self, name, column.copy())
-        self.pace_s_per_bit.clear()
-
     def carry(
         self, book: Book, cloud: str, site: int, service: str, bit: float, kind: str, count: float
     ) -> None:

@@ -39,6 +39,7 @@ from tree6g.metric.utility import utility_bps
 from tree6g.scenario.model_config import architecture
 
 STEPS: Final = 64  # lengths are rounded to as many steps per doubling, at most 0.8 % off
+FEW_STEPS: Final = 4  # of the batch that a prompt joins, which changes little of its own joules
 
 
 def prospect(world: World, host: Host, request: int, ttft_s: float) -> Prospect:
@@ -84,23 +85,24 @@ def computing(host: Host, prompt_tok: int, output_tok: float) -> tuple[float, fl
         there = host.batch.running + host.batch.queued + host.coming
         others = min(there, host.batch.limits.max_sequences - 1)
     context = _rounded(prompt_tok + 0.5 * output_tok)
-    prompt_j = _prompt_j(host.replica, _rounded(prompt_tok), others, context)
+    beside = _rounded(others, FEW_STEPS) if others else 0
+    prompt_j = _prompt_j(
+        host.replica, _rounded(prompt_tok), beside, _rounded(context, FEW_STEPS) if beside else 0
+    )
     tpot_s, token_j = _token(host.replica, others, context)
     return tpot_s, prompt_j + max(output_tok - 1.0, 0.0) * token_j
 
 
-def _rounded(tok: float) -> int:
+def _rounded(tok: float, steps: int = STEPS) -> int:
     """A length with as many digits as it needs, so that what was worked out serves again."""
-    step = max(1, 2 ** math.floor(math.log2(max(tok, 1.0))) // STEPS)
+    step = max(1, 2 ** math.floor(math.log2(max(tok, 1.0))) // steps)
     return max(1, round(tok / step)) * step
 
 
-@lru_cache(maxsize=65536)
 def _token(r: Replica, others: int, context_tok: int) -> tuple[float, float]:
     """Time of an iteration with one more sequence, and the joules that this one adds."""
-    joined = _decoding(r, others + 1, context_tok)
-    cost = iteration(r, joined)
-    return float(cost.time_s), _above_idle_j(r, cost) - _decoding_j(r, others, context_tok)
+    time_s, joules = _decoded(r, others + 1, context_tok)
+    return time_s, joules - _decoded(r, others, context_tok)[1]
 
 
 @lru_cache(maxsize=65536)
@@ -119,7 +121,7 @@ def _prompt_j(r: Replica, prompt_tok: int, others: int, context_tok: int) -> flo
         sequences=decoding.sequences + 1.0,
         prompts_frac=1.0,
     )
-    return _above_idle_j(r, iteration(r, both)) - _decoding_j(r, others, context_tok)
+    return _above_idle_j(r, iteration(r, both)) - _decoded(r, others, context_tok)[1]
 
 
 def _decoding(r: Replica, sequences: int, context_tok: int) -> Batch:
@@ -127,11 +129,13 @@ def _decoding(r: Replica, sequences: int, context_tok: int) -> Batch:
     return decode_batch(float(sequences), sequences * float(context_tok), sequences * window_tok)
 
 
-def _decoding_j(r: Replica, sequences: int, context_tok: int) -> float:
-    """Joules above idle of an iteration; without sequences there is none."""
+@lru_cache(maxsize=65536)
+def _decoded(r: Replica, sequences: int, context_tok: int) -> tuple[float, float]:
+    """Time and joules above idle of an iteration; without sequences there is none."""
     if not sequences:
-        return 0.0
-    return _above_idle_j(r, iteration(r, _decoding(r, sequences, context_tok)))
+        return 0.0, 0.0
+    cost = iteration(r, _decoding(r, sequences, context_tok))
+    return float(cost.time_s), _above_idle_j(r, cost)
 
 
 def _above_idle_j(r: Replica, cost: Cost) -> float:
