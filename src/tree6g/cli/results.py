@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tree6g.metric.result import SERVICE_KEYS, figure_result
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tree6g.engine.run import RunResult
     from tree6g.ledger.check import CheckReport
     from tree6g.metric.figure import Figure
+
+HOURS: Final = 24.0
+BYTE_PER_GB: Final = 1e9
+J_PER_KWH: Final = 3.6e6
 
 __all__ = ["SERVICE_KEYS", "Stopwatch", "check_result", "figure_result", "run_result"]
 
@@ -32,9 +36,28 @@ def run_result(
         "conservation_error_frac": error,
         "requests": dataclasses.asdict(result.requests),
         "requests_per_user_hour": result.requests_per_user_hour,
+        "requests_per_user_day": HOURS * result.requests_per_user_hour,
+        "ran_j_per_byte": ran_j_per_byte(figure),
         "notes": list(result.ledger.meta.notes),
         "run_info": info,
     }
+
+
+def ran_j_per_byte(figure: Figure) -> float | None:
+    """Energy of the radio access network per byte delivered; None where there is none of either."""
+    return 8.0 / figure.ee_ran_bit_per_j if figure.ee_ran_bit_per_j else None
+
+
+def loads(result: RunResult, figure: Figure) -> str:
+    """How heavily the network was used, in the numbers that operators know, as a line."""
+    told = []
+    j_per_byte = ran_j_per_byte(figure)
+    if j_per_byte is not None:
+        told.append(f"RAN {j_per_byte * BYTE_PER_GB / J_PER_KWH:.3g} kWh per GB delivered")
+    if result.requests.arrived:
+        a_day = HOURS * result.requests_per_user_hour
+        told.append(f"{a_day:.3g} AI requests per user and day")
+    return ", ".join(told)
 
 
 def check_result(checked: CheckReport, figure: Figure | None) -> dict[str, Any]:

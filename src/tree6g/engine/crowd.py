@@ -27,6 +27,21 @@ class Crowd:
     first: IntArray
     gain_db: FloatArray
     serving: IntArray
+    _gain: FloatArray | None = None
+
+    @property
+    def gain(self) -> FloatArray:
+        """The gains as factors; whoever changes `gain_db` calls `heard_anew`. [terminal, cell]."""
+        if self._gain is None:
+            self._gain = 10.0 ** (self.gain_db / 10.0)
+        return self._gain
+
+    def heard_anew(self, rows: IntArray | None = None) -> None:
+        """Gains of some terminals, or of all, have changed."""
+        if rows is None or self._gain is None:
+            self._gain = None
+        else:
+            self._gain[rows] = 10.0 ** (self.gain_db[rows] / 10.0)
 
     def terminal(self, site: npt.ArrayLike, number: npt.ArrayLike) -> IntArray:
         """Terminals by site and number there; more sources than terminals share these."""

@@ -37,7 +37,8 @@ class _Waiting:
         terminal: Number among those of its service.
         bit: Bits that wait.
         pool_frac: Share of the bandwidth that is their pool's.
-        gain_db: Coupling gains. [terminal, cell]
+        own_db: Coupling gain at the serving cell. [terminal]
+        gain: Coupling gains as factors. [terminal, cell]
     """
 
     cells: Sequence[Cell]
@@ -46,12 +47,8 @@ class _Waiting:
     terminal: IntArray
     bit: FloatArray
     pool_frac: FloatArray
-    gain_db: FloatArray
-
-    @property
-    def own_db(self) -> FloatArray:
-        """Gain at the serving cell. [terminal]."""
-        return np.asarray(self.gain_db[np.arange(len(self.serving)), self.serving])
+    own_db: FloatArray
+    gain: FloatArray
 
     def by_spec(self) -> Iterator[tuple[Cell, IntArray | slice]]:
         """Terminals of cells that are alike, with one of these cells."""
@@ -109,30 +106,36 @@ def _waiting(world: World, cells: Sequence[Cell], kind: str, until_s: float) -> 
         (name, np.flatnonzero(np.array([name == other for other in names])[queue_of]))
         for name in dict.fromkeys(names)
     ]
+    serving = np.array(numbers)[queue_of]
+    own_db, gain = _gains(world, cells, services, terminal, serving)
     return _Waiting(
         cells=cells,
-        serving=np.array(numbers)[queue_of],
+        serving=serving,
         services=services,
         terminal=terminal,
         bit=np.bincount(which, weights=left_bit[due]).astype(np.float64),
         pool_frac=np.array(pools)[queue_of],
-        gain_db=_gains_db(world, cells, services, terminal),
+        own_db=own_db,
+        gain=gain,
     )
 
 
-def _gains_db(
+def _gains(
     world: World,
     cells: Sequence[Cell],
     services: Sequence[tuple[str, IntArray]],
     terminal: IntArray,
-) -> FloatArray:
-    """Coupling gains of terminals of several services. [terminal, cell]."""
+    serving: IntArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Gain of terminals at their own cells (dB), and at all of the cells as factors."""
     index = np.array([cell.index for cell in cells])
-    gain_db = np.empty((len(terminal), len(index)))
+    own_db, gain = np.empty(len(terminal)), np.empty((len(terminal), len(index)))
     for name, mine in services:
-        gains_db = world.radio.crowd_of[name].gain_db[terminal[mine]]
-        gain_db[mine] = gains_db if len(index) == len(world.cells) else gains_db[:, index]
-    return gain_db
+        crowd, who = world.radio.crowd_of[name], terminal[mine]
+        own_db[mine] = crowd.gain_db[who, index[serving[mine]]]
+        gains = crowd.gain[who]
+        gain[mine] = gains if len(index) == len(world.cells) else gains[:, index]
+    return own_db, gain
 
 
 def _settle_band(world: World, kind: str, waiting: _Waiting, step_s: float) -> FloatArray:
@@ -140,8 +143,7 @@ def _settle_band(world: World, kind: str, waiting: _Waiting, step_s: float) -> F
 
     Loads and powers are those of the whole bandwidth, so that reserved and muted parts add up.
     """
-    cells, serving = waiting.cells, waiting.serving
-    own_db, gain_db = waiting.own_db, waiting.gain_db
+    cells, serving, own_db, gain = waiting.cells, waiting.serving, waiting.own_db, waiting.gain
     sent_frac = _sent_frac(kind, waiting, own_db)
     demand_bps = _demand_bps(world, kind, waiting, sent_frac, step_s)
 
@@ -153,14 +155,16 @@ def _settle_band(world: World, kind: str, waiting: _Waiting, step_s: float) -> F
 
     bandwidth_hz = cells[0].spec.bandwidth_hz
     if kind == DOWN:
-        gain_db[np.arange(len(serving)), serving] += np.array([focus_db(c) for c in cells])[serving]
+        focus = 10.0 ** (np.array([focus_db(c) for c in cells]) / 10.0)
+        gain[np.arange(len(serving)), serving] *= focus[serving]
         solved = coupled_load(
-            gain_db,
+            np.empty(0),
             serving,
             [radiated_w(cell) for cell in cells],
             demand_bps,
             bandwidth_hz,
             noise_w(cells[0].spec, DOWN),
+            gain=gain,
             rate=rates,
             least_frac=_least_frac(cells),
             start_frac=world.radio.load_frac[DOWN][[cell.index for cell in cells]],
@@ -168,12 +172,13 @@ def _settle_band(world: World, kind: str, waiting: _Waiting, step_s: float) -> F
         )
     else:
         solved = coupled_uplink_load(
-            gain_db,
+            np.empty(0),
             serving,
             _terminal_w(waiting, own_db, sent_frac),
             demand_bps,
             bandwidth_hz,
             noise_w(cells[0].spec, UP),
+            gain=gain,
             rate=rates,
             tolerance=TOLERANCE,
         )

@@ -86,8 +86,10 @@ class Keeper:
         return {"same": True}
 
     def _still(self, value: object) -> tuple[str, ...]:
-        """Gains that stay as they are, for nobody moves."""
-        return ("gain_db",) if isinstance(value, Crowd) and not self._moving else ()
+        """Gains that stay as they are, for nobody moves; factors are found again."""
+        if not isinstance(value, Crowd):
+            return ()
+        return ("_gain",) if self._moving else ("_gain", "gain_db")
 
     def _array(self, value: npt.NDArray[Any]) -> str:
         name = f"a{len(self.arrays)}"

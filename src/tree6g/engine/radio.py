@@ -176,6 +176,7 @@ def follow(world: World, crowd: Crowd, rows: IntArray, margin_db: float) -> int:
         rows: Their numbers in it.
         margin_db: How much better another cell must be received.
     """
+    crowd.heard_anew(rows)
     on = np.array([cell.on for cell in world.cells])
     heard_db = np.where(on, received_db(world, crowd, rows), -np.inf)
     before, row = crowd.serving[rows], np.arange(len(rows))

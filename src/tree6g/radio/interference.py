@@ -95,6 +95,7 @@ def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
     bandwidth_hz: float,
     noise_w: npt.ArrayLike,
     *,
+    gain: FloatArray | None = None,
     rate: Rate | None = None,
     least_frac: float = 0.0,
     start_frac: npt.ArrayLike = 0.0,
@@ -126,6 +127,7 @@ def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
         demand_bps: Mean bit rate that each terminal asks for; inf fills its cell. [terminal]
         bandwidth_hz: Bandwidth of every cell, all of it reused.
         noise_w: Noise power over that bandwidth. Scalar or [terminal]
+        gain: The gains as factors, if they are known; `gain_db` is then not looked at.
         rate: Rate over a bandwidth at a SINR in dB; nondecreasing. Default: `shannon.rate_bps` of
             the downlink, all the time.
         least_frac: Share of resources that an empty cell transmits in (broadcast).
@@ -140,7 +142,7 @@ def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
     Raises:
         DataError: A demand is negative or not a number.
     """
-    received_w = _linear(gain_db) * _array(power_w)
+    received_w = (_linear(gain_db) if gain is None else gain) * _array(power_w)
     signal_w, noise = _take_serving(received_w, serving), _array(noise_w)
 
     def sinr_db(load: FloatArray) -> FloatArray:
@@ -192,6 +194,7 @@ def coupled_uplink_load(
     bandwidth_hz: float,
     noise_w: npt.ArrayLike,
     *,
+    gain: FloatArray | None = None,
     rate: Rate | None = None,
     tolerance: float = 1e-6,
 ) -> CoupledLoad:
@@ -210,6 +213,7 @@ def coupled_uplink_load(
         demand_bps: Mean bit rate that each terminal asks for. [terminal]
         bandwidth_hz: Bandwidth of every cell, all of it given to one terminal at a time.
         noise_w: Noise power of the base station over that bandwidth. Scalar or [cell]
+        gain: The gains as factors, if they are known; `gain_db` is then not looked at.
         rate: Rate over a bandwidth at a SINR in dB; nondecreasing. Default: `shannon.rate_bps` of
             the uplink, all the time.
         tolerance: Largest change of a share that counts as none.
@@ -217,7 +221,7 @@ def coupled_uplink_load(
     Raises:
         DataError: A demand is negative or not finite.
     """
-    received_w = _linear(gain_db) * _array(power_w)[:, None]
+    received_w = (_linear(gain_db) if gain is None else gain) * _array(power_w)[:, None]
     signal_w, noise = _take_serving(received_w, serving), _array(noise_w)
     terminals, cells = received_w.shape
 
