@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine_worlds import three_tiers
 from tree6g.errors import ScenarioError
@@ -92,6 +96,35 @@ def test_every_fault_of_a_file_is_said_at_once(tmp_path):
         'links[3]: expected an object; got "west-core".',
         'demands[0].value: expected a number from 0; got "much".',
     )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers(-5, 5) | st.sampled_from(["west", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "src", "dst", "value", "modules"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    part=st.sampled_from(["nodes", "links", "demands"]),
+    row=JSON,
+    key=st.sampled_from(["id", "src", "dst", "value", "lon", "modules", "pre_cap", "length_m"]),
+)
+def test_any_json_is_read_or_refused(tmp_path, part, row, key):
+    changed = copy.deepcopy(NETWORK)
+    changed[part][0][key] = row
+    changed[part].append(row)
+    for plain in (changed, changed | {part: row}):
+        path = tmp_path / "any.json"
+        path.write_text(json.dumps(plain), "utf-8")
+        with contextlib.suppress(ScenarioError):
+            assert read_topology(path).links
 
 
 @pytest.mark.parametrize(

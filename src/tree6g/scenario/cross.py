@@ -187,7 +187,7 @@ def _unlinked(plain: Any, clouds: list[str]) -> list[Problem]:
             text = f"expected one link per cloud; got a second one to {got(name)}{where}."
             problems.append(Problem(place=place, text=text))
     for place, name in _find(plain, ("clouds", "*", "name")):
-        if name in placed:
+        if not isinstance(name, str) or name in placed:
             continue
         if name in clouds and name not in linked and not set(linked) - set(clouds):
             text = f"expected a link to {got(name)}; got none. Add '- to: {name}' under 'links'."

@@ -89,7 +89,7 @@ def _entry(
     elif isinstance(value, Described):
         yield f"{key}:"
         yield from _indented(_record(value, seen))
-    elif isinstance(value, tuple) and all(isinstance(inner, str) for inner in value):
+    elif isinstance(value, tuple) and not any(isinstance(inner, Described) for inner in value):
         yield f"{key}: [{', '.join(_scalar('', inner) for inner in value)}]"
     elif isinstance(value, tuple):
         yield f"{key}:"
