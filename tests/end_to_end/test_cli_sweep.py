@@ -100,7 +100,12 @@ def _alive(pid):
         return False
 
 
-def test_a_killed_sweep_leaves_no_worker_and_resumes_without_repeating_a_run(reference, tmp_path):
+def test_a_killed_sweep_leaves_no_worker_and_resumes_without_repeating_a_run(
+    reference, tmp_path, monkeypatch
+):
+    own = tmp_path / "temporary"
+    own.mkdir()
+    monkeypatch.setenv("TMPDIR", str(own))
     process, workers = started(tmp_path, 2)
     process.kill()
     process.communicate()
@@ -108,6 +113,7 @@ def test_a_killed_sweep_leaves_no_worker_and_resumes_without_repeating_a_run(ref
     written = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs").glob("*.json")}
     assert 2 <= len(before) < 8
     assert gone(workers)
+    assert list(own.glob("tree6g-sweep-*")) == []
     found, made = swept(*MANY, "--workers", "1", out=tmp_path)
     assert made == 8 - len(before)
     after = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "runs").glob("*.json")}

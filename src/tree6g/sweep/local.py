@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
+from types import FrameType
 from typing import Final
 
 from tree6g.sweep import scratch
@@ -27,6 +29,7 @@ THREADS: Final = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+PATIENCE_S: Final = 20.0  # for a loop of compiled code to come back, before a worker just ends
 
 
 class LocalExecutor(ProcessPoolExecutor):
@@ -79,11 +82,23 @@ class _Context(SpawnContext):
 def _begin(line: Connection) -> None:
     """What a worker does first: leave interrupts to its parent, and watch it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_watch, args=(line,), daemon=True).start()
 
 
 def _watch(line: Connection) -> None:
+    """Wait until the parent is gone or wants us gone, then leave.
+
+    By a signal, for its handler runs in the thread that runs the simulation: so nobody writes into
+    the folder while it is removed. Compiled code hears no signal until it is back.
+    """
     parent = parent_process()
     wait([line] if parent is None else [line, parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE_S)
+    os._exit(1)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
     scratch.remove()
-    os._exit(0)
+    os._exit(1)

@@ -1,27 +1,29 @@
-"""The folder in which a worker process keeps the ledgers of its runs, and its removal."""
+"""Folders for the ledgers of runs under way, gone when the run is or when its worker leaves."""
 
 from __future__ import annotations
 
-import atexit
-import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-_own: dict[int, Path] = {}  # by process: a fork must not share, nor remove, its parent's
+_open: set[Path] = set()
 
 
-def folder() -> Path:
-    """This process's folder, made on first use and removed at its end."""
-    mine = _own.get(os.getpid())
-    if mine is None or not mine.is_dir():
-        mine = _own[os.getpid()] = Path(tempfile.mkdtemp(prefix="tree6g-sweep-"))
-        atexit.register(remove)
-    return mine
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for one run."""
+    mine = Path(tempfile.mkdtemp(prefix="tree6g-sweep-"))
+    _open.add(mine)
+    try:
+        yield mine
+    finally:
+        shutil.rmtree(mine, ignore_errors=True)
+        _open.discard(mine)
 
 
 def remove() -> None:
-    """Remove this process's folder, if it has one."""
-    mine = _own.pop(os.getpid(), None)
-    if mine is not None:
+    """Remove the folders of all runs under way, for a process that leaves at once."""
+    for mine in tuple(_open):
         shutil.rmtree(mine, ignore_errors=True)

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from tree6g.engine.run import RunResult, run
@@ -56,9 +55,9 @@ def work(task: Task) -> dict[str, Any]:
         "seed": task.scenario.seed,
         "overrides": list(task.overrides),
     }
-    with TemporaryDirectory(prefix="run-", dir=scratch.folder()) as folder:
+    with scratch.folder() as folder:
         try:
-            result = run(task.scenario, out=Path(folder), trace=task.traces)
+            result = run(task.scenario, out=folder, trace=task.traces)
         except InfeasibleError as error:
             return about | {INFEASIBLE: str(error)}
         taken = figure(result.ledger, task.query)
