@@ -161,15 +161,26 @@ class PlainServer:
         seen_s = self.began_s if ahead else self.clock_s
         while self.coming and self.coming[0].arrival_s <= seen_s:
             request = self.coming.pop(0)
-            need = math.ceil(
-                (request.prompt_tok + request.output_tok - 1) / self.settings.block_tok
-            )
-            if need > self.blocks:
+            if self.need_blocks(request) > self.blocks:
                 request.outcome, request.left_s = REFUSED, request.arrival_s
                 continue
             self.waiting.append(request)
             self.waiting_time_s += self.clock_s - request.arrival_s
         self.rank()
+
+    def need_blocks(self, request: PlainRequest) -> int:
+        """Blocks of a request's prompt and answer."""
+        whole_tok = request.prompt_tok + request.output_tok - 1
+        return math.ceil(whole_tok / self.settings.block_tok)
+
+    def close(self) -> None:
+        """The last iteration ends after the time: who came during it waits, unseen as yet."""
+        for request in self.coming:
+            if request.arrival_s >= self.clock_s:
+                break
+            if self.need_blocks(request) > self.blocks:
+                continue
+            self.waiting_time_s += self.clock_s - request.arrival_s
 
     def rank(self) -> None:
         """Order by class, in it by arrival."""

@@ -39,7 +39,8 @@ def serve_stepwise(
             break
         else:
             server.clock_s = until_s
-    server.arrive()
+    if server.clock_s > until_s:
+        server.close()
     return _result(server, asked, bin_s, gap_edges_s)
 
 
