@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import numpy as np
 import pytest
 
 from engine_worlds import three_tiers
+from tree6g import data
 from tree6g.engine.build import build
 from tree6g.engine.policies.cut import CutQuery, cheapest, cut_policy
 from tree6g.engine.run import advance, run
@@ -211,3 +213,17 @@ def test_layers_that_a_model_has_not_or_a_terminal_cannot_hold_are_refused():
     plain["devices"]["weights"] = "fp16"
     with pytest.raises(InfeasibleError, match="fit into the memory of the terminals"):
         build(load(plain), {})
+
+
+def test_a_model_that_the_user_added_can_be_shared(tmp_path, monkeypatch):
+    monkeypatch.setenv("TREE6G_MODELS", str(tmp_path))
+    (tmp_path / "mine.json").write_text(json.dumps(dict(data.model_config("llama-3.2-1b"))))
+    plain = world_of("best")
+    plain["clouds"][0]["servers"][0]["model"] = "mine"
+    plain["devices"]["model"] = "mine"
+    mine = build(load(plain), {})
+    plain["clouds"][0]["servers"][0]["model"] = plain["devices"]["model"] = "llama-3.2-1b"
+    (own,), (packaged,) = mine.shared, build(load(plain), {}).shared
+    found, known = (shared.costs.prompt(100, 1.0) for shared in (own, packaged))
+    assert found.device_s.tolist() == known.device_s.tolist()
+    assert found.server_j.tolist() == known.server_j.tolist()

@@ -237,3 +237,18 @@ def test_a_missing_library_is_told_with_the_command_that_installs_it(name, libra
         executor_of(name, 1),
     ):
         pass
+
+
+def test_a_changed_policy_file_is_another_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = {"over": ["policy=nearest,./mine.py"], "overrides": SHORT, "out": tmp_path / "out"}
+    text = "def choose(query, options):\n    return 0\n"
+    (tmp_path / "mine.py").write_text(text, "utf-8")
+    first = sweep(CORNER, **asked)
+    assert sweep(CORNER, **asked).made == 0
+    (tmp_path / "mine.py").write_text(text.replace("0", "None"), "utf-8")
+    second = sweep(CORNER, **asked)
+    assert second.made == 1
+    assert second.runs[0].key == first.runs[0].key
+    assert second.runs[1].key != first.runs[1].key
+    assert second.runs[1].row["requests.served"] == 0 < first.runs[1].row["requests.served"]

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.compute.model.catalogue import architecture
 from tree6g.compute.splitting.architectures import decoder
 from tree6g.compute.splitting.costs import Costs, costs
 from tree6g.compute.splitting.hop import Compression, Hop, compression
@@ -19,6 +18,7 @@ from tree6g.compute.splitting.stage import Stage
 from tree6g.compute.splitting.tables import DECODE, PREFILL, tables
 from tree6g.radio.pathloss import FloatArray
 from tree6g.scenario.model import Devices, Server, Split
+from tree6g.scenario.model_config import architecture
 
 CONTEXT_TOK: Final = 128  # contexts are rounded to multiples: a tenth of a per cent of a token
 # Bytes become seconds and round trips are counted: rates are put in when they are known.

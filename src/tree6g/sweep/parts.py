@@ -22,10 +22,11 @@ Row = Mapping[str, Any]
 def key_of(scenario: Scenario, query: Query, traces: Mapping[str, str]) -> str:
     """The key of a run: a hash of all that decides its result.
 
-    These are the scenario after its overrides with its seed, how the figure is taken, the content
-    of the traces, and the version of the package. Overrides that lead to the same scenario, in
-    whatever order, have the same key. Not in it: a changed checkout of one version, and the code
-    behind a policy that somebody else has installed; a new folder is the remedy.
+    These are the scenario after its overrides with its seed, the content of a policy's file that it
+    names, how the figure is taken, the content of the traces, and the version of the package.
+    Overrides that lead to the same scenario, in whatever order, have the same key. Not in it: a
+    changed checkout of one version, the code behind a policy that somebody else has installed, and
+    the config behind the name of an added model; a new folder is the remedy.
 
     Args:
         scenario: The resolved scenario.
