@@ -2,7 +2,7 @@
 # Needed: Python >= 3.11 and make. uv is used when it is there, else venv and pip.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench docs fuzz clean
+.PHONY: help run test check bench cases docs fuzz clean
 SHELL := /bin/sh
 
 ifndef PYTHON
@@ -43,6 +43,9 @@ check: $(VENV)/.installed-dev ## lint, format, types, import contract
 
 bench: $(VENV)/.installed-dev ## benchmarks against peers; `make bench ONLY=name` runs one
 	@$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY))
+
+cases: $(VENV)/.installed-dev ## case studies with their pages and figures; `make cases ONLY=name` runs one
+	@$(BIN)/python cases/run.py --workers $(WORKERS) $(if $(ONLY),--only $(ONLY))
 
 fuzz: $(VENV)/.installed-dev ## long runs of the input fuzzers
 	@TREE6G_FUZZ=long $(BIN)/python -m pytest -n $(WORKERS) -m fuzz $(ARGS)
