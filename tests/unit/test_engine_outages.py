@@ -111,7 +111,7 @@ def test_a_service_of_a_shared_model_goes_to_hosts_while_its_server_is_out(tmp_p
     [
         ({"node": "a.gup"}, "got 'a.gup'. Did you mean 'a.gpu'?"),
         ({"to": "15 s"}, "expected an end after 15 s; got 15 s"),
-        ({"node": "b"}, "expected a server, a site or a cloud with servers; got 'b'"),
+        ({"node": "b"}, "expected a server, a cell, or a site or a cloud with servers; got 'b'"),
     ],
 )
 def test_an_outage_names_a_server_and_ends_after_it_begins(outage, said):

@@ -13,6 +13,7 @@ from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.rest import Rest, station_of
 from tree6g.engine.world import Carrier, Cell, terminals_node
 from tree6g.errors import DataError, ScenarioError
+from tree6g.scenario.ground import cell_nodes
 from tree6g.scenario.model import AiService, BaseStation, Scenario, Site
 
 
@@ -45,7 +46,7 @@ def _cell(
     station = station_of(site)
     return Cell(
         index=index,
-        node=f"{site.name}.cell" if site.sectors == 1 else f"{site.name}.cell-{sector + 1}",
+        node=cell_nodes(site.name, site.sectors)[sector],
         site=site.name,
         site_index=site_index,
         pue=site.pue,

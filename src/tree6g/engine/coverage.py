@@ -21,19 +21,24 @@ def covering(world: World) -> list[frozenset[frozenset[int]]]:
 
     Terminals with the same other cells count once. A cell could serve a terminal, muted as it is
     now, if both directions are 3 dB above the least SINR of the link, or no nearer to it than with
-    the terminal's strongest cell: whom that one hardly reaches loses nothing.
+    the terminal's strongest cell: whom that one hardly reaches loses nothing. Cells that have
+    failed are not there.
     """
-    state = tuple((c.band_frac, c.downlink_db, c.uplink_db) for c in world.cells)
+    state = tuple((c.band_frac, c.downlink_db, c.uplink_db, c.out) for c in world.cells)
     if world.radio.covering is not None and world.radio.covering[0] == state:
         return world.radio.covering[1]
     found: list[set[frozenset[int]]] = [set() for _ in world.cells]
+    out = np.array([cell.out for cell in world.cells])
     for crowd in world.radio.crowds():
-        home = np.argmax(received_db(world, crowd), axis=1)
+        heard_db = np.where(out, -np.inf, received_db(world, crowd))
+        home = np.argmax(heard_db, axis=1)
         slack_db = np.stack([_slack_db(cell, crowd) for cell in world.cells], axis=1)
         row = np.arange(len(home))
         asked_db = np.minimum(MARGIN_DB, slack_db[row, home])
-        able = slack_db >= asked_db[:, None]  # [terminal, cell]
+        able = (slack_db >= asked_db[:, None]) & ~out  # [terminal, cell]
         able[row, home] = False
+        heard = np.isfinite(heard_db[row, home])
+        home, able = home[heard], able[heard]
         for one in np.unique(np.column_stack([home, able]), axis=0):
             found[int(one[0])].add(frozenset(np.flatnonzero(one[1:]).tolist()))
     covers = [frozenset(sets) for sets in found]

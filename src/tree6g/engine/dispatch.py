@@ -168,7 +168,9 @@ def _is_index(choice: object, count: int) -> bool:
 
 def _can(host: Host, asked: _Asked) -> bool:
     """Whether a candidate can: all servers, and terminals that run a model."""
-    return not host.out if host.batch is not None else asked.user < len(host.free_s)
+    if host.batch is None:
+        return asked.user < len(host.free_s)
+    return not (host.out or asked.cell.out)
 
 
 def _query(world: World, asked: _Asked) -> Query:

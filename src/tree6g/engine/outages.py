@@ -8,29 +8,29 @@ failed:
     answer under way        lost; what has not left the cell's air is dropped
 
 A request that no host can take is lost, as ever. Its clock runs from the first time it was sent.
-What the server had computed for them is in its joules. The server comes back empty. Cells do not
-fail here, and terminals stay where they are.
+What the server had computed for them is in its joules. The server comes back empty. Cells fail in
+`engine.cell_outages`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-import numpy as np
-
+from tree6g.engine import cell_outages
 from tree6g.engine.delivery import lose
 from tree6g.engine.world import RUNNING, Host, Tick, World
 
 
 def apply(world: World, tick: Tick) -> None:
-    """Let servers fail or come back at the start of a step."""
+    """Let servers and cells fail or come back at the start of a step."""
+    now = [o for o in world.scenario.outages if o.from_s <= tick.t0_s < o.to_s]
     if not world.scenario.outages:
         return
+    cell_outages.apply(world, tick, now)
+    nodes = {outage.node for outage in now}
+    places = {outage.node for outage in now if outage.takes_servers}
     for host in world.hosts:
-        out = any(
-            outage.node in (host.node, host.place) and outage.from_s <= tick.t0_s < outage.to_s
-            for outage in world.scenario.outages
-        )
+        out = host.node in nodes or host.place in places
         if host.batch is not None and out and not host.out:
             _fail(world, host)
         host.out = host.batch is not None and out
@@ -48,7 +48,7 @@ def notes(world: World) -> list[str]:
     if not world.scenario.outages:
         return []
     told = f"Outages of servers: {world.rerouted} times a request was dispatched again, "
-    return [told + f"{world.broken} answers under way were lost."]
+    return [told + f"{world.broken} answers under way were lost.", *cell_outages.notes(world)]
 
 
 def send_again(world: World, request: int) -> None:
@@ -83,14 +83,8 @@ def _break_off(world: World, requests: Collection[int]) -> None:
     """Answers end where they are: what was still to be sent of them is dropped."""
     if not requests:
         return
-    gone = np.array(sorted(requests))
-    for cell in world.cells:
-        tables = [cell.chunks, *(pool.queues for pool in cell.downlink.pools)]
-        for table in tables:
-            for service, held in table.items():
-                kept = ~np.isin(held["ref"], gone)
-                if not kept.all():
-                    table[service] = held[kept]
-    for request in gone.tolist():
+    gone = sorted(requests)
+    cell_outages.take_back(world, gone)
+    for request in gone:
         lose(world, request)
     world.broken += len(gone)

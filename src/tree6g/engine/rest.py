@@ -161,6 +161,12 @@ class Rest:
         self.off_from_s, self.up_from_s = t_s, math.inf
         self.entered_off += self._part(self.station.carriers)  # the others are off already
 
+    def fail(self, t_s: float) -> None:
+        """Be off from now on, also if it was on its way up."""
+        if self.off_from_s is None:
+            self.switch_off(t_s)
+        self.up_from_s = math.inf
+
     def off_until(self, t0_s: float, t1_s: float) -> float:
         """End of the part of a step that it is off."""
         return t0_s if self.off_from_s is None else min(max(self.up_from_s, t0_s), t1_s)

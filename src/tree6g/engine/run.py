@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tree6g.engine import (
     arrivals,
+    cell_outages,
     dispatch,
     downlink,
     header,
@@ -230,14 +231,16 @@ def simulate(
 def advance(world: World, tick: Tick) -> None:
     """One step: the phases in the order in which a request passes them."""
     motion.move(world, tick)
+    outages.apply(world, tick)
     sleep.decide(world, tick)
     arrivals.draw(world, tick)
-    outages.apply(world, tick)
     dispatch.assign(world, tick)
     splitting.advance(world, tick)
+    cell_outages.drop(world)
     uplink.send(world, tick)
     transport.carry(world, tick)
     inference.advance(world, tick)
+    cell_outages.drop(world)
     downlink.send(world, tick)
     power.draw(world, tick)
     paths.draw(world, tick)

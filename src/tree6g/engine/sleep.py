@@ -28,11 +28,14 @@ def decide(world: World, tick: Tick) -> None:
     if tick.t0_s == 0.0 or tick.t0_s - world.cells[0].rest.asked_s >= period_s * (1.0 - 1e-9):
         _ask(world, tick.t0_s)
     # Who goes off waits for those on their way up: they may be the ones that take its terminals.
-    coming = any(c.rest.order.on and c.rest.off_from_s is not None for c in world.cells)
+    coming = any(
+        c.rest.order.on and c.rest.off_from_s is not None and not c.out for c in world.cells
+    )
     moved = False
     for cell in world.cells:
         rest = cell.rest
-        serves = rest.off_from_s is None and (rest.order.on or (coming and cell.on))
+        kept = rest.order.on or (coming and cell.on)
+        serves = kept and rest.off_from_s is None and not cell.out
         moved = moved or serves != cell.on
         cell.on = serves
     if moved:
@@ -56,7 +59,7 @@ def _ask(world: World, t_s: float) -> None:
             rest.follow(order, t_s)
         rest.used_s.clear()
         rest.asked_s = t_s
-        if order.on:
+        if order.on and not cell.out:
             rest.switch_on(t_s)
         # Power and array gain both fall with the share of transceivers; the uplink has no power of
         # the cell's to lose.

@@ -52,6 +52,7 @@ def shared_by(world: World, request: int) -> Shared | None:
         if one.service.index == requests.service[request]:
             capable = one.capable.get(int(requests.site[request]), 0)
             can = requests.user[request] < capable and not one.host.out
+            can = can and not world.cells[int(world.cell_of(request))].out
             return one if can else None
     return None
 

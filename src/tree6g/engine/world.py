@@ -122,6 +122,7 @@ class Cell:
         downlink: Direction to the terminals.
         terminals: Node of the terminals at its site.
         on: Whether it serves; whoever changes it calls `engine.radio.attach`.
+        out: Whether it has failed.
         band_frac: Share of its bandwidth in use; whoever changes this or the next two calls
             `engine.radio.refresh`.
         downlink_db: Change of power and gain of the downlink by muted antennas, at most 0.
@@ -144,6 +145,7 @@ class Cell:
     downlink: Carrier
     terminals: str
     on: bool = True
+    out: bool = False
     band_frac: float = 1.0
     downlink_db: float = 0.0
     uplink_db: float = 0.0
@@ -300,6 +302,7 @@ class World:
     again: list[int] = dataclasses.field(default_factory=list)
     rerouted: int = 0
     broken: int = 0
+    severed: set[int] = dataclasses.field(default_factory=set)
     candidates: dict[tuple[int, int, int], tuple[Host, ...]] = dataclasses.field(
         default_factory=dict
     )

@@ -75,7 +75,13 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     if scenario.outages:
         there = _servers(scenario)
         servers = [f"{name}.{server.name}" for name, some in there.items() for server in some]
-        yield from outage.problems(scenario.outages, servers=tuple(servers), places=tuple(there))
+        yield from outage.problems(
+            scenario.outages,
+            servers=tuple(servers),
+            places=tuple(there),
+            cells=tuple(_cells(scenario)),
+            sites=site_names(scenario),
+        )
 
 
 def _servers(scenario: Scenario) -> dict[str, tuple[Server, ...]]:
@@ -88,6 +94,26 @@ def _servers(scenario: Scenario) -> dict[str, tuple[Server, ...]]:
         found = {name: template if not at or n in at else () for n, name in names}
     found |= {cloud.name: cloud.servers for cloud in scenario.clouds}
     return {name: servers for name, servers in found.items() if servers}
+
+
+def _cells(scenario: Scenario) -> Iterator[str]:
+    """Nodes of all cells, a layout's sites spelled out."""
+    layout, template = scenario.layout, scenario.sites[0]
+    if layout is None:
+        sectors = [site.sectors for site in scenario.sites]
+    elif layout.kind == "file":
+        sectors = [place.sectors or template.sectors for place in layout.places]
+    else:
+        sectors = [template.sectors] * site_count(scenario)
+    for name, count in zip(site_names(scenario), sectors, strict=True):
+        yield from cell_nodes(name, count)
+
+
+def cell_nodes(site: str, sectors: int) -> tuple[str, ...]:
+    """Nodes of the cells of a site in the ledger."""
+    if sectors == 1:
+        return (f"{site}.cell",)
+    return tuple(f"{site}.cell-{n}" for n in range(1, sectors + 1))
 
 
 def _periods(site: int, base: BaseStation) -> Iterator[Problem]:

@@ -382,7 +382,7 @@ class Scenario(Described):
     topology: transport.Topology | None = None
     """Transport network whose links the paths to the clouds at its nodes share."""
     outages: tuple[Outage, ...] = ()
-    """Servers that fail for a time."""
+    """Servers and cells that fail for a time."""
     devices: Devices | None = None
     """Terminals that run a model, if any."""
     services: Annotated[tuple[Service, ...], Field(min_length=1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -13,24 +13,58 @@ from tree6g.scenario.quantities import Described, Quantity
 
 
 class Outage(Described):
-    """A time in which servers do not answer; they draw their idle power all the same."""
+    """A time in which servers do not answer, or cells are silent."""
 
     node: Annotated[str, StringConstraints(min_length=1, max_length=256)]
-    """Server as in the ledger (`site.server`), or site or cloud: all servers there."""
+    """Server or cell as in the ledger (`site.server`, `site.cell`, `site.cell-2`), or a site or
+    cloud: what stands there."""
+    what: Literal["servers", "cells", "all"] = "servers"
+    """What fails at a site: its servers, its cells, or both. Servers that are out draw their idle
+    power, cells that are out what a cell draws that is switched off."""
     from_s: Annotated[Quantity, Field(ge=0)]
     """When it begins, at the start of the next step."""
     to_s: Annotated[Quantity, Field(gt=0)]
     """When it ends."""
 
+    @property
+    def takes_servers(self) -> bool:
+        """Whether servers at its place fail."""
+        return self.what != "cells"
+
+    @property
+    def takes_cells(self) -> bool:
+        """Whether cells at its place fail."""
+        return self.what != "servers"
+
 
 def problems(
-    outages: tuple[Outage, ...], *, servers: tuple[str, ...], places: tuple[str, ...]
+    outages: tuple[Outage, ...],
+    *,
+    servers: tuple[str, ...],
+    places: tuple[str, ...],
+    cells: tuple[str, ...],
+    sites: tuple[str, ...],
 ) -> Iterator[Problem]:
-    """Nodes that are none, and times that end before they begin."""
+    """Nodes that are none, and times that end before they begin.
+
+    Args:
+        outages: What the scenario says.
+        servers: Nodes of servers.
+        places: Sites and clouds with servers.
+        cells: Nodes of cells.
+        sites: All sites.
+    """
     for i, outage in enumerate(outages):
-        if outage.node not in (*servers, *places):
-            text = f"expected a server, a site or a cloud with servers; got {outage.node!r}. "
-            text += nearest(outage.node, (*servers, *places))
+        known = [*servers, *cells]
+        known += places if outage.takes_servers else []
+        known += sites if outage.takes_cells else []
+        if outage.node not in known:
+            what = "a site or a cloud with servers" if outage.what == "servers" else "a site"
+            text = f"expected a server, a cell, or {what}; got {outage.node!r}. "
+            if outage.node in sites:
+                text += "Its cells fail with 'what: cells'."
+            else:
+                text += nearest(outage.node, known)
             yield Problem(place=("outages", i, "node"), text=text)
         if outage.to_s <= outage.from_s:
             text = f"expected an end after {outage.from_s:g} s; got {outage.to_s:g} s."
