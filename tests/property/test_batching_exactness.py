@@ -43,7 +43,7 @@ def _serve(name, wanted, bounds, *, skip, cuts=(400.0,)):
         progress = server.advance(until_s)
         usage.add(progress.usage)
         lost |= dict(progress.lost)
-        prompts += progress.prompts
+        prompts += progress.prompts.tolist()
         iterations = progress.iterations
         for job, number, time_s in zip(
             progress.job, progress.number, progress.leaves_s, strict=True

@@ -9,15 +9,17 @@ it is compiled only in a process that has loaded a compiler anyway.
 from __future__ import annotations
 
 import dataclasses
-import heapq
 import math
 import sys
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from tree6g.compute.replica import Replica
 from tree6g.compute.roofline import decode_batch, iteration
-from tree6g.compute.serving.requests import FloatArray, IntArray, requests
+from tree6g.compute.serving.requests import NO_PREFIX, FloatArray, IntArray, Requests
 from tree6g.compute.serving.result import GAVE_UP, REFUSED, SERVED
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.compute.serving.state import ServerState
@@ -33,6 +35,27 @@ class Job:
     prompt_tok: int
     output_tok: int
     give_up_s: float = math.inf
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Jobs:
+    """Many of them, fields as of `Job`. Arrays are [job]."""
+
+    id: IntArray
+    arrival_s: FloatArray
+    prompt_tok: IntArray
+    output_tok: IntArray
+    give_up_s: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def where(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Jobs:
+        """Some of them, in the order given."""
+        return Jobs(**{name: getattr(self, name)[chosen] for name in _COLUMNS})
+
+
+_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Jobs))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +97,7 @@ class Progress:
         number: Its number in the answer, from 1. [token]
         leaves_s: When it leaves the server; the last may be after the interval. [token]
         gap_s: Time since the token before it, for the first since admission. [token]
-        prompts: Jobs whose prompt was finished.
+        prompts: Jobs whose prompt was finished. [job]
         lost: Jobs that were refused or given up, with the time.
         iterations: Iterations so far.
     """
@@ -84,7 +107,7 @@ class Progress:
     number: IntArray
     leaves_s: FloatArray
     gap_s: FloatArray
-    prompts: tuple[int, ...]
+    prompts: IntArray
     lost: tuple[tuple[int, float], ...]
     iterations: int
 
@@ -106,14 +129,16 @@ class BatchServer:
             replica,
             settings,
             log_tokens=True,
+            remember=False,
             skip=skip,
             compiled=sys.modules.get("numba") is not None,
         )
         self._reader = TokenReader(self._server)
-        self._inbox: list[tuple[float, int, Job]] = []
+        self._inbox: list[Jobs] = []
         self._inbox_tok = 0
-        self._job = np.empty(0, dtype=np.int64)  # job of each request of the server
-        self._open: list[int] = []
+        self._inbox_count = 0
+        self._job = np.empty(0, dtype=np.int64)  # job of each request of the server, and room
+        self._open = np.empty(0, dtype=np.int64)
         self._used = Usage()
         self._told_s = 0.0
 
@@ -130,7 +155,7 @@ class BatchServer:
     @property
     def queued(self) -> int:
         """Jobs that wait for a place in it."""
-        return int(self._server.waiting) + len(self._inbox)
+        return int(self._server.waiting) + self._inbox_count
 
     @property
     def waiting_tok(self) -> float:
@@ -147,7 +172,7 @@ class BatchServer:
             coming: Jobs that are known to be on their way here.
         """
         server = self._server
-        queued = server.waiting + len(self._inbox) + coming
+        queued = server.waiting + self._inbox_count + coming
         ahead = server.running + queued - self.limits.max_sequences + 1
         answered, answered_tok = server.answered()
         if ahead <= 0 or not answered:
@@ -158,25 +183,34 @@ class BatchServer:
 
     def submit(self, job: Job) -> None:
         """Hand over a job; all jobs that arrive before t must be here before `advance(t)`."""
-        heapq.heappush(self._inbox, (job.arrival_s, job.id, job))
-        self._inbox_tok += job.prompt_tok
+        self.submit_all(Jobs(**{name: np.array([getattr(job, name)]) for name in _COLUMNS}))
+
+    def submit_all(self, jobs: Jobs) -> None:
+        """Hand over jobs, in any order."""
+        self._inbox.append(jobs)
+        self._inbox_tok += int(jobs.prompt_tok.sum())
+        self._inbox_count += len(jobs)
 
     def abandon(self) -> list[tuple[int, int]]:
         """Drop all jobs and start anew, empty; returns the jobs and the tokens that each has.
 
         The times and joules of what was done stay told; an iteration under way is not finished.
         """
-        tokens, _ = self._server.progress(np.array(self._open, dtype=np.int64))
-        found = [(int(self._job[i]), n) for i, n in zip(self._open, tokens.tolist(), strict=True)]
-        found += [(job.id, 0) for _, _, job in sorted(self._inbox)]
+        tokens = self._server.progress(self._open)
+        found = list(zip(self._job[self._open].tolist(), tokens.tolist(), strict=True))
+        found += [(number, 0) for jobs in self._in_order() for number in jobs.id.tolist()]
         fresh = BatchServer(self.replica, self.limits, skip=self._skip)
         self._server, self._reader, self._used = fresh._server, fresh._reader, fresh._used
-        self._inbox, self._inbox_tok, self._job, self._open = [], 0, fresh._job, []
+        self._inbox, self._inbox_tok, self._inbox_count = [], 0, 0
+        self._job, self._open = fresh._job, fresh._open
         return found
 
     def advance(self, until_s: float) -> Progress:
         """Work until `until_s`; an iteration that has begun by then is carried over."""
         self._hand_over(until_s)
+        if self._rests():
+            self._told_s = until_s
+            return dataclasses.replace(_NOTHING, usage=Usage(), iterations=self._server.iterations)
         self._server.advance(until_s)
         self._told_s = until_s
         tokens = self._reader.read()
@@ -186,29 +220,53 @@ class BatchServer:
             number=tokens.number,
             leaves_s=tokens.time_s,
             gap_s=tokens.gap_s,
-            prompts=tuple(self._job[tokens.begun].tolist()),
+            prompts=self._job[tokens.begun],
             lost=self._lost(),
             iterations=self._server.iterations,
         )
 
+    def _rests(self) -> bool:
+        """Whether all that was handed over is done and told: then only time passes."""
+        server = self._server
+        return not (server.running or server.waiting) and server.clock_s <= self._told_s
+
+    def _in_order(self) -> list[Jobs]:
+        """The inbox as one, by arrival and then by job."""
+        if not self._inbox:
+            return []
+        together = joined(self._inbox)
+        return [together.where(np.lexsort((together.id, together.arrival_s)))]
+
     def _hand_over(self, until_s: float) -> None:
-        jobs = []
-        while self._inbox and self._inbox[0][0] < until_s:
-            jobs.append(heapq.heappop(self._inbox)[2])
-        if not jobs:
+        if not self._inbox:
             return
-        self._inbox_tok -= sum(job.prompt_tok for job in jobs)
+        (jobs,) = self._in_order()
+        early = int(np.searchsorted(jobs.arrival_s, until_s))
+        self._inbox = [jobs.where(slice(early, None))] if early < len(jobs) else []
+        jobs = jobs.where(slice(early))
+        if not early:
+            return
+        self._inbox_tok -= int(jobs.prompt_tok.sum())
+        self._inbox_count -= early
         # A time that rounding has put before the last step belongs to this one.
-        arrival_s = np.maximum([job.arrival_s for job in jobs], self._told_s)
-        patience_s = np.array([job.give_up_s for job in jobs]) - arrival_s
-        asked = requests(
-            arrival_s,
-            [job.prompt_tok for job in jobs],
-            [job.output_tok for job in jobs],
-            give_up_s=np.maximum(patience_s, np.finfo(float).tiny),
+        arrival_s = np.maximum(jobs.arrival_s, self._told_s)
+        nothing = np.zeros(early, dtype=np.int64)
+        asked = Requests(
+            arrival_s=arrival_s,
+            prompt_tok=jobs.prompt_tok,
+            output_tok=jobs.output_tok,
+            priority=nothing,
+            prefix_id=nothing + NO_PREFIX,
+            prefix_tok=nothing,
+            give_up_s=np.maximum(jobs.give_up_s - arrival_s, np.finfo(float).tiny),
         )
-        self._open += self._server.submit(asked)
-        self._job = np.append(self._job, [job.id for job in jobs])
+        numbers = self._server.submit(asked)
+        self._open = np.append(self._open, np.arange(numbers.start, numbers.stop))
+        missing = numbers.stop - len(self._job)
+        if missing > 0:
+            room = np.zeros(max(missing, len(self._job)), dtype=np.int64)
+            self._job = np.concatenate([self._job, room])
+        self._job[numbers.start : numbers.stop] = jobs.id
 
     def _usage(self, until_s: float) -> Usage:
         """Use since the last step, above idle."""
@@ -226,10 +284,24 @@ class BatchServer:
 
     def _lost(self) -> tuple[tuple[int, float], ...]:
         """Jobs that left without an answer since the last step."""
-        outcomes = [(i, self._server.outcome(i)) for i in self._open]
-        self._open = [i for i, o in outcomes if o not in (SERVED, REFUSED, GAVE_UP)]
-        return tuple(
-            (int(self._job[i]), self._server.finish_s(i))
-            for i, outcome in outcomes
-            if outcome in (REFUSED, GAVE_UP)
+        outcome, finish_s = self._server.outcomes(self._open)
+        lost = (outcome == REFUSED) | (outcome == GAVE_UP)
+        told = tuple(
+            zip(self._job[self._open[lost]].tolist(), finish_s[lost].tolist(), strict=True)
         )
+        self._open = self._open[(outcome != SERVED) & ~lost]
+        return told
+
+
+def joined(parts: Sequence[Jobs]) -> Jobs:
+    """Jobs one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Jobs(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS})
+
+
+_NONE: Final = np.empty(0, dtype=np.int64)
+_NOTHING: Final = Progress(
+    usage=Usage(), job=_NONE, number=_NONE, leaves_s=np.empty(0), gap_s=np.empty(0),
+    prompts=_NONE, lost=(), iterations=0,
+)  # fmt: skip

@@ -106,11 +106,6 @@ class Backbone:
         found: FloatArray = latency_s[site] + np.asarray(bit, dtype=np.float64) * pace[site]
         return found
 
-    def one_s(self, cloud: str, site: int, bit: float, kind: str) -> float:
-        """The same for a single message."""
-        pace = self._pace(cloud, kind)
-        return self.routes[cloud][site].latency_s + bit * float(pace[site])
-
     def carry(
         self, book: Book, cloud: str, site: int, service: str, bit: float, kind: str, count: float
     ) -> None:

@@ -32,7 +32,7 @@ def _advance_server(world: World, host: Host, tick: Tick) -> None:
     host.busy.add(progress.usage)
     for request, _ in progress.lost:
         lose(world, request)
-    demand_prompts(world, host, np.array(progress.prompts, dtype=np.int64))
+    demand_prompts(world, host, progress.prompts)
     tokens = TokenTable(
         ref=progress.job,
         number=progress.number,

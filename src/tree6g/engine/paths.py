@@ -32,13 +32,6 @@ def passing_s(
     return world.backbone.delay_s(link.to, site, bit, kind)
 
 
-def one_s(world: World, link: Link, cell: int, bit: float, kind: str) -> float:
-    """The same for a single message."""
-    if world.backbone is None or link.to not in world.backbone.links:
-        return link.latency_s + bit / link.rate_bps  # as `transport.link.delay_s`
-    return world.backbone.one_s(link.to, world.cells[cell].site_index, bit, kind)
-
-
 def latency_s(world: World, link: Link | None, site: int) -> float:
     """One-way latency between a site and a cloud without a queue; 0 beside the cell."""
     if link is None:

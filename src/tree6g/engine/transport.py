@@ -4,45 +4,60 @@ from __future__ import annotations
 
 import numpy as np
 
-from tree6g.compute.batching import Job
-from tree6g.engine.crowd import UP
+from tree6g.compute.batching import Jobs
+from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.outages import send_again
-from tree6g.engine.paths import one_s
-from tree6g.engine.world import Tick, World
+from tree6g.engine.paths import passing_s
+from tree6g.engine.world import Host, Tick, World
+from tree6g.radio.pathloss import FloatArray
 
 
 def carry(world: World, tick: Tick) -> None:
     """Prompts cross the link of their host, if there is one, and wait at the server."""
-    requests = world.requests
     if not tick.prompts:
         return
-    refs = np.array([request for request, _, _ in tick.prompts])
-    cells = world.cell_of(refs).tolist()
-    prompt_tok, output_tok = requests.prompt_tok[refs].tolist(), requests.output_tok[refs].tolist()
-    asked_s, hosts = requests.arrival_s[refs].tolist(), requests.host[refs].tolist()
-    services = requests.service[refs].tolist()
-    carried: dict[tuple[int, str, int], tuple[float, int]] = {}
-    for n, (request, reached_s, bit) in enumerate(tick.prompts):
-        host, spec, arrival_s = world.hosts[hosts[n]], world.ai[services[n]].spec, reached_s
-        if host.link is not None:
-            arrival_s += one_s(world, host.link, cells[n], bit, UP)
-            key = (cells[n], spec.name, host.number)
-            before = carried.get(key, (0.0, 0))
-            carried[key] = before[0] + bit, before[1] + 1
-        if host.batch is not None:
-            host.coming -= 1
-            host.coming_tok -= float(prompt_tok[n])
-            if host.out:
-                send_again(world, request)
-                continue
-            host.batch.submit(
-                Job(
-                    id=request,
-                    arrival_s=arrival_s,
-                    prompt_tok=prompt_tok[n],
-                    output_tok=output_tok[n],
-                    give_up_s=asked_s[n] + spec.patience_s,
-                )
-            )
-    for (cell, service, number), (bit, count) in carried.items():
-        world.carry(cell, service, bit, world.hosts[number].link, kind=UP, count=count)
+    request, reached_s, bit = (np.concatenate(column) for column in zip(*tick.prompts, strict=True))
+    number = world.requests.host[request]
+    for host in np.unique(number).tolist():
+        mine = number == host
+        _hand_over(world, world.hosts[host], request[mine], reached_s[mine], bit[mine])
+
+
+def _hand_over(
+    world: World, host: Host, request: IntArray, reached_s: FloatArray, bit: FloatArray
+) -> None:
+    """Prompts of one host."""
+    requests, arrival_s = world.requests, reached_s
+    if host.link is not None:
+        cell = world.cell_of(request)
+        arrival_s = reached_s + passing_s(world, host.link, cell, bit, UP)
+        _carry(world, host, requests.service[request], cell, bit)
+    if host.batch is None:
+        return
+    prompt_tok = requests.prompt_tok[request]
+    host.coming -= len(request)
+    host.coming_tok -= float(prompt_tok.sum())
+    if host.out:
+        for one in request.tolist():
+            send_again(world, one)
+        return
+    patience_s = np.array([service.spec.patience_s for service in world.ai])
+    host.batch.submit_all(
+        Jobs(
+            id=request,
+            arrival_s=arrival_s,
+            prompt_tok=prompt_tok,
+            output_tok=requests.output_tok[request],
+            give_up_s=requests.arrival_s[request] + patience_s[requests.service[request]],
+        )
+    )
+
+
+def _carry(world: World, host: Host, service: IntArray, cell: IntArray, bit: FloatArray) -> None:
+    """Bits on the link of a host, by cell and service."""
+    pair = cell * len(world.ai) + service
+    sums, counts = np.bincount(pair, weights=bit), np.bincount(pair)
+    for key in np.flatnonzero(counts).tolist():
+        index, which = divmod(key, len(world.ai))
+        name, sent_bit = world.ai[which].spec.name, float(sums[key])
+        world.carry(index, name, sent_bit, host.link, kind=UP, count=int(counts[key]))

@@ -31,5 +31,4 @@ def send(world: World, tick: Tick) -> None:
             continue
         do_bits(world, service, UP, cell, sent["bit"])
         whole = sent["ref"] >= 0  # what is below are tensors of models that are shared
-        columns = (sent["ref"][whole], reached_s[whole], sent["bit"][whole])
-        tick.prompts += zip(*(c.tolist() for c in columns), strict=True)
+        tick.prompts.append((sent["ref"][whole], reached_s[whole], sent["bit"][whole]))

@@ -379,13 +379,13 @@ class Tick:
         t0_s: Start.
         t1_s: End.
         requests: AI requests that arrived.
-        prompts: Prompts that left the uplink: request, time at the site, bits.
+        prompts: Prompts that left the uplink, in batches: request, time at the site, bits.
     """
 
     t0_s: float
     t1_s: float
     requests: range = range(0)
-    prompts: list[tuple[int, float, float]] = dataclasses.field(default_factory=list)
+    prompts: list[tuple[IntArray, FloatArray, FloatArray]] = dataclasses.field(default_factory=list)
 
     @property
     def step_s(self) -> float:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tree6g.compute.replica import Replica
 from tree6g.compute.serving import (
@@ -19,6 +18,7 @@ from tree6g.compute.serving import (
     kernel,
     prompts,
     queue,
+    streams,
 )
 from tree6g.compute.serving import constants as costs
 from tree6g.compute.serving import layout as at
@@ -64,6 +64,7 @@ class ServerState:
         bin_s: float | None = None,
         gap_edges_s: FloatArray | None = None,
         log_tokens: bool = False,
+        remember: bool = True,
         skip: bool = True,
         compiled: bool | None = None,
     ) -> None:
@@ -75,6 +76,7 @@ class ServerState:
             bin_s: Width of bins of energy; none without.
             gap_edges_s: Rising edges of the histogram of gaps between tokens; none without.
             log_tokens: Keep what `tokens` needs.
+            remember: Keep what was asked for, which `served` needs.
             skip: Whether runs of iterations are taken at once.
             compiled: Whether to use the compiled kernel; if not given, where there is a compiler.
 
@@ -105,7 +107,7 @@ class ServerState:
         self._g = self._integers(np.empty(0, dtype=np.int64))
         self._runs = self._reals(np.empty(0))
         self._segments = self._integers(np.empty(0, dtype=np.int64))
-        self._asked: list[Requests] = []
+        self._asked: list[Requests] | None = [] if remember else None
 
     def _reals(self, array: FloatArray) -> Any:
         return array if self._compiled else array.tolist()
@@ -132,6 +134,11 @@ class ServerState:
     def waiting_tok(self) -> int:
         """Prompt tokens of requests that have no first token yet."""
         return int(self._n[at.WAITING_TOK])
+
+    @property
+    def total(self) -> int:
+        """Requests submitted."""
+        return int(self._n[at.TOTAL])
 
     @property
     def iterations(self) -> int:
@@ -169,7 +176,8 @@ class ServerState:
         self._add_groups(int(asked.prefix_id.max(initial=-1)) + 1)
         n[at.TOTAL] = last
         n[at.WAITING_TOK] += int(asked.prompt_tok.sum())
-        self._asked.append(asked)
+        if self._asked is not None:
+            self._asked.append(asked)
         return range(first, last)
 
     def advance(self, until_s: float) -> None:
@@ -238,40 +246,53 @@ class ServerState:
         """Sequences that decode."""
         return int(self._n[at.DECODING])
 
-    def outcome(self, number: int) -> int:
-        """Where a request is, as in `Served.outcome`."""
-        status = self._q[number * at.Q + at.STATUS]
-        return RUNNING if status == at.DECODES else int(status)
+    def outcomes(self, numbers: IntArray) -> tuple[IntArray, FloatArray]:
+        """Where requests are, as in `Served.outcome`, and when those who are gone left."""
+        status = self._of(self._q, at.Q, at.STATUS, numbers)
+        finish_s: FloatArray = self._of(self._f, at.F, at.FINISH_S, numbers)
+        return np.where(status == at.DECODES, RUNNING, status), finish_s
 
-    def finish_s(self, number: int) -> float:
-        """When a request that is no longer there left."""
-        return float(self._f[number * at.F + at.FINISH_S])
+    def progress(self, numbers: IntArray) -> IntArray:
+        """Tokens that requests have by now."""
+        produced = self._of(self._q, at.Q, at.PRODUCED, numbers).astype(np.int64)
+        decodes = self._of(self._q, at.Q, at.STATUS, numbers) == at.DECODES
+        produced[decodes] += self._n[at.ITERATIONS] - self._of(self._w, 1, 0, numbers[decodes])
+        return produced
 
-    def scheduled_s(self, numbers: IntArray) -> FloatArray:
-        """When requests were first scheduled."""
-        return np.array([self._f[i * at.F + at.SCHEDULED_S] for i in numbers.tolist()])
-
-    def progress(self, numbers: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-        """Tokens that requests have by now, and whether they decode."""
-        produced = np.zeros(len(numbers), dtype=np.int64)
-        decodes = np.zeros(len(numbers), dtype=bool)
-        for k, i in enumerate(numbers.tolist()):
-            produced[k] = self._q[i * at.Q + at.PRODUCED]
-            if self._q[i * at.Q + at.STATUS] == at.DECODES:
-                decodes[k] = True
-                produced[k] += self._n[at.ITERATIONS] - self._w[i]
-        return produced, decodes
+    def _of(self, array: Any, fields: int, field: int, numbers: IntArray) -> Any:
+        """A field of some requests."""
+        if self._compiled:
+            return array[numbers * fields + field]
+        kind = np.float64 if array is self._f else np.int64
+        return np.array([array[i * fields + field] for i in numbers.tolist()], dtype=kind)
 
     def take_log(self) -> tuple[FloatArray, IntArray]:
         """Runs (start, a, b, count) and begun streams (request, number, iteration) since last."""
         n = self._n
-        runs = np.array(self._runs[: 4 * n[at.RUNS]], dtype=np.float64).reshape(-1, 4)
-        begun = np.array(self._segments[: 3 * n[at.SEGMENTS]], dtype=np.int64).reshape(-1, 3)
+        runs = np.array(self._runs[: 4 * n[at.RUNS]], dtype=np.float64)
+        begun = np.array(self._segments[: 3 * n[at.SEGMENTS]], dtype=np.int64)
         n[at.RUNS] = n[at.SEGMENTS] = 0
         return runs, begun
 
+    def spans(self, found: IntArray, since: int) -> tuple[IntArray, int]:
+        """Spans of streams and the tokens in them, see `streams`."""
+        function = streams.compiled_spans() if self._compiled else streams.find_spans
+        span = np.empty(len(found), dtype=np.int64)
+        return span, int(function(self._n, self._q, self._w, found, span, since))
+
+    def fill_tokens(self, *columns: Any) -> None:
+        """The tokens of spans, see `streams`."""
+        function = streams.compiled_tokens() if self._compiled else streams.fill_tokens
+        function(self._f, *columns)
+
     def served(self) -> Served:
-        """What was done so far; requests under way with what they have."""
+        """What was done so far; requests under way with what they have.
+
+        Raises:
+            DataError: It does not remember what was asked for.
+        """
+        if self._asked is None:
+            raise DataError("expected a server that remembers what was asked for; this one counts.")
         total = int(self._n[at.TOTAL])
         arrays = Arrays(
             c=self._c,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import numpy as np
 
 from tree6g.compute.serving.requests import FloatArray, IntArray
-from tree6g.compute.serving.result import SERVED
 from tree6g.compute.serving.state import ServerState
 
 
@@ -36,68 +36,37 @@ class TokenReader:
     def __init__(self, server: ServerState) -> None:
         self._server = server
         self._since = 0
-        # Streams under way: request, number of their first token, its iteration. A request that
-        # was preempted has one for each stretch.
-        self._streams = np.empty((0, 3), dtype=np.int64)
-        self._last_s: dict[int, float] = {}
+        self._streams = np.empty(0, dtype=np.int64)  # those under way, see `streams`
+        self._last_s = np.empty(0)  # when the last token of each request left. [request]
 
     def read(self) -> Tokens:
         """Tokens of the iterations since it was last called."""
         runs, begun = self._server.take_log()
-        ends_s = end_times_s(runs)
-        since, self._since = self._since, self._since + len(ends_s)
-        streams = np.concatenate([self._streams, begun])
-        low, high, over = self._spans(streams, since)
-        count = high - low
-        self._streams = streams[~over]
-        ended = streams[over, 0]
-        owner = np.repeat(np.arange(len(streams)), count)
-        offset = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-        number = low[owner] + offset
-        time_s = ends_s[streams[owner, 2] + number - streams[owner, 1] - since]
-        request = streams[owner, 0]
-        gap_s = self._gaps_s(request, number, time_s)
-        for i in ended.tolist():
-            if self._server.outcome(i) == SERVED:
-                self._last_s.pop(i, None)
-        first = begun[begun[:, 1] == 1, 0]
+        if not len(runs) and not len(self._streams):
+            return NOTHING
+        streams = np.concatenate([self._streams, begun]) if len(begun) else self._streams
+        spans, count = self._server.spans(streams, self._since)
+        iterations = int(runs[3::4].sum())
+        self._make_room(self._server.total)
+        request, number = np.empty((2, count), dtype=np.int64)
+        time_s, gap_s = np.empty((2, count))
+        self._server.fill_tokens(
+            runs, streams, spans, self._since, self._last_s, np.empty(iterations),
+            request, number, time_s, gap_s,
+        )  # fmt: skip
+        self._since += iterations
+        self._streams = streams.reshape(-1, 3)[spans[2::3] == 0].ravel()
+        first = begun[::3][begun[1::3] == 1]
         return Tokens(request=request, number=number, time_s=time_s, gap_s=gap_s, begun=first)
 
-    def _spans(
-        self, streams: IntArray, since: int
-    ) -> tuple[IntArray, IntArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-        """First and one past the last number of the tokens of each stream, and if it has ended."""
-        request, number, iteration = streams.T
-        there, decodes = self._server.progress(request)
-        later: dict[int, int] = {}
-        end = there + 1
-        over = ~decodes
-        for k in range(len(streams) - 1, -1, -1):
-            if int(request[k]) in later:
-                end[k] = later[int(request[k])]
-                over[k] = True
-            later[int(request[k])] = int(number[k])
-        low = number + np.maximum(since - iteration, 0)
-        return low, np.maximum(end, low), over
-
-    def _gaps_s(self, request: IntArray, number: IntArray, time_s: FloatArray) -> FloatArray:
-        """Time since the token before; that of the last one read is remembered."""
-        gap_s = np.diff(time_s, prepend=0.0)
-        starts = np.flatnonzero(np.diff(request, prepend=-1))
-        scheduled_s = self._server.scheduled_s(request[starts])
-        for k, start in enumerate(starts):
-            before_s = self._last_s.get(int(request[start]), 0.0)
-            gap_s[start] = time_s[start] - (scheduled_s[k] if number[start] == 1 else before_s)
-        lasts = np.append(starts[1:], len(request)) - 1
-        for last in lasts[: len(starts)]:
-            self._last_s[int(request[last])] = float(time_s[last])
-        return gap_s
+    def _make_room(self, requests: int) -> None:
+        missing = requests - len(self._last_s)
+        if missing > 0:
+            more = np.zeros(max(missing, len(self._last_s)))
+            self._last_s = np.concatenate([self._last_s, more])
 
 
-def end_times_s(runs: FloatArray) -> FloatArray:
-    """End of every iteration of runs (start, a, b, count): start + (j+1) a + b j (j+1) / 2."""
-    count = runs[:, 3].astype(np.int64)
-    run = np.repeat(np.arange(len(runs)), count)
-    j = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    start_s, a, b = runs[run, 0], runs[run, 1], runs[run, 2]
-    return start_s + ((j + 1) * a + b * (0.5 * (j + 1) * j))
+_NONE = np.empty(0, dtype=np.int64)
+NOTHING: Final = Tokens(
+    request=_NONE, number=_NONE, time_s=np.empty(0), gap_s=np.empty(0), begun=_NONE
+)
