@@ -171,15 +171,19 @@ class BatchServer:
         Args:
             coming: Jobs that are known to be on their way here.
         """
+        ahead = self.running + self.queued + coming - self.limits.max_sequences + 1
+        if ahead <= 0:
+            return 0.0
+        return ahead * self.answer_s() / self.limits.max_sequences
+
+    def answer_s(self) -> float:
+        """Time of a mean answer in the batch as it is; 0 if there was none yet."""
         server = self._server
-        queued = server.waiting + self._inbox_count + coming
-        ahead = server.running + queued - self.limits.max_sequences + 1
         answered, answered_tok = server.answered()
-        if ahead <= 0 or not answered:
+        if not answered:
             return 0.0
         batch = decode_batch(float(max(server.decoding(), 1)), *map(float, server.context_tok()))
-        answer_s = answered_tok / answered * float(iteration(self.replica, batch).time_s)
-        return ahead * answer_s / self.limits.max_sequences
+        return answered_tok / answered * float(iteration(self.replica, batch).time_s)
 
     def submit(self, job: Job) -> None:
         """Hand over a job; all jobs that arrive before t must be here before `advance(t)`."""

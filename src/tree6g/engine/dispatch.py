@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from tree6g.compute.batching import BatchServer
 from tree6g.compute.serial import answer
-from tree6g.engine import outages, paths, prospects, split_option, splitting
+from tree6g.engine import choosing, outages, paths, prospects, split_option, splitting
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.delivery import lose
@@ -70,11 +69,37 @@ class _Foresight:
 
 def assign(world: World, tick: Tick) -> None:
     """Ask the policy for each request of the step."""
+    rows = np.arange(tick.requests.start, tick.requests.stop)
+    again = outages.take(world)
+    if again:
+        rows = np.concatenate([again, rows])
+    if not len(rows):
+        return
+    if choosing.applies(world):
+        _assign_all(world, rows, tick)
+    else:
+        _assign_each(world, rows, tick)
+
+
+def _assign_all(world: World, rows: IntArray, tick: Tick) -> None:
+    """All at once, by the array form of the policy."""
+    host = choosing.choose(world, rows)
+    for request in rows[host < 0].tolist():
+        lose(world, request)
+    sent = rows[host >= 0]
+    service = world.requests.service[sent]
+    found, first = np.unique(service, return_index=True)
+    for index in found[np.argsort(first)].tolist():  # as they come, so that sums add up alike
+        _send_prompts(world, world.ai[index], sent[service == index], tick)
+
+
+def _assign_each(world: World, rows: IntArray, tick: Tick) -> None:
+    """One by one, for any policy and any host."""
     prompts: dict[int, list[int]] = {}
     servers = {
         host.number: _Server(host, host.batch) for host in world.hosts if host.batch is not None
     }
-    for asked in _asked(world, tick):
+    for asked in _asked(world, rows):
         request = asked.request
         if splitting.takes(world, request):
             continue
@@ -120,12 +145,9 @@ def _takes(world: World, host: Host, asked: _Asked, tick: Tick) -> bool:
     return True
 
 
-def _asked(world: World, tick: Tick) -> Iterator[_Asked]:
+def _asked(world: World, rows: IntArray) -> Iterator[_Asked]:
     """The requests of the step."""
-    rows, requests = np.arange(tick.requests.start, tick.requests.stop), world.requests
-    again = outages.take(world)
-    if again:
-        rows = np.concatenate([again, rows])
+    requests = world.requests
     columns = (
         rows, requests.service[rows], requests.site[rows], requests.user[rows],
         world.cell_of(rows), requests.arrival_s[rows], requests.prompt_tok[rows],
@@ -174,21 +196,11 @@ def _can(host: Host, asked: _Asked) -> bool:
 
 
 def _query(world: World, asked: _Asked) -> Query:
-    service, spec = asked.service, asked.service.spec
-    profile = service.profile
-    budget_s = profile.ttft_budget_s or profile.deadline_s
-    paced = service.streams and profile.tpot_budget_s is not None
-    least = spec.quality_min_frac
-    return Query(
-        service=spec.name,
+    return dataclasses.replace(
+        choosing.query_of(world, asked.service),
         site=asked.cell.site_index,
         arrival_s=asked.arrival_s,
         prompt_tok=asked.prompt_tok,
-        ttft_budget_s=math.inf if budget_s is None else budget_s,
-        tpot_budget_s=profile.tpot_budget_s or math.inf if paced else math.inf,
-        streams=service.streams,
-        mean_output_tok=world.mean_output_tok[spec.name],
-        quality_min_frac=prospects.quality_min_frac(spec.token_class) if least is None else least,
     )
 
 

@@ -41,6 +41,7 @@ SAME: Final[Mapping[type, frozenset[str]]] = {
             "delay_budget_s",
             "traces",
             "candidates",
+            "network",
             "workers",
             "arrivals_end_s",
             "step_s",

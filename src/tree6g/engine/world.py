@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -272,6 +272,7 @@ class World:
     `sites` are those of the scenario, a layout's spelled out; cells follow them site by site.
     `windows` are the times of the running step in which cells have traffic, by direction; `workers`
     the threads that cells may be spread over, which changes no result.
+    `network` is what `engine.choosing` keeps of hosts and sites.
     """
 
     scenario: Scenario
@@ -306,6 +307,7 @@ class World:
     candidates: dict[tuple[int, int, int], tuple[Host, ...]] = dataclasses.field(
         default_factory=dict
     )
+    network: Any = None
     cut_layer: dict[int, int] = dataclasses.field(default_factory=dict)
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     link_peak_frac: dict[str, float] = dataclasses.field(default_factory=dict)
