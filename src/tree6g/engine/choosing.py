@@ -115,12 +115,13 @@ def applies(world: World) -> bool:
     return array_form(world.policy) is not None
 
 
-def choose(world: World, rows: IntArray) -> IntArray:
+def choose(world: World, rows: IntArray, *, loop: Callable[..., Any] | None = None) -> IntArray:
     """The host of each request, `NOBODY` where it is refused; hosts count those on their way.
 
     Args:
         world: The run.
         rows: Requests in the order in which they are sent. [request]
+        loop: The loop in place of `loop_of` the policy.
     """
     pick = array_form(world.policy)
     assert pick is not None  # noqa: S101 - see `applies`
@@ -141,7 +142,7 @@ def choose(world: World, rows: IntArray) -> IntArray:
     )
     servers = _servers(world, fixed, len(rows))
     found = np.empty(len(rows), dtype=np.int64)
-    loop = _compiled(pick) if is_compiled() else functools.partial(choose_all, rule=pick)
+    loop = loop or loop_of(pick, compiled=is_compiled())
     options = np.zeros((table.OPTIONS, max(len(world.hosts), 1)))
     loop(asked, servers, fixed.first, fixed.host, fixed.asked, options, found)
     for host, coming, tok in zip(
@@ -205,6 +206,11 @@ def fill(asked: Asked, servers: Servers, r: int, h: int, options: FloatArray, at
 def pick(asked: FloatArray, options: FloatArray, count: int) -> int:
     """Stands for the policy's own in the source of the loop."""
     raise NotImplementedError
+
+
+def loop_of(rule: Pick, *, compiled: bool) -> Callable[..., Any]:
+    """The loop with a policy's rule in it."""
+    return _compiled(rule) if compiled else functools.partial(choose_all, rule=rule)
 
 
 @functools.cache
