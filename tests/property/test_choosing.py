@@ -63,7 +63,10 @@ def crowded():
     plain["population"] = {"users": 30, "ai_requests_per_user_hour": 900}
     first = plain["sites"][0]["servers"][0] | {"max_batch": 2}
     plain["sites"][0]["servers"] = [first, first | {"name": "second", "max_batch": 4}]
-    plain["outages"] = [{"node": "a.second", "from": "4 s", "to": "7 s"}]
+    plain["outages"] = [
+        {"node": "a.second", "from": "4 s", "to": "7 s"},
+        {"node": "b", "what": "cells", "from": "8 s", "to": "10 s"},
+    ]
     return plain
 
 

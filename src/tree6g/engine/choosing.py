@@ -37,6 +37,7 @@ class Asked(NamedTuple):
         arrival_s: When each was sent.
         prompt_tok: Length of the prompt.
         radio_s: Latency of the cell, both ways.
+        cut: Whether the cell is out, so that no server is reached.
     """
 
     place: IntArray
@@ -45,6 +46,7 @@ class Asked(NamedTuple):
     arrival_s: FloatArray
     prompt_tok: IntArray
     radio_s: FloatArray
+    cut: npt.NDArray[np.bool_]
 
 
 class Servers(NamedTuple):
@@ -139,6 +141,7 @@ def choose(world: World, rows: IntArray, *, loop: Callable[..., Any] | None = No
         arrival_s=requests.arrival_s[rows],
         prompt_tok=requests.prompt_tok[rows],
         radio_s=(world.latencies_s(UP) + world.latencies_s(DOWN))[cell],
+        cut=np.array([c.out for c in world.cells])[cell],
     )
     servers = _servers(world, fixed, len(rows))
     found = np.empty(len(rows), dtype=np.int64)
@@ -172,7 +175,7 @@ def choose_all(
         count = 0
         for at in range(first[asked.place[r]], first[asked.place[r] + 1]):
             h = candidate[at]
-            if not servers.out[h]:
+            if not (servers.out[h] or asked.cut[r]):
                 fill(asked, servers, r, h, options, count)
                 there[count] = h
                 count += 1
