@@ -15,6 +15,8 @@ TABLES: Final = {
     "profiles": "token_classes",
     "base-stations": "base_stations",
     "lengths": "request_lengths",
+    "traffic": "traffic_models",
+    "day-curves": "day_curves",
     "quantities": "quantities",
     "mcs": "modulation_coding",
     "cqi": "channel_quality",

@@ -25,13 +25,13 @@ def draw(world: World, tick: Tick) -> None:
 
 def _draw_data(world: World, tick: Tick, until_s: float) -> None:
     for source in world.sources:
-        ready_s, sender = source.arrivals.window(tick.t0_s, until_s)
+        ready_s, sender, byte = source.arrivals.window(tick.t0_s, until_s)
         if not len(ready_s):
             continue
         spec, crowd = source.spec, world.radio.crowd_of[source.spec.name]
         terminal = crowd.terminal(*np.divmod(sender, spec.sources))
         kind = UP if spec.direction == "up" else DOWN
-        batch = messages(ready_s, 8.0 * spec.message_byte, terminal)
+        batch = messages(ready_s, 8.0 * byte, terminal)
         if kind == DOWN and world.listening is not None:
             listening.hold(world, spec.name, batch)
         else:

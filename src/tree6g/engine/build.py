@@ -18,7 +18,7 @@ from tree6g.errors import ScenarioError
 from tree6g.metric.profile import class_profile
 from tree6g.scenario.model import AiService, DataService, Scenario, Site
 from tree6g.scenario.trace import Trace
-from tree6g.traffic.messages import BLOCK_S, PoissonSources, block_s, periodic
+from tree6g.traffic.patterns import Asked, traffic
 
 
 def build(
@@ -140,16 +140,13 @@ def _sources(
     """The sources of all sites of each data service, as one stream."""
     specs = _data_services(scenario)
     for spec, stream in zip(specs, seeds.spawn(len(specs)), strict=True):
-        rng, count = np.random.default_rng(stream), spec.sources * len(sites)
-        period_s = spec.period_s / spec.growth
-        if spec.arrival == "periodic":
-            yield Source(spec=spec, arrivals=periodic(rng, count, period_s))
-            continue
-        arrivals = PoissonSources(
-            rng=rng,
-            sources=count,
-            period_s=period_s,
+        asked = Asked(
+            arrival=spec.arrival,
+            pattern=spec.pattern,
+            sites=len(sites),
+            sources=spec.sources,
+            message_byte=spec.message_byte,
+            period_s=spec.period_s / spec.growth,
             curve=spec.day_curve,
-            least_block_s=BLOCK_S if len(sites) == 1 else block_s(count, period_s),
         )
-        yield Source(spec=spec, arrivals=arrivals)
+        yield Source(spec=spec, arrivals=traffic(asked, stream))

@@ -95,13 +95,13 @@ def messages_of(scenario: Scenario, traces: Iterable[Trace] = ()) -> float:
     sites, people = ground.site_count(scenario), scenario.population
     users = len(people.places) or people.users * sites
     requests = users * people.ai_requests_per_user_hour * lasts_s / 3600.0
-    requests = float(sum(len(t) for t in traces)) or requests
+    replayed = float(sum(len(t) for t in traces))
     total = 0.0
     for spec in scenario.services:
         if isinstance(spec, DataService):
             total += spec.sources * sites * spec.growth / spec.period_s * lasts_s
         else:
-            mine = requests * spec.request_share_frac
+            mine = spec.request_share_frac * (replayed or requests * spec.growth)
             total += mine * (1.0 + ANSWER_TOK / spec.tokens_per_chunk)
     return total
 

@@ -72,7 +72,7 @@ def _drawn(
     people = scenario.population
     per_hour = users * people.ai_requests_per_user_hour
     pattern = request_pattern(service.spec.lengths)
-    rate_per_s = per_hour * service.spec.request_share_frac / 3600.0
+    rate_per_s = per_hour * service.spec.request_share_frac * service.spec.growth / 3600.0
     arrivals_s = draw_arrivals_s(
         rng, pattern, rate_per_s=rate_per_s, duration_s=end_s, curve=service.spec.day_curve
     )

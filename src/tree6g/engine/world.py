@@ -30,7 +30,7 @@ from tree6g.scenario.model import (
     Server,
     Site,
 )
-from tree6g.traffic.messages import PeriodicSources, PoissonSources
+from tree6g.traffic.patterns import Traffic
 
 if TYPE_CHECKING:
     from tree6g.engine.backbone import Backbone
@@ -262,7 +262,7 @@ class Source:
     """A data service with the arrivals of all its sources, site by site."""
 
     spec: DataService
-    arrivals: PeriodicSources | PoissonSources
+    arrivals: Traffic
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

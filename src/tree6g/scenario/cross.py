@@ -18,6 +18,7 @@ from tree6g.scenario import ground, model_config, policy_file, topology
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
+from tree6g.traffic.patterns import ALWAYS_ON, WITH_CURVE
 
 POLICIES: Final = (
     "nearest", "edge-only", "cloud-only", "device-only", "least-loaded", "energy-greedy",
@@ -40,6 +41,8 @@ ROWS: Final[Mapping[Place, str]] = {
     ("devices", "model"): "models",
     ("services", "*", "token_class"): "token_classes",
     ("services", "*", "lengths"): "request_lengths",
+    ("services", "*", "pattern"): "traffic_models",
+    ("services", "*", "day_curve"): "day_curves",
 }
 ANSWERS: Final[tuple[Place, ...]] = (
     ("sites", "*", "servers", "*", "services", "*"),
@@ -94,7 +97,8 @@ def _rows(table: str) -> Collection[str]:
 def sums(scenario: Scenario) -> list[Problem]:
     """Numbers of a valid scenario that do not fit together."""
     found = [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
-    return [*found, *_curves(scenario), *_splits(scenario), *ground.problems(scenario)]
+    found += [*_curves(scenario), *_patterns(scenario)]
+    return [*found, *_splits(scenario), *ground.problems(scenario)]
 
 
 def _curves(scenario: Scenario) -> Iterator[Problem]:
@@ -108,9 +112,27 @@ def _curves(scenario: Scenario) -> Iterator[Problem]:
             text = f"expected {HOURS} values, one of them above 0; got {len(curve)} values"
             text += "." if sum(curve) > 0.0 else ", none above 0."
             yield Problem(place=place, text=text)
-        if isinstance(service, DataService) and service.arrival == "periodic":
-            text = "expected none for periodic arrivals; got a day curve. Use arrival: poisson."
-            yield Problem(place=place, text=text)
+        if isinstance(service, DataService) and service.arrival not in WITH_CURVE:
+            text = f"expected none for {service.arrival} arrivals; got a day curve. "
+            yield Problem(place=place, text=text + "Use arrival: poisson.")
+
+
+def _patterns(scenario: Scenario) -> Iterator[Problem]:
+    """Arrivals without the figures that they need, and codecs whose rate would grow."""
+    for i, service in enumerate(scenario.services):
+        if not isinstance(service, DataService):
+            continue
+        row = data.table("traffic_models").get(str(service.pattern), {})
+        if service.arrival not in ("poisson", "periodic", row.get("arrival")):
+            text = f"expected poisson, periodic or that of a pattern; got {got(service.arrival)}. "
+            known = [n for n, r in data.table("traffic_models").items()
+                     if r["arrival"] == service.arrival]  # fmt: skip
+            text += f"Give a pattern: {', '.join(known)}."
+            yield Problem(place=("services", i, "arrival"), text=text)
+        if service.arrival in ALWAYS_ON and service.growth != 1.0:
+            text = f"expected 1 for {service.arrival}, which a codec paces; got "
+            text += f"{service.growth:g}. Give more 'sources' instead."
+            yield Problem(place=("services", i, "growth"), text=text)
 
 
 def _find(value: Any, pattern: Place, place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -263,7 +285,9 @@ def _sizes(scenario: Scenario) -> Iterator[Problem]:
     population, sites = scenario.population, ground.site_count(scenario)
     hours = scenario.duration_s / 3600.0
     users = len(population.places) or population.users * sites
-    requests = users * population.ai_requests_per_user_hour * hours
+    ai = [s for s in scenario.services if isinstance(s, AiService)]
+    grown = max((service.growth for service in ai), default=1.0)
+    requests = users * population.ai_requests_per_user_hour * hours * grown
     steps = (scenario.duration_s + scenario.drain_s) / scenario.step_s
     sizes: list[tuple[Place, str, float, int]] = [
         (("step",), "steps", steps, MAX_STEPS),

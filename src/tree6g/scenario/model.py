@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
+from tree6g import data
 from tree6g.scenario import topology as transport
 from tree6g.scenario.layout import Layout, Position, SlotPattern, Subcarrier
 from tree6g.scenario.outage import Outage
 from tree6g.scenario.prices import Prices
-from tree6g.scenario.quantities import DayCurve, Described, Quantity
+from tree6g.scenario.quantities import DayCurve, Described, Quantity, written_name
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -284,7 +285,11 @@ class AiService(Described):
     """A request without its first token by then is given up and lost."""
     day_curve: DayCurve = ()
     """Relative rate of requests in each hour, from the start of the run on, day after day; their
-    mean counts as 1. Empty: the same at all hours."""
+    mean counts as 1; or a row of the packaged table `day_curves`. Empty: the same at all
+    hours."""
+    growth: Positive = 1.0
+    """Factor on the rate of requests: the growth from the year that the population's rate
+    describes to the year of the scenario."""
     split: Split | None = None
     """Terminals that can (`devices.capable_frac`) share a server's model for this service; the
     others' requests go to a host by the dispatch policy. None: all do."""
@@ -301,6 +306,9 @@ class DataService(Described):
     """The work is bits."""
     name: Name
     """Unique name of the service."""
+    pattern: Name | None = None
+    """Row of the packaged table `traffic_models`: gives what is not said of direction, message,
+    period, arrival and delay budget, and how sizes scatter. None: fixed sizes, all of it said."""
     direction: Literal["up", "down"] = "down"
     """Which way the bits go; they also cross the first link, if there is one."""
     weight: Annotated[float, Field(ge=0)] = 1.0
@@ -308,14 +316,18 @@ class DataService(Described):
     sources: Annotated[int, Field(ge=1, le=10_000_000)] = 1
     """Devices or users that send, per site."""
     message_byte: Positive
-    """Size of one message, file or burst."""
+    """Size of one message, file or burst; the mean where a pattern lets it scatter."""
     period_s: Positive
     """Mean time between messages of one source."""
-    arrival: Literal["periodic", "poisson"] = "poisson"
-    """Messages at fixed periods with random phases, or at random times."""
+    arrival: Literal["periodic", "poisson", "frames", "talk", "reports", "alarms", "sessions"] = (
+        "poisson"
+    )
+    """Messages at fixed periods with random phases, or at random times; the others come with a
+    pattern: see `traffic.patterns`."""
     day_curve: DayCurve = ()
     """Relative rate of messages in each hour, from the start of the run on, day after day; their
-    mean counts as 1. Empty: the same at all hours. For `poisson` arrivals."""
+    mean counts as 1; or a row of the packaged table `day_curves`. Empty: the same at all
+    hours. For arrivals that are `poisson`, `alarms` or `sessions`."""
     growth: Positive = 1.0
     """Factor on the rate of messages: the growth from the year that the parameters describe to the
     year of the scenario."""
@@ -325,6 +337,20 @@ class DataService(Described):
     """S-NSSAI."""
     qos: Annotated[int, Field(ge=1, le=255)] | None = None
     """5QI."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_pattern(cls, written: Any) -> Any:
+        """What is not said is that of the pattern's row; no such row is told apart."""
+        if not isinstance(written, dict):
+            return written
+        row = data.table("traffic_models").get(str(written.get("pattern")), {})
+        given = {
+            name: row[name]
+            for name in ("direction", "arrival", "message_byte", "period_s", "delay_budget_s")
+            if row.get(name) is not None and not {name, written_name(name)} & set(written)
+        }
+        return written | given
 
 
 Service = Annotated[AiService | DataService, Field(discriminator="kind")]

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from tree6g import units
+from tree6g import data, units
 
 
 class _Bare:
@@ -49,8 +49,18 @@ def _quantity(value: object, info: ValidationInfo) -> object:
 Quantity = Annotated[float, BeforeValidator(_quantity)]
 
 
-# Relative values of the hours of a day; empty: none.
-DayCurve = tuple[Annotated[float, Field(ge=0, le=1000)], ...]
+def _named_curve(value: object) -> object:
+    """The hours of a row of the packaged table of day curves; no such row is told apart."""
+    if not isinstance(value, str):
+        return value
+    row = data.table("day_curves").get(value)
+    return () if row is None else tuple(row[f"h{hour:02d}_frac"] for hour in range(24))
+
+
+# Relative values of the hours of a day, or the name of packaged ones; empty: none.
+DayCurve = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=1000)], ...], BeforeValidator(_named_curve)
+]
 
 
 class Described(BaseModel):

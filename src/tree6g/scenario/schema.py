@@ -17,6 +17,7 @@ from tree6g.scenario.model import Scenario, Share
 from tree6g.scenario.quantities import Described, written_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+PATTERNED: Final = ("message_byte", "period_s")  # of a data service
 _BOUNDS: Final = {
     "gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum",
 }  # fmt: skip
@@ -79,13 +80,24 @@ def _both_names(schema: dict[str, Any], record: type[Described]) -> None:
             spec = _full(field, spec)
             both = [{"required": [short]}, {"required": [field]}]
             needed = field in schema.get("required", ())
-            doubled.append({"oneOf": both} if needed else {"not": {"required": [short, field]}})
-        properties[field] = spec
+            once = {"not": {"required": [short, field]}}
+            if needed and field in PATTERNED:  # or a traffic model gives it
+                doubled.append({"anyOf": [*both, {"required": ["pattern"]}], **once})
+            else:
+                doubled.append({"oneOf": both} if needed else once)
+        properties[field] = _named(spec) if field == "day_curve" else spec
     schema["properties"] = properties
     if doubled:
         schema["allOf"] = doubled
     if "required" in schema:
         schema["required"] = [f for f in schema["required"] if written_name(f) == f]
+
+
+def _named(spec: dict[str, Any]) -> dict[str, Any]:
+    """The property of values that may be the name of packaged ones."""
+    about: dict[str, Any] = {k: spec[k] for k in ("description", "default") if k in spec}
+    values = {key: value for key, value in spec.items() if key not in about}
+    return {**about, "anyOf": [values, {"type": "string"}]}
 
 
 def _written(field: str, spec: dict[str, Any]) -> dict[str, Any]:
