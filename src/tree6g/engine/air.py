@@ -135,11 +135,13 @@ def _queues(world: World, kind: str) -> Iterator[_Queue]:
 
 def _of(cell: Cell, kind: str, number: int) -> Iterator[_Queue]:
     for pool in cell.carrier(kind).pools:
-        if pool.queues:
+        queues = pool.queues
+        if queues:
             for service in pool.services:
-                queue = pool.queues.get(service)
-                if queue is not None and len(queue):
-                    yield _Queue(cell, number, pool.band_frac, pool.in_turn, kind, service, queue)
+                if service in queues and len(queues[service]):
+                    yield _Queue(
+                        cell, number, pool.band_frac, pool.in_turn, kind, service, queues[service]
+                    )
         number += 1
 
 

@@ -96,11 +96,8 @@ def _waiting(world: World, cells: Sequence[Cell], kind: str, until_s: float) -> 
     due = opened < until_s
     if not due.any():
         return None
-    # One entry for each queue and terminal with something due, in this order.
     queue_of = np.repeat(np.arange(len(queues)), [len(queue) for _, _, queue in queues])[due]
-    span = int(terminal.max()) + 1
-    key, which = np.unique(queue_of * span + terminal[due], return_inverse=True)
-    queue_of, terminal = np.divmod(key, span)
+    queue_of, terminal, bit = _summed(queue_of, terminal[due], left_bit[due], names, world)
     pools = [band_frac(cells[n], kind, name) for n, name, _ in queues]
     services = [
         (name, np.flatnonzero(np.array([name == other for other in names])[queue_of]))
@@ -113,11 +110,44 @@ def _waiting(world: World, cells: Sequence[Cell], kind: str, until_s: float) -> 
         serving=serving,
         services=services,
         terminal=terminal,
-        bit=np.bincount(which, weights=left_bit[due]).astype(np.float64),
+        bit=bit,
         pool_frac=np.array(pools)[queue_of],
         own_db=own_db,
         gain=gain,
     )
+
+
+def _summed(
+    queue_of: IntArray,
+    terminal: IntArray,
+    bit: FloatArray,
+    names: Sequence[str],
+    world: World,
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """One entry for each queue and terminal: their numbers, and the sum of its bits. [entry].
+
+    A terminal waits at one cell for each service, so that its number among all terminals of all
+    services will do; where somebody has queued it at two, queue and terminal are sorted.
+    """
+    start: dict[str, int] = {}
+    size = 0
+    for name in names:
+        if name not in start:
+            start[name] = size
+            size += len(world.radio.crowd_of[name])
+    who = np.array([start[name] for name in names])[queue_of] + terminal
+    last_queue = np.full(size, -1)
+    last_queue[who] = queue_of
+    if (last_queue[who] == queue_of).all():
+        there = np.flatnonzero(last_queue >= 0)
+        first = np.zeros(size, dtype=np.int64)
+        first[who] = terminal
+        sums = np.bincount(who, weights=bit, minlength=size)
+        return last_queue[there], first[there], sums[there].astype(np.float64)
+    span = int(terminal.max()) + 1
+    key, which = np.unique(queue_of * span + terminal, return_inverse=True)
+    found, terminal = np.divmod(key, span)
+    return found, terminal, np.bincount(which, weights=bit).astype(np.float64)
 
 
 def _gains(

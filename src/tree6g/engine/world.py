@@ -102,7 +102,10 @@ class Carrier:
 
     def pool_of(self, service: str) -> Pool:
         """The part of the spectrum that a service uses."""
-        return next(p for p in self.pools if service in p.services)
+        for pool in self.pools:
+            if service in pool.services:
+                return pool
+        raise KeyError(service)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

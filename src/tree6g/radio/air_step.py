@@ -68,7 +68,17 @@ def no_windows(cells: int) -> Windows:
 
 
 def stations_table(stations: Sequence[StationPower], t0_s: float, t1_s: float) -> Stations:
-    """Kinds of cells and their common signals around a step."""
+    """Kinds of cells and their common signals around a step; nobody changes them."""
+    return _stations_table(tuple(stations), t0_s, t1_s, is_compiled())
+
+
+@functools.lru_cache(maxsize=4)  # every phase of a step asks
+def _stations_table(
+    stations: tuple[StationPower, ...],
+    t0_s: float,
+    t1_s: float,
+    compiled: bool,  # noqa: ARG001, FBT001 - a part of the key
+) -> Stations:
     states = [state for station in stations for state in station.sleep]
     calendars = [calendar(station.signals, t0_s, t1_s) for station in stations]
     common = [signals_between(station.signals, t0_s, t1_s) for station in stations]

@@ -10,6 +10,7 @@ hybrid analogue beams.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -73,10 +74,12 @@ def layer_sinr_db(
             f"expected 1 to {antennas} layers on {antennas} antennas; got {layers}. "
             "Use fewer layers or more antennas."
         )
-    single = 10.0 ** (np.asarray(sinr_db, dtype=np.float64) / 10.0)
-    others = single * (layers - 1) / layers
     forcing = precoding == "zero-forcing"
     gain = csi_frac * (antennas - layers + 1 if forcing else antennas)
+    if forcing and csi_frac == 1.0:  # the others are not heard
+        return np.asarray(sinr_db, dtype=np.float64) + 10.0 * math.log10(gain / layers)
+    single = 10.0 ** (np.asarray(sinr_db, dtype=np.float64) / 10.0)
+    others = single * (layers - 1) / layers
     disturbance = 1.0 + others * (1.0 - csi_frac if forcing else 1.0)
     with np.errstate(divide="ignore"):
         return np.asarray(10.0 * np.log10(gain * single / layers / disturbance))
