@@ -132,7 +132,7 @@ def test_a_cell_on_another_frequency_does_not_disturb():
 def _bits(world):
     queues = [q for c in world.cells for k in (UP, DOWN) for p in c.carrier(k).pools
               for q in p.queues.values()]  # fmt: skip
-    held = [h for c in world.cells for h in c.chunks.values()]
+    held = world.chunks.values()
     return sum(float(m["left_bit"].sum()) for m in (*queues, *held))
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.engine.airtime import Messages, Passage, all_joined, picked
+from tree6g.engine.airtime import Messages, Passage, picked
 from tree6g.engine.crowd import DOWN, UP, IntArray
+from tree6g.engine.lanes import KINDS, Lanes, Line, put_back
 from tree6g.engine.rest import Waits
 from tree6g.engine.world import Cell, Tick, World
 from tree6g.radio import air_step
@@ -22,18 +22,6 @@ from tree6g.radio.power import StationPower
 from tree6g.radio.step_tables import Cells, Passed, Queues, Stations, Waiting, Windows
 
 BoolArray = npt.NDArray[np.bool_]
-
-
-class _Queue(NamedTuple):
-    """A queue with messages, and where it is."""
-
-    cell: Cell
-    pool: int
-    band_frac: float
-    in_turn: bool
-    kind: str
-    service: str
-    messages: Messages
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +38,11 @@ class Passing:
         cell: Its cell. [message]
         end_s: When it was out, infinity if it was not. [message]
         sent: Whether it went out whole. [message]
-        passages: What `passage` needs, by queue.
+        line: Messages, queue by queue, as they stand in `messages`.
+        lanes: All lanes.
+        cells: All cells.
+        passed: Times of each message.
+        t1_s: End of the step.
     """
 
     kind: str
@@ -60,7 +52,9 @@ class Passing:
     cell: IntArray
     end_s: FloatArray
     sent: BoolArray
-    passages: tuple[tuple[Cell, str, slice], ...]
+    line: Line
+    lanes: Lanes
+    cells: Sequence[Cell]
     passed: Passed
     t1_s: float
 
@@ -68,9 +62,15 @@ class Passing:
         """Messages of a service that went out whole. [message]."""
         return np.flatnonzero(self.sent & (self.service == service))
 
+    def queues(self) -> IntArray:
+        """Queues of this direction. [queue]."""
+        return np.flatnonzero(self.lanes.kind[self.line.lane] == KINDS.index(self.kind))
+
     def each(self) -> Iterator[tuple[Cell, str, Passage]]:
         """The passage of every queue by itself."""
-        for cell, service, rows in self.passages:
+        for n in self.queues().tolist():
+            lane, rows = self.line.lane[n], slice(*self.line.first[n : n + 2].tolist())
+            cell, service = self.cells[self.lanes.cell[lane]], self.names[self.lanes.service[lane]]
             batch, end_s = self.messages[rows], self.end_s[rows]
             out, begun = self.sent[rows], self.passed.start_s[rows] < self.t1_s
             yield (
@@ -89,21 +89,26 @@ class Passing:
             )
 
 
-def send(world: World, kind: str, tick: Tick) -> Passing | None:
-    """One step of a direction of every cell; None: nothing waits."""
-    queues = list(_queues(world, kind))
-    mine = [queue for queue in queues if queue.kind == kind]
-    if not mine:
+def send(world: World, kind: str, tick: Tick, line: Line) -> Passing | None:
+    """One step of a direction of every cell; None: nothing waits.
+
+    Args:
+        world: The run.
+        kind: Direction.
+        tick: The step.
+        line: What waits; in the uplink in both directions, for it may wake cells.
+    """
+    line = _heard(world, kind, line)
+    mine = world.lanes.kind[line.lane] == KINDS.index(kind)
+    if not mine.any():
         world.windows[kind] = air_step.no_windows(len(world.cells))
         return None
-    table = all_joined([queue.messages for queue in queues])
-    first = np.cumsum([0, *(len(queue.messages) for queue in queues)])
-    _wake_those_off(queues)
+    _wake_those_off(world, line)
     before = air_step.no_windows(len(world.cells)) if kind == UP else world.windows[UP]
-    stations, cells = cells_table(world, tick, queues)
+    stations, cells = cells_table(world, tick, world.lanes.cell[line.lane])
     waiting, passed, windows = air_step.send(
-        _waiting(world, queues, table, first),
-        _queue_columns(queues, first, kind),
+        _waiting(world, line),
+        _queue_columns(world.lanes, line, mine),
         cells,
         stations,
         before,
@@ -112,37 +117,23 @@ def send(world: World, kind: str, tick: Tick) -> Passing | None:
         workers=world.workers,
     )
     world.windows[kind] = windows
-    table["open_s"] = waiting.open_s
-    passing = _kept(queues, kind, table, first, waiting, passed, tick)
-    _note_use(world, kind, queues, first, passed)
+    line.messages["open_s"] = waiting.open_s
+    passing = _kept(world, kind, line, mine, waiting, passed, tick)
+    _note_use(world, kind, line, mine, passed)
     _note_waits(world, passing, tick)
     return passing
 
 
-def _queues(world: World, kind: str) -> Iterator[_Queue]:
-    """Queues with messages, cell by cell; in the uplink also what else may wake the cell."""
-    pools = 0
-    for cell in world.cells:
-        mine = list(_of(cell, kind, pools))
-        pools += len(cell.carrier(kind).pools)
-        yield from mine
-        other = DOWN if kind == UP else None
-        if other is not None:
-            if waits(cell) and (mine or cell.rest.off_from_s is not None):
-                yield from _of(cell, other, pools)
-            pools += len(cell.carrier(other).pools)
-
-
-def _of(cell: Cell, kind: str, number: int) -> Iterator[_Queue]:
-    for pool in cell.carrier(kind).pools:
-        queues = pool.queues
-        if queues:
-            for service in pool.services:
-                if service in queues and len(queues[service]):
-                    yield _Queue(
-                        cell, number, pool.band_frac, pool.in_turn, kind, service, queues[service]
-                    )
-        number += 1
+def _heard(world: World, kind: str, line: Line) -> Line:
+    """What a phase looks at; in the uplink also downlink that may wake a cell that has uplink."""
+    table, up = world.lanes, KINDS.index(UP)
+    direction, cell = table.kind[line.lane], table.cell[line.lane]
+    if kind != UP or (direction == up).all():
+        return line
+    off = np.array([cell.rest.off_from_s is not None for cell in world.cells])
+    asks = np.array([waits(cell) for cell in world.cells])
+    asks &= off | (np.bincount(cell[direction == up], minlength=len(off)) > 0)
+    return line.of((direction == up) | asks[cell])
 
 
 def waits(cell: Cell) -> bool:
@@ -151,24 +142,23 @@ def waits(cell: Cell) -> bool:
     return rest.off_from_s is not None or any(s.transition_s for s in rest.station.sleep)
 
 
-def _wake_those_off(queues: Sequence[_Queue]) -> None:
+def _wake_those_off(world: World, line: Line) -> None:
     """Somebody came to cells that are off all the same: nothing is lost."""
-    ready_s: dict[int, float] = {}
-    for queue in queues:
-        if queue.cell.rest.off_from_s is not None:
-            soonest = float(queue.messages["heard_s"].min())
-            index = queue.cell.index
-            ready_s[index] = min(soonest, ready_s.get(index, soonest))
-    for queue in queues:
-        if queue.cell.index in ready_s:
-            queue.cell.rest.switch_on(ready_s[queue.cell.index])
+    off = np.array([cell.rest.off_from_s is not None for cell in world.cells])
+    if not off.any():
+        return
+    soonest_s = np.full(len(off), np.inf)
+    heard_s = np.minimum.reduceat(line.messages["heard_s"], line.first[:-1])
+    np.minimum.at(soonest_s, world.lanes.cell[line.lane], heard_s)
+    for index in np.flatnonzero(off & (soonest_s < np.inf)).tolist():
+        world.cells[index].rest.switch_on(float(soonest_s[index]))
 
 
-def cells_table(world: World, tick: Tick, queues: Sequence[_Queue] = ()) -> tuple[Stations, Cells]:
-    """The cells as the loops of a step take them."""
+def cells_table(world: World, tick: Tick, queues: IntArray) -> tuple[Stations, Cells]:
+    """The cells as the loops of a step take them; `queues` are the cells of the queues."""
     number: dict[StationPower, int] = {}
     station = [number.setdefault(cell.rest.station, len(number)) for cell in world.cells]
-    count = np.bincount([queue.cell.index for queue in queues], minlength=len(world.cells))
+    count = np.bincount(queues, minlength=len(world.cells))
     rests = [cell.rest for cell in world.cells]
     columns = {
         "queue": np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
@@ -189,50 +179,50 @@ def _from_s(cell: Cell, tick: Tick) -> float:
     return tick.t0_s if rest.off_from_s is None else max(rest.up_from_s, tick.t0_s)
 
 
-def _queue_columns(queues: Sequence[_Queue], first: IntArray, kind: str) -> Queues:
+def _queue_columns(table: Lanes, line: Line, mine: BoolArray) -> Queues:
     columns = {
-        "first": first.astype(np.int64),
-        "pool": np.array([queue.pool for queue in queues], dtype=np.int64),
-        "uplink": np.array([queue.kind == UP for queue in queues]),
-        "in_turn": np.array([queue.in_turn for queue in queues]),
-        "sends": np.array([queue.kind == kind for queue in queues]),
+        "first": line.first.astype(np.int64),
+        "pool": table.pool[line.lane],
+        "uplink": table.kind[line.lane] == KINDS.index(UP),
+        "in_turn": table.in_turn[line.lane],
+        "sends": mine,
     }
     return Queues(**{name: air_step.column(array) for name, array in columns.items()})
 
 
-def _waiting(world: World, queues: Sequence[_Queue], table: Messages, first: IntArray) -> Waiting:
+def _waiting(world: World, line: Line) -> Waiting:
     """Airtime and parts of all messages, at the rates of their terminals."""
-    rates, parts, start = [], [], {}
-    size = 0
-    for queue in queues:
-        key = (queue.kind, queue.service)
-        if key not in start:
-            start[key] = size
-            rates.append(world.radio.rate_bps[queue.kind][queue.service])
-            parts.append(world.radio.part_frac[queue.kind][queue.service])
-            size += len(rates[-1])
-    begins = np.array([start[queue.kind, queue.service] for queue in queues])
-    who = np.repeat(begins, np.diff(first)) + table["terminal"]
+    table, radio = world.lanes, world.radio
+    rates, parts, size = [], [], 0
+    start = np.zeros((len(KINDS), len(table.names)), dtype=np.int64)
+    direction, service = table.kind[line.lane], table.service[line.lane]
+    for key in np.flatnonzero(np.bincount(direction * len(table.names) + service)).tolist():
+        k, n = divmod(key, len(table.names))
+        start[k, n] = size
+        rates.append(radio.rate_bps[KINDS[k]][table.names[n]])
+        parts.append(radio.part_frac[KINDS[k]][table.names[n]])
+        size += len(rates[-1])
+    who = np.repeat(start[direction, service], np.diff(line.first)) + line.messages["terminal"]
     return Waiting(
-        heard_s=table["heard_s"],
-        open_s=table["open_s"],
-        air_s=table["left_bit"] / np.concatenate(rates)[who],
+        heard_s=line.messages["heard_s"],
+        open_s=line.messages["open_s"],
+        air_s=line.messages["left_bit"] / np.concatenate(rates)[who],
         part_frac=np.concatenate(parts)[who],
     )
 
 
 def _kept(
-    queues: Sequence[_Queue],
+    world: World,
     kind: str,
-    table: Messages,
-    first: IntArray,
+    line: Line,
+    mine: BoolArray,
     waiting: Waiting,
     passed: Passed,
     tick: Tick,
 ) -> Passing:
     """Put what is left back into the queues; the rest is what went out."""
-    mine = np.array([queue.kind == kind for queue in queues])
-    message_mine = np.repeat(mine, np.diff(first))
+    table, count, lanes = line.messages, np.diff(line.first), world.lanes
+    message_mine = np.repeat(mine, count)
     sent = message_mine & (passed.end_s <= tick.t1_s) & (passed.start_s < tick.t1_s)
     left = np.flatnonzero(message_mine & ~sent)
     need_s = waiting.air_s[left]
@@ -240,56 +230,47 @@ def _kept(
         passed.used_s[left], need_s, out=np.zeros_like(need_s), where=need_s > 0.0
     )
     table["left_bit"][left] *= np.clip(1.0 - used_frac, 0.0, 1.0)
-    rest = picked(table, left)
-    edges = np.searchsorted(left, first)
-    for n, queue in enumerate(queues):
-        if queue.kind == kind:
-            pool = queue.cell.carrier(kind).pool_of(queue.service)
-            del pool.queues[queue.service]
-            if edges[n + 1] > edges[n]:
-                pool.queues[queue.service] = rest[edges[n] : edges[n + 1]]
-    names = tuple(dict.fromkeys(queue.service for queue in queues))
-    number = {name: n for n, name in enumerate(names)}
-    count = np.diff(first)
+    edges = np.searchsorted(left, line.first)
+    some = np.diff(edges) > 0
+    first = np.append(edges[:-1][some], len(left))
+    put_back(world, kind, Line(picked(table, left), line.lane[some], first))
     return Passing(
         kind=kind,
         messages=table,
-        names=names,
-        service=np.repeat([number[queue.service] for queue in queues], count),
-        cell=np.repeat([queue.cell.index for queue in queues], count),
+        names=lanes.names,
+        service=np.repeat(lanes.service[line.lane], count),
+        cell=np.repeat(lanes.cell[line.lane], count),
         end_s=passed.end_s,
         sent=sent,
-        passages=tuple(
-            (queue.cell, queue.service, slice(*first[n : n + 2].tolist()))
-            for n, queue in enumerate(queues)
-            if queue.kind == kind
-        ),
+        line=line,
+        lanes=lanes,
+        cells=world.cells,
         passed=passed,
         t1_s=tick.t1_s,
     )
 
 
-def _note_use(
-    world: World, kind: str, queues: Sequence[_Queue], first: IntArray, passed: Passed
-) -> None:
+def _note_use(world: World, kind: str, line: Line, mine: BoolArray, passed: Passed) -> None:
     """Airtime of the whole carrier by cell and service, and time of the terminals."""
-    used_s = np.add.reduceat(passed.used_s, first[:-1]).tolist()
-    data_s = np.add.reduceat(passed.data_s, first[:-1]).tolist()
-    for queue, used, data in zip(queues, used_s, data_s, strict=True):
-        if queue.kind != kind:
-            continue
-        cell, time_frac = queue.cell, queue.cell.carrier(kind).time_frac
-        whole_s = used * queue.band_frac * time_frac
-        if whole_s > 0.0:
-            cell.sending_s[kind, queue.service] = whole_s
-            cell.sender_s[kind, queue.service] = data * time_frac
-            cell.rest.used_s[kind] = cell.rest.used_s.get(kind, 0.0) + whole_s
-        world.book.do(cell.node, queue.service, kind, 0.0, demand=whole_s)
+    table = world.lanes
+    used_s = np.add.reduceat(passed.used_s, line.first[:-1]) * table.band_frac[line.lane]
+    whole_s = (used_s * table.time_frac[line.lane])[mine]
+    data_s = (np.add.reduceat(passed.data_s, line.first[:-1]) * table.time_frac[line.lane])[mine]
+    lanes = line.lane[mine]
+    at = (table.cell[lanes].tolist(), table.service[lanes].tolist())
+    for index, service, whole, data in zip(*at, whole_s.tolist(), data_s.tolist(), strict=True):
+        if whole > 0.0:
+            cell, name = world.cells[index], table.names[service]
+            cell.sending_s[kind, name] = whole
+            cell.sender_s[kind, name] = data
+            cell.rest.used_s[kind] = cell.rest.used_s.get(kind, 0.0) + whole
+            world.book.do(cell.node, name, kind, 0.0, demand=whole)
 
 
 def _note_waits(world: World, passing: Passing, tick: Tick) -> None:
     """Count what came in this step and how long it waited for its cell."""
-    rows = np.concatenate([np.arange(s.start, s.stop) for _, _, s in passing.passages])
+    lane = np.repeat(passing.line.lane, np.diff(passing.line.first))
+    rows = np.flatnonzero(passing.lanes.kind[lane] == KINDS.index(passing.kind))
     heard_s, open_s = (passing.messages[name][rows] for name in ("heard_s", "open_s"))
     new = heard_s >= tick.t0_s
     cell, wait_s = passing.cell[rows][new], (open_s - heard_s)[new]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tree6g.engine import listening
+from tree6g.engine import lanes, listening
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.radio import push
@@ -33,6 +33,6 @@ def _draw_data(world: World, tick: Tick, until_s: float) -> None:
         kind = UP if spec.direction == "up" else DOWN
         batch = messages(ready_s, 8.0 * byte, terminal)
         if kind == DOWN and world.listening is not None:
-            listening.hold(world, spec.name, batch)
+            lanes.hold(world, spec.name, batch)
         else:
             push(world, kind, spec.name, batch)

@@ -10,6 +10,7 @@ import numpy as np
 from tree6g.engine import cells, hosts, listening, places, radio, split_answers, terminals
 from tree6g.engine.backbone import Backbone, backbone
 from tree6g.engine.crowd import DOWN, UP
+from tree6g.engine.lanes import lanes
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
 from tree6g.engine.workload import draw_requests
@@ -57,6 +58,7 @@ def build(
     drawn, end_s = draw_requests(scenario, air.users, ai, traces, requests)
     world = World(
         scenario=scenario,
+        lanes=lanes(all_cells, [service.name for service in scenario.services]),
         step_s=scenario.step_s,
         arrivals_end_s=end_s,
         sites=sites,

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tree6g.engine import lanes
 from tree6g.engine.delivery import lose, lose_data
 from tree6g.engine.world import RUNNING, Cell, Tick, World
 from tree6g.scenario.outage import Outage
@@ -51,6 +52,8 @@ def drop(world: World) -> None:
     if not world.scenario.outages:
         return
     silent = [cell for cell in world.cells if cell.out]
+    if silent:
+        lanes.seat(world)
     for cell in silent:
         _empty(world, cell)
     if silent:
@@ -62,13 +65,14 @@ def drop(world: World) -> None:
 def take_back(world: World, requests: Iterable[int]) -> None:
     """Remove what is on its way to the terminals of requests that are lost."""
     gone = np.array(sorted(requests), dtype=np.int64)
-    for cell in world.cells:
-        tables = [cell.chunks, *(pool.queues for pool in cell.downlink.pools)]
-        for table in tables:
-            for service, held in table.items():
-                kept = ~np.isin(held["ref"], gone)
-                if not kept.all():
-                    table[service] = held[kept]
+    lanes.seat(world)
+    tables = [world.chunks]
+    tables += [pool.queues for cell in world.cells for pool in cell.downlink.pools]
+    for table in tables:
+        for service, held in table.items():
+            kept = ~np.isin(held["ref"], gone)
+            if not kept.all():
+                table[service] = held[kept]
 
 
 def notes(world: World) -> list[str]:
@@ -86,12 +90,13 @@ def _empty(world: World, cell: Cell) -> None:
             for request in queue["ref"][queue["ref"] >= 0].tolist():
                 _unsend(world, request)
                 _sever(world, request)
-    below = [cell.chunks, *(pool.queues for pool in cell.downlink.pools)]
-    for table in below:
-        for queue in table.values():
-            for request in np.unique(queue["ref"][queue["ref"] >= 0]).tolist():
-                _sever(world, request)
-    for table in (*below, *(pool.queues for pool in cell.uplink.pools)):
+    tables = [pool.queues for pool in cell.downlink.pools]
+    below = [queue for table in tables for queue in table.values()]
+    for queue in (*(held for _, held in lanes.held_at(world, cell.index)), *below):
+        for request in np.unique(queue["ref"][queue["ref"] >= 0]).tolist():
+            _sever(world, request)
+    lanes.drop_held(world, cell.index)
+    for table in (*tables, *(pool.queues for pool in cell.uplink.pools)):
         table.clear()
 
 

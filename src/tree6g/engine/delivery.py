@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.engine import lanes
 from tree6g.engine.airtime import Messages
 from tree6g.engine.crowd import IntArray
 from tree6g.engine.world import LOST, RUNNING, SERVED, Cell, World
@@ -131,7 +132,7 @@ def lose_data(world: World, cell: Cell) -> None:
         for service, queue in pool.queues.items():
             bit = float(queue["bit"][queue["ref"] < 0].sum())
             world.book.do(cell.node, service, "bit_lost", bit)
-    for service, held in cell.chunks.items():
+    for service, held in lanes.held_at(world, cell.index):
         bit = float(held["bit"][held["ref"] < 0].sum())
         world.book.do(cell.node, service, "bit_lost", bit)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tree6g.engine import air, listening
+from tree6g.engine import air, lanes, listening
 from tree6g.engine.airtime import picked
 from tree6g.engine.crowd import DOWN
 from tree6g.engine.delivery import deliver_chunks, deliver_data, do_bits
@@ -15,10 +15,10 @@ def send(world: World, tick: Tick) -> None:
     if world.listening is not None:
         listening.hear(world, tick, [service.spec.name for service in world.ai])
     else:
-        for cell in world.cells:
-            cell.release(tick.t1_s)
-    settle(world, DOWN, tick)
-    passing = air.send(world, DOWN, tick)
+        lanes.release(world, tick.t1_s)
+    line = lanes.gather(world, [DOWN])
+    settle(world, DOWN, tick, line)
+    passing = air.send(world, DOWN, tick, line)
     if passing is None:
         return
     listening.observe_all(world, passing, tick)

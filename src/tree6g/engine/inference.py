@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tree6g.compute.batching import Usage
+from tree6g.engine import lanes
 from tree6g.engine.airtime import by_cell, unsorted
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import BoolArray, deliver_tokens, lose
@@ -125,4 +126,4 @@ def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable, mine:
         if host.link is not None:
             sent_bit = float(part["bit"].sum())
             world.carry(index, spec.name, sent_bit, host.link, kind=DOWN, count=len(part))
-        world.cells[index].hold(spec.name, part)
+    lanes.hold(world, spec.name, batch)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.engine.airtime import Messages, Passage, by_cell
+from tree6g.engine import lanes
+from tree6g.engine.airtime import Messages, Passage
 from tree6g.engine.crowd import DOWN, UP, Crowd, IntArray, Radio
 from tree6g.engine.radio import band_frac, power_w
 from tree6g.radio import connection
@@ -175,13 +176,6 @@ def _listeners(drx: Drx, crowd: Crowd, names: Sequence[str], radio: Radio) -> Li
     )
 
 
-def hold(world: World, service: str, batch: Messages) -> None:
-    """Keep downlink messages at the cells of their terminals until these can be told."""
-    serving = world.radio.crowd_of[service].serving[batch["terminal"]]
-    for index, part in by_cell(serving, batch):
-        world.cells[index].hold(service, part)
-
-
 def hear(world: World, tick: Tick, services: Iterable[str]) -> None:
     """Tell terminals of what comes down for some services in this step; queue what they heard of.
 
@@ -196,21 +190,19 @@ def hear(world: World, tick: Tick, services: Iterable[str]) -> None:
         found = list(_untold(world, names, tick.t1_s))
         if found:
             _tell(world, known, who, found)
-    for cell in world.cells:
-        cell.release(tick.t1_s, wanted)
+    lanes.release(world, tick.t1_s, wanted)
 
 
 def _untold(
     world: World, names: Sequence[str], until_s: float
 ) -> Iterator[tuple[Messages, str, IntArray]]:
-    """Messages held at cells that are ready and not told: where, of which service, which rows."""
-    for cell in world.cells:
-        for name in names:
-            if name in cell.chunks:
-                held = cell.chunks[name]
-                rows = np.flatnonzero(~held["told"] & (held["ready_s"] < until_s))
-                if len(rows):
-                    yield held, name, rows
+    """Messages held that are ready and not told: which, of which service, which rows."""
+    for name in names:
+        if name in world.chunks:
+            held = world.chunks[name]
+            rows = np.flatnonzero(~held["told"] & (held["ready_s"] < until_s))
+            if len(rows):
+                yield held, name, rows
 
 
 def _tell(

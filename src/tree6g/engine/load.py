@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tree6g.engine.crowd import DOWN, UP, IntArray
-from tree6g.engine.radio import band_frac, grant_frac, terminal_power_w
+from tree6g.engine.lanes import KINDS, Line, gather
+from tree6g.engine.radio import grant_frac, terminal_power_w
 from tree6g.engine.rates import floor_sinr_db, least_sinr_db, noise_w, rate_bps
 from tree6g.engine.world import Cell, Tick, World
 from tree6g.radio.interference import CoupledLoad, coupled_load, coupled_uplink_load
 from tree6g.radio.pathloss import FloatArray
 
+_Due = tuple[IntArray, IntArray, FloatArray]  # lanes, terminals, bits
 TOLERANCE: Final = 1e-4  # of a load, far below what a mean-field interference can tell
 
 
@@ -59,8 +61,15 @@ class _Waiting:
             yield self.cells[n], np.flatnonzero(self.serving == n)
 
 
-def settle(world: World, kind: str, tick: Tick) -> None:
-    """Rates of the terminals that send in this step, under the interference that they make."""
+def settle(world: World, kind: str, tick: Tick, line: Line | None = None) -> None:
+    """Rates of the terminals that send in this step, under the interference that they make.
+
+    Args:
+        world: The run.
+        kind: Direction.
+        tick: The step.
+        line: What waits in this direction, and perhaps in the other, if it is known.
+    """
     radio = world.radio
     if not radio.follows_load:
         return
@@ -68,9 +77,10 @@ def settle(world: World, kind: str, tick: Tick) -> None:
     bands: dict[float, list[Cell]] = {}
     for cell in world.cells:
         bands.setdefault(cell.spec.frequency_hz, []).append(cell)
+    due = _due(world, kind, line or gather(world, [kind]), tick.t1_s)
     for cells in bands.values():
         index = np.array([cell.index for cell in cells])
-        waiting = _waiting(world, cells, kind, tick.t1_s)
+        waiting = _waiting(world, cells, due)
         if waiting is not None:
             load_frac[index] = _settle_band(world, kind, waiting, tick.step_s)
         elif kind == DOWN:
@@ -78,74 +88,62 @@ def settle(world: World, kind: str, tick: Tick) -> None:
     radio.load_frac[kind] = load_frac
 
 
-def _waiting(world: World, cells: Sequence[Cell], kind: str, until_s: float) -> _Waiting | None:
+def _due(world: World, kind: str, line: Line, until_s: float) -> _Due:
+    """Terminals with something that may be sent in the step, by lane; its bits."""
+    table, count = world.lanes, np.diff(line.first)
+    lane = np.repeat(line.lane, count)
+    due = (line.messages["open_s"] < until_s) & (table.kind[lane] == KINDS.index(kind))
+    return _summed(world, lane[due], *(line.messages[n][due] for n in ("terminal", "left_bit")))
+
+
+def _waiting(world: World, cells: Sequence[Cell], due: _Due) -> _Waiting | None:
     """What waits at some cells for this step; None: nothing."""
-    queues = [
-        (number, service, queue)
-        for number, cell in enumerate(cells)
-        for pool in cell.carrier(kind).pools
-        for service, queue in pool.queues.items()
-    ]
-    if not queues:
+    lane, terminal, bit = due
+    table, number = world.lanes, np.full(len(world.cells), -1)
+    number[[cell.index for cell in cells]] = np.arange(len(cells))
+    serving = number[table.cell[lane]]
+    here = serving >= 0
+    if not here.any():
         return None
-    numbers, names, _ = zip(*queues, strict=True)
-    opened, terminal, left_bit = (
-        np.concatenate([queue[field] for _, _, queue in queues])
-        for field in ("open_s", "terminal", "left_bit")
-    )
-    due = opened < until_s
-    if not due.any():
-        return None
-    queue_of = np.repeat(np.arange(len(queues)), [len(queue) for _, _, queue in queues])[due]
-    queue_of, terminal, bit = _summed(queue_of, terminal[due], left_bit[due], names, world)
-    pools = [band_frac(cells[n], kind, name) for n, name, _ in queues]
+    if not here.all():
+        lane, terminal, bit, serving = lane[here], terminal[here], bit[here], serving[here]
+    service = table.service[lane]
     services = [
-        (name, np.flatnonzero(np.array([name == other for other in names])[queue_of]))
-        for name in dict.fromkeys(names)
+        (table.names[n], np.flatnonzero(service == n))
+        for n in np.flatnonzero(np.bincount(service)).tolist()
     ]
-    serving = np.array(numbers)[queue_of]
     own_db, gain = _gains(world, cells, services, terminal, serving)
+    band = np.array([cell.band_frac for cell in cells])
     return _Waiting(
         cells=cells,
         serving=serving,
         services=services,
         terminal=terminal,
         bit=bit,
-        pool_frac=np.array(pools)[queue_of],
+        pool_frac=band[serving] * table.band_frac[lane],
         own_db=own_db,
         gain=gain,
     )
 
 
-def _summed(
-    queue_of: IntArray,
-    terminal: IntArray,
-    bit: FloatArray,
-    names: Sequence[str],
-    world: World,
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """One entry for each queue and terminal: their numbers, and the sum of its bits. [entry].
+def _summed(world: World, lane: IntArray, terminal: IntArray, bit: FloatArray) -> _Due:
+    """One entry for each lane and terminal, with the sum of its bits.
 
     A terminal waits at one cell for each service, so that its number among all terminals of all
-    services will do; where somebody has queued it at two, queue and terminal are sorted.
+    services will do; where somebody has queued it at two, lane and terminal are sorted.
     """
-    start: dict[str, int] = {}
-    size = 0
-    for name in names:
-        if name not in start:
-            start[name] = size
-            size += len(world.radio.crowd_of[name])
-    who = np.array([start[name] for name in names])[queue_of] + terminal
-    last_queue = np.full(size, -1)
-    last_queue[who] = queue_of
-    if (last_queue[who] == queue_of).all():
-        there = np.flatnonzero(last_queue >= 0)
-        first = np.zeros(size, dtype=np.int64)
-        first[who] = terminal
-        sums = np.bincount(who, weights=bit, minlength=size)
-        return last_queue[there], first[there], sums[there].astype(np.float64)
+    table, crowd_of = world.lanes, world.radio.crowd_of
+    start = np.concatenate([[0], np.cumsum([len(crowd_of[name]) for name in table.names])])
+    who, size = start[table.service[lane]] + terminal, int(start[-1])
+    at = np.full(size, -1)
+    at[who] = lane
+    if (at[who] == lane).all():
+        there = np.flatnonzero(at >= 0)
+        found = at[there]
+        sums = np.bincount(who, weights=bit, minlength=size)[there]
+        return found, there - start[table.service[found]], sums.astype(np.float64)
     span = int(terminal.max()) + 1
-    key, which = np.unique(queue_of * span + terminal, return_inverse=True)
+    key, which = np.unique(lane * span + terminal, return_inverse=True)
     found, terminal = np.divmod(key, span)
     return found, terminal, np.bincount(which, weights=bit).astype(np.float64)
 

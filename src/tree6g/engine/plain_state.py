@@ -38,6 +38,7 @@ SAME: Final[Mapping[type, frozenset[str]]] = {
             "ai",
             "policy",
             "sleep_policy",
+            "lanes",
             "delay_budget_s",
             "traces",
             "candidates",

@@ -36,7 +36,7 @@ def draw(world: World, tick: Tick) -> None:
 def _duties(world: World, tick: Tick) -> list[Duty]:
     """What each cell does in the part of the step in which it is on."""
     from_s = [cell.rest.off_until(tick.t0_s, tick.t1_s) for cell in world.cells]
-    stations, cells = air.cells_table(world, tick)
+    stations, cells = air.cells_table(world, tick, np.empty(0, dtype=np.int64))
     cells = cells._replace(from_s=air_step.column(np.array(from_s)))
     nothing = air_step.no_windows(len(world.cells))
     up, down = (world.windows.get(kind, nothing) for kind in (UP, DOWN))

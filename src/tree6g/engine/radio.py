@@ -22,9 +22,8 @@ from tree6g.scenario.model import BaseStation
 
 def push(world: World, kind: str, service: str, batch: Messages) -> None:
     """Queue messages at the cells that serve their terminals."""
-    serving = world.radio.crowd_of[service].serving[batch["terminal"]]
-    for cell, part in by_cell(serving, batch):
-        world.cells[cell].push(kind, service, part)
+    if len(batch):
+        world.incoming.append((kind, service, batch))
 
 
 def refresh(world: World) -> None:
@@ -210,7 +209,7 @@ def received_db(world: World, crowd: Crowd, rows: IntArray | None = None) -> Flo
 
 
 def _hand_over(world: World, cell: Cell) -> None:
-    """Messages and chunks of terminals that another cell serves now go there."""
+    """Messages of terminals that another cell serves now go there; chunks find it by themselves."""
     for kind in (UP, DOWN):
         for pool in cell.carrier(kind).pools:
             for service, queue in tuple(pool.queues.items()):
@@ -220,9 +219,5 @@ def _hand_over(world: World, cell: Cell) -> None:
                     continue
                 del pool.queues[service]
                 pool.push(service, queue[stays])
-                push(world, kind, service, queue[~stays])
-    for service, held in tuple(cell.chunks.items()):
-        serving = world.radio.crowd_of[service].serving[held["terminal"]]
-        cell.chunks[service] = held[serving == cell.index]
-        for other in np.unique(serving[serving != cell.index]).tolist():
-            world.cells[other].hold(service, held[serving == other])
+                for other, part in by_cell(serving[~stays], queue[~stays]):
+                    world.cells[other].push(kind, service, part)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tree6g.engine import coverage, radio
+from tree6g.engine import coverage, lanes, radio
 from tree6g.engine.airtime import Messages
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.policies.sleep import CellReport, Order
@@ -42,7 +42,7 @@ def decide(world: World, tick: Tick) -> None:
         radio.attach(world)
     for cell in world.cells:
         rest = cell.rest
-        if not cell.on and not rest.order.on and rest.off_from_s is None and not _held(cell):
+        if not cell.on and not rest.order.on and rest.off_from_s is None and not _held(world, cell):
             rest.switch_off(tick.t0_s)
 
 
@@ -118,11 +118,11 @@ def _waited(direction: str, waits: Waits, found: str) -> str:
     )
 
 
-def _held(cell: Cell) -> list[Messages]:
+def _held(world: World, cell: Cell) -> list[Messages]:
     """What waits for the cell's air or is on its way to it."""
     pools = (*cell.uplink.pools, *cell.downlink.pools)
-    queues = [*cell.chunks.values(), *(q for pool in pools for q in pool.queues.values())]
-    return [queue for queue in queues if len(queue)]
+    queues = [queue for pool in pools for queue in pool.queues.values() if len(queue)]
+    return [*(held for _, held in lanes.held_at(world, cell.index)), *queues]
 
 
 def _report(world: World, cell: Cell, covers: frozenset[frozenset[int]], t_s: float) -> CellReport:
@@ -139,7 +139,7 @@ def _report(world: World, cell: Cell, covers: frozenset[frozenset[int]], t_s: fl
         idle_timer_s=rest.idle_timer_s,
         downlink_frac=used.get(DOWN, 0.0),
         uplink_frac=used.get(UP, 0.0),
-        waiting_bit=float(sum(queue["left_bit"].sum() for queue in _held(cell))),
+        waiting_bit=float(sum(queue["left_bit"].sum() for queue in _held(world, cell))),
         bandwidth_hz=cell.band_frac * cell.spec.bandwidth_hz,
         carriers=rest.whole.carriers,
         carriers_on=rest.station.carriers,

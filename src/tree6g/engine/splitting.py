@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.engine import inference, split_answers
+from tree6g.engine import inference, lanes, split_answers
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.delivery import deliver_tokens, lose
@@ -65,6 +65,8 @@ def begin(world: World, one: Shared, request: int) -> None:
 
 def advance(world: World, tick: Tick) -> None:
     """All answers of shared models until the end of the step."""
+    if world.shared:
+        lanes.seat(world)
     for one in world.shared:
         _hear_backlog(world, one)
         sequences = sequences_of(one)
@@ -281,7 +283,7 @@ def _push_move(
     terminal = world.terminal_of(run.request)
     batch = messages(np.array([max(run.clock_s, tick.t0_s)]), 8.0 * byte, terminal)
     _carry(world, one, cell, 8.0 * byte, DOWN)
-    cell.hold(one.service.spec.name, batch)
+    lanes.hold(world, one.service.spec.name, batch)
 
 
 def _tensor(world: World, one: Shared, run: Running, bit: float, ready_s: float) -> None:

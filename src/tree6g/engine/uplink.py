@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tree6g.engine import air, listening
+from tree6g.engine import air, lanes, listening
 from tree6g.engine.airtime import picked
 from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import deliver_data, do_bits
@@ -12,8 +12,9 @@ from tree6g.engine.world import Tick, World
 
 def send(world: World, tick: Tick) -> None:
     """One step of every cell's uplink; prompts that are through go on to the transport."""
-    settle(world, UP, tick)
-    passing = air.send(world, UP, tick)
+    line = lanes.gather(world, lanes.KINDS)
+    settle(world, UP, tick, line)
+    passing = air.send(world, UP, tick, line)
     if passing is None:
         return
     listening.observe_all(world, passing, tick)

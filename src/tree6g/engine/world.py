@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from tree6g.compute.batching import BatchServer, Usage
 from tree6g.compute.replica import Replica
-from tree6g.engine.airtime import Messages, Pool, joined, picked
+from tree6g.engine.airtime import Messages, Pool
 from tree6g.engine.book import Book
 from tree6g.engine.crowd import UP, IntArray, Radio
+from tree6g.engine.lanes import Lanes
 from tree6g.engine.policies import Policy
 from tree6g.engine.policies.sleep import SleepPolicy
 from tree6g.engine.rest import Rest
@@ -132,8 +133,6 @@ class Cell:
         uplink_db: Change of gain of the uplink by muted antennas, at most 0.
         sending_s: Time of the whole carrier used in the step, by kind of bits and service.
         sender_s: Time that terminals sent or received in the step, by the same.
-        chunks: Token chunks that have not reached the cell, and downlink messages whose terminals
-            have not been told of them, by service.
     """
 
     index: int
@@ -154,27 +153,6 @@ class Cell:
     uplink_db: float = 0.0
     sending_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     sender_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
-    chunks: dict[str, Messages] = dataclasses.field(default_factory=dict)
-
-    def hold(self, service: str, batch: Messages) -> None:
-        """Keep chunks that are on their way to the cell."""
-        held = self.chunks.get(service)
-        self.chunks[service] = batch if held is None else joined(held, batch)
-
-    def release(self, until_s: float, services: Sequence[str] | None = None) -> None:
-        """Queue what may be sent before `until_s`, of some services or all."""
-        for service, held in self.chunks.items():
-            if services is not None and service not in services:
-                continue
-            if not len(held):
-                continue
-            here = held["heard_s"] < until_s
-            due = held if here.all() else picked(held, here)
-            heard_s = due["heard_s"]
-            if (heard_s[1:] < heard_s[:-1]).any():
-                due = picked(due, np.argsort(heard_s, kind="stable"))
-            self.downlink.pool_of(service).push(service, due)
-            self.chunks[service] = held[:0] if here.all() else picked(held, ~here)
 
     def carrier(self, kind: str) -> Carrier:
         """Its carrier in the direction of `bit_ul` or `bit_dl`."""
@@ -274,7 +252,9 @@ class World:
 
     `sites` are those of the scenario, a layout's spelled out; cells follow them site by site.
     `windows` are the times of the running step in which cells have traffic, by direction; `workers`
-    the threads that cells may be spread over, which changes no result.
+    the threads that cells may be spread over, which changes no result. `incoming` are messages that
+    came in within a step, by direction and service; `chunks` token chunks that have not reached
+    their cells, and downlink messages whose terminals have not been told of them, by service.
     `network` is what `engine.choosing` keeps of hosts and sites.
     """
 
@@ -290,6 +270,7 @@ class World:
     sources: Sequence[Source]
     policy: Policy
     sleep_policy: SleepPolicy
+    lanes: Lanes
     requests: Requests
     delay_budget_s: Mapping[str, float]
     mean_output_tok: Mapping[str, float]
@@ -298,6 +279,8 @@ class World:
     listening: Listening | None = None
     backbone: Backbone | None = None
     direction: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    incoming: list[tuple[str, str, Messages]] = dataclasses.field(default_factory=list)
+    chunks: dict[str, Messages] = dataclasses.field(default_factory=dict)
     shared: Sequence[Shared] = ()
     workers: int = 1
     windows: dict[str, Windows] = dataclasses.field(default_factory=dict)

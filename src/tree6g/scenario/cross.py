@@ -6,6 +6,7 @@ numbers and come last.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Iterator, Mapping
 from importlib import metadata
@@ -174,12 +175,17 @@ def _ai_services(plain: Any) -> list[str]:
 
 
 def _policies() -> list[str]:
-    return [*POLICIES, *(found.name for found in metadata.entry_points(group=POLICY_GROUP))]
+    return [*POLICIES, *_others(POLICY_GROUP)]
 
 
 def _sleep_policies() -> list[str]:
-    others = metadata.entry_points(group=SLEEP_POLICY_GROUP)
-    return [*SLEEP_POLICIES, *(found.name for found in others)]
+    return [*SLEEP_POLICIES, *_others(SLEEP_POLICY_GROUP)]
+
+
+@functools.cache  # a look at every installed package, and none comes while we run
+def _others(group: str) -> tuple[str, ...]:
+    """Names of a group of entry points."""
+    return tuple(point.name for point in metadata.entry_points(group=group))
 
 
 def _doubles(plain: Any) -> list[Problem]:
@@ -259,7 +265,7 @@ def _splits(scenario: Scenario) -> Iterator[Problem]:
     """A shared model needs terminals that hold a part of it, and one server with the rest."""
     places: tuple[Site | Cloud, ...] = (*scenario.sites, *scenario.clouds)
     servers = [server.name for place in places for server in place.servers]
-    policies = [*CUT_POLICIES, *(p.name for p in metadata.entry_points(group=CUT_POLICY_GROUP))]
+    policies = [*CUT_POLICIES, *_others(CUT_POLICY_GROUP)]
     for i, service in enumerate(scenario.services):
         split = service.split if isinstance(service, AiService) else None
         if split is None:
