@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from tree6g.engine import cells, hosts, listening, places, radio, split_answers, terminals
 from tree6g.engine.backbone import Backbone, backbone
+from tree6g.engine.baseband import Processor, processors
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.lanes import lanes
 from tree6g.engine.policies import Policy, policy
@@ -54,7 +55,8 @@ def build(
     all_hosts = list(hosts.hosts(_linked(scenario, network), sites, at_home, names))
     for number, host in enumerate(all_hosts):
         host.number = number
-    _check_nodes(scenario, sites, all_cells, all_hosts, network)
+    processing = processors(sites, all_hosts)
+    _check_nodes(scenario, sites, all_cells, all_hosts, network, processing)
     drawn, end_s = draw_requests(scenario, air.users, ai, traces, requests)
     world = World(
         scenario=scenario,
@@ -71,6 +73,7 @@ def build(
         backbone=network,
         direction={s.name: DOWN if s.direction == "down" else UP for s in _data_services(scenario)},
         shared=tuple(split_answers.shared(scenario, ai, all_hosts)),
+        processors=processing,
         ai=ai,
         sources=list(_sources(scenario, sites, arrivals)),
         policy=chosen or policy(scenario.policy),
@@ -97,12 +100,14 @@ def _check_nodes(
     cells: Sequence[Cell],
     hosts: Sequence[Host],
     network: Backbone | None,
+    processing: Mapping[int, Processor],
 ) -> None:
     """Every node of the ledger has a name of its own, else two would share their joules."""
     nodes = [cell.node for cell in cells]
     nodes += [terminals_node(site.name) for site in sites]
     nodes += [host.node for host in hosts if host.spec is not None]
     nodes += [link_node(site.name, link) for site in sites for link in scenario.links]
+    nodes += [each.node for each in processing.values() if each.count]
     nodes += network.nodes if network is not None else []
     for node, count in Counter(nodes).items():
         if count > 1:

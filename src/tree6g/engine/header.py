@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import listening, load, motion, outages, power, sleep, splitting
+from tree6g.engine import baseband, listening, load, motion, outages, power, sleep, splitting
 from tree6g.engine.backbone import FULL_FRAC
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.policies.own import OwnPolicy
@@ -48,6 +48,7 @@ SOURCES: Final = {
         "and decode are above it"
     ),
     power.HOST: "host_power of the scenario per accelerator, always on",
+    baseband.BASEBAND: baseband.SOURCE,
     power.LINK: "P_idle t + e bits, both of the scenario",
     power.SITE: "(PUE - 1) x joules of the equipment",
 }
@@ -234,6 +235,14 @@ def _entities(world: World) -> list[dict[str, Any]]:
             inside = "full" if host.place in rented else "operator full"
             record = f"{host.spec.count} x {host.spec.accelerator}, {host.model}"
             rows.append(_entity(host.node, tiers, host.place, inside, "server", record))
+    rows += [
+        _entity(
+            each.node, tiers, world.sites[each.site].name, "ran network operator full", "baseband",
+            f"{each.count} x {each.spec.accelerator}",
+        )
+        for each in world.processors.values()
+        if each.count
+    ]  # fmt: skip
     device = scenario.devices
     terminal = f"{device.accelerator}, {device.model}" if device else ""
     rows += [
@@ -270,17 +279,28 @@ def _entity(
 def _phase_weights(world: World) -> list[dict[str, Any]]:
     """Seconds of an accelerator per prompt and per answer token, of this run.
 
-    So a token-weighted share of a host is its share of the time in which the host was busy.
+    So a token-weighted share of a host is its share of the time in which the host was busy. Where
+    it shares its accelerators with the baseband, which demands seconds of a whole one, so do they.
     """
     rows = []
+    sharing = {each.node for each in world.processors.values() if each.shared_count}
     for host in world.hosts:
+        whole = 1.0
+        if host.node in sharing and host.spec is not None:
+            whole = host.spec.count * host.spec.share_frac
         pairs = (
             ("token_in", host.busy.prefill_s, host.demand_in_tok),
             ("token_out", host.busy.decode_s, host.demand_out_tok),
         )
         rows += [
-            {"kind": k, "weight": busy_s / tok, "node": host.node, "model": host.model, "unit": "s"}
-            for k, busy_s, tok in pairs
+            {
+                "kind": k,
+                "weight": whole * s / tok,
+                "node": host.node,
+                "model": host.model,
+                "unit": "s",
+            }
+            for k, s, tok in pairs
             if tok > 0.0
         ]
     return rows

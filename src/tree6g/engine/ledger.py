@@ -32,6 +32,7 @@ def node_tiers(world: World) -> dict[str, str]:
     tiers |= {shared_node(cell): "ran" for cell in world.cells}
     tiers |= {cell.terminals: "device" for cell in world.cells}
     tiers |= {host.node: host.tier for host in world.hosts}
+    tiers |= {each.node: "ran" for each in world.processors.values() if each.count}
     return tiers
 
 
@@ -73,6 +74,7 @@ def _write_work(
         return
     node, service, model, kind = zip(*(key for key, _ in entries), strict=True)
     amounts = [amount for _, amount in entries]
+    processing = {each.node for each in world.processors.values()}
     writer.append(
         "work",
         {
@@ -88,7 +90,10 @@ def _write_work(
             "demand": [
                 a.demand if k in UNITS else None for k, a in zip(kind, amounts, strict=True)
             ],
-            "demand_unit": [UNITS.get(k) for k in kind],
+            "demand_unit": [
+                "s" if n in processing and k == "bit_carried" else UNITS.get(k)
+                for n, k in zip(node, kind, strict=True)
+            ],
             "origin": "modelled",
             "source": TRAFFIC,
         },

@@ -35,6 +35,7 @@ SAME: Final[Mapping[type, frozenset[str]]] = {
             "scenario",
             "sites",
             "links",
+            "processors",
             "ai",
             "policy",
             "sleep_policy",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tree6g.engine import air, terminal_energy
+from tree6g.engine.baseband import BASEBAND
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.listening import TERMINAL
 from tree6g.engine.world import Cell, Host, Tick, World, link_node, shared_node
@@ -29,6 +30,7 @@ def draw(world: World, tick: Tick) -> None:
             _terminal_models(world, host)
         else:
             _server(world, host, tick)
+    _waiting_baseband(world, tick)
     _links(world, tick)
     terminal_energy.draw(world, tick)
 
@@ -94,6 +96,7 @@ def _cell(world: World, cell: Cell, did: Duty, tick: Tick) -> None:
     _others(world, cell, shared, others_j)
     if world.listening is None:
         _terminal_radios(world, cell)
+    _baseband(world, cell)
     cell.sending_s.clear()
     cell.sender_s.clear()
 
@@ -120,6 +123,39 @@ def _others(world: World, cell: Cell, shared: Sequence[tuple[str, float]], other
             part_j = (1.0 - cell.rest.operator_share_frac) * joules
             _spend(world, node, "radio_unit", state, part_j, STATION, cell.pue)
         world.book.integrate(node, cell.pue * others_j)
+
+
+def _baseband(world: World, cell: Cell) -> None:
+    """Signal processing of the cell's traffic, by service; its demand is accelerator time."""
+    processor = world.processors.get(cell.site_index)
+    if processor is None:
+        return
+    total_j = 0.0
+    for (_, service), used_s in cell.sending_s.items():
+        busy_s = processor.busy_s(cell, used_s)
+        joules = processor.busy_w * busy_s
+        world.book.do(processor.node, service, "bit_carried", 0.0, demand=busy_s)
+        _spend(
+            world, processor.node, "baseband", "active", joules, BASEBAND, cell.pue, service=service
+        )
+        total_j += joules
+    world.book.integrate(processor.node, cell.pue * total_j)
+
+
+def _waiting_baseband(world: World, tick: Tick) -> None:
+    """Accelerators for the baseband alone, drawn whether or not there is traffic."""
+    for processor in world.processors.values():
+        if not processor.count:
+            continue
+        host_w = processor.count * processor.spec.host_power_w
+        for component, watts, source in (
+            ("baseband", processor.constant_w - host_w, BASEBAND),
+            ("host", host_w, HOST),
+        ):
+            _spend(
+                world, processor.node, component, "idle", watts * tick.step_s, source, processor.pue
+            )
+        world.book.integrate(processor.node, processor.pue * processor.constant_w * tick.step_s)
 
 
 def _terminal_radios(world: World, cell: Cell) -> None:

@@ -35,6 +35,7 @@ from tree6g.traffic.patterns import Traffic
 
 if TYPE_CHECKING:
     from tree6g.engine.backbone import Backbone
+    from tree6g.engine.baseband import Processor
     from tree6g.engine.listening import Listening
     from tree6g.engine.motion import Motion
     from tree6g.engine.split_answers import Shared
@@ -282,6 +283,7 @@ class World:
     incoming: list[tuple[str, str, Messages]] = dataclasses.field(default_factory=list)
     chunks: dict[str, Messages] = dataclasses.field(default_factory=dict)
     shared: Sequence[Shared] = ()
+    processors: Mapping[int, Processor] = dataclasses.field(default_factory=dict)
     workers: int = 1
     windows: dict[str, Windows] = dataclasses.field(default_factory=dict)
     book: Book = dataclasses.field(default_factory=Book)

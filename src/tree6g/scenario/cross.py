@@ -15,7 +15,7 @@ from typing import Any, Final
 from tree6g import data, units
 from tree6g.compute.model import catalogue
 from tree6g.errors import nearest
-from tree6g.scenario import ground, model_config, policy_file, topology
+from tree6g.scenario import baseband, ground, model_config, policy_file, topology
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
@@ -34,6 +34,7 @@ CUT_POLICIES: Final = ("best", "dynamic")
 CUT_POLICY_GROUP: Final = "tree6g.cut_policies"
 ROWS: Final[Mapping[Place, str]] = {
     ("sites", "*", "base_station", "model"): "base_stations",
+    ("sites", "*", "base_station", "baseband", "accelerator"): "accelerators",
     ("sites", "*", "servers", "*", "accelerator"): "accelerators",
     ("sites", "*", "servers", "*", "model"): "models",
     ("clouds", "*", "servers", "*", "accelerator"): "accelerators",
@@ -98,7 +99,7 @@ def _rows(table: str) -> Collection[str]:
 def sums(scenario: Scenario) -> list[Problem]:
     """Numbers of a valid scenario that do not fit together."""
     found = [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
-    found += [*_curves(scenario), *_patterns(scenario)]
+    found += [*_curves(scenario), *_patterns(scenario), *_basebands(scenario)]
     return [*found, *_splits(scenario), *ground.problems(scenario)]
 
 
@@ -134,6 +135,13 @@ def _patterns(scenario: Scenario) -> Iterator[Problem]:
             text = f"expected 1 for {service.arrival}, which a codec paces; got "
             text += f"{service.growth:g}. Give more 'sources' instead."
             yield Problem(place=("services", i, "growth"), text=text)
+
+
+def _basebands(scenario: Scenario) -> Iterator[Problem]:
+    for i, site in enumerate(scenario.sites):
+        spec, servers = site.base_station.baseband, tuple(server.name for server in site.servers)
+        if spec is not None:
+            yield from baseband.problems(spec, ("sites", i, "base_station", "baseband"), servers)
 
 
 def _find(value: Any, pattern: Place, place: Place = ()) -> Iterator[tuple[Place, Any]]:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from tree6g import data
 from tree6g.scenario import topology as transport
+from tree6g.scenario.baseband import Baseband
 from tree6g.scenario.layout import Layout, Position, SlotPattern, Subcarrier
 from tree6g.scenario.outage import Outage
 from tree6g.scenario.prices import Prices
@@ -130,6 +131,8 @@ class BaseStation(Described):
     written to a node of its own, which only boundary `full` counts."""
     uplink_share: dict[Name, Share] = Field(default_factory=dict)
     """Uplink spectrum reserved per service; what is not reserved is shared by the others."""
+    baseband: Baseband | None = None
+    """Accelerators that do its signal processing. None: it is in the model of its power."""
 
 
 class Server(Described):
