@@ -178,4 +178,6 @@ def _scale(ax: Axes, x: Scale, y: Scale) -> None:
 
 def _ticks(unit: str) -> Callable[[float, float | None], str]:
     """Labels at an axis: quantities with their unit, plain numbers short."""
-    return lambda value, _: numerals.quantity(value, unit) if unit else numerals.tick(value)
+    if unit:
+        return lambda value, _: numerals.quantity(value, unit)
+    return lambda value, _: numerals.tick(value) if abs(value) >= 1e4 else numerals.plain(value)
