@@ -201,7 +201,7 @@ def test_a_named_curve_is_that_of_its_row():
     assert services[1].day_curve[0] == data.table("day_curves")["city-bytes"]["h00_frac"]
     for name, row in data.table("day_curves").items():
         values = [row[f"h{hour:02d}_frac"] for hour in range(24)]
-        assert np.mean(values) == pytest.approx(1.0, abs=1e-3), name
+        assert np.mean(values) == pytest.approx(1.0, abs=5e-3), name
     assert max(services[0].day_curve) == services[0].day_curve[20]
 
 

@@ -50,10 +50,11 @@ def sizes(rng: np.random.Generator, mean_byte: float, row: data.Row | None = Non
     kind = "fixed" if row is None else data.text(row, "size")
     if row is None or kind not in ("gauss", "pareto"):
         return Sizes(rng=rng, mean_byte=mean_byte)
-    low, high = data.number(row, "size_min_frac"), data.number(row, "size_max_frac")
     if kind == "gauss":
+        low, high = data.number(row, "size_min_frac"), data.number(row, "size_max_frac")
         level, part = truncated_gauss(1.0, data.number(row, "size_std_frac"), low, high)
     else:
+        low, high = data.number(row, "size_min_byte"), data.number(row, "size_max_byte")
         shape, head = data.number(row, "size_shape"), data.number(row, "size_header_byte")
         level, part = capped_pareto(shape, low, high, head)
     return Sizes(rng=rng, mean_byte=mean_byte, level=level, part=part)
