@@ -158,8 +158,8 @@ def bars(
 
 
 def _axes(canvas_: Canvas, y: Scale, count: int) -> Axes:
-    ax = canvas.axes(canvas_, left=0.78, right=0.2, top=0.4 + key.LINE_IN * count, bottom=0.5)
-    ax.text(-0.14, 1.04, y.label, transform=ax.transAxes, size=9.5)
+    ax = canvas.axes(canvas_, left=0.98, right=0.2, top=0.4 + key.LINE_IN * count, bottom=0.5)
+    ax.text(-0.2, 1.04, y.label, transform=ax.transAxes, size=9.5)
     return ax
 
 

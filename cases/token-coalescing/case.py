@@ -62,6 +62,7 @@ def run(bench: Bench) -> Found:
         "by_ee": rows[list(designs).index(said["ee_best"])],
         "gain": gain,
         "last": gain[-1],
+        "light_frac": _saved(rows, "cell sleeps lightly", "radio_j_per_tok"),
     }
 
 
@@ -91,8 +92,8 @@ def _parts(ledger: Ledger) -> Found:
 
 
 def _gain(rows: Sequence[Found]) -> list[Found]:
-    """Per chunk, at light sleep and the usual DRX: what radio and phone save, and the wait."""
-    own = [r for r in rows if r["sleep"] == "cell sleeps lightly" and "100 ms" in r["drx"]]
+    """Per chunk, at deep sleep and the usual DRX: what radio and phone save, and the wait."""
+    own = [r for r in rows if r["sleep"] == "cell sleeps deeply" and "100 ms" in r["drx"]]
     own = own or list(rows)
     first = own[0]
     return [
@@ -107,6 +108,12 @@ def _gain(rows: Sequence[Found]) -> list[Found]:
         }
         for row in own
     ]
+
+
+def _saved(rows: Sequence[Found], sleep: str, field: str) -> float:
+    """What the largest chunk saves against the smallest, with the usual DRX."""
+    own = [row[field] for row in rows if row["sleep"] == sleep and "100 ms" in row["drx"]]
+    return float(1.0 - own[-1] / own[0])
 
 
 def draw(found: Found, stamp: str) -> Sequence[Drawing]:
@@ -135,7 +142,7 @@ def _over_chunk(  # a chart is all of them
     field: str, title: str, unit: str,
 ) -> Drawing:  # fmt: skip
     """A line per sleep depth or DRX, with the other at its middle setting."""
-    other, middle = ("drx", "100 ms") if by == "sleep" else ("sleep", "lightly")
+    other, middle = ("drx", "100 ms") if by == "sleep" else ("sleep", "deeply")
     own = [row for row in rows if middle in row[other]]
     names = list(dict.fromkeys(row[by] for row in own))
     found = {(row[by], row["chunk_tok"]): row[field] for row in own}
