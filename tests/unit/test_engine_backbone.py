@@ -136,12 +136,42 @@ def test_a_link_beside_the_topology_stays_as_it_is(tmp_path):
     assert nodes == {"west-hub.link", "core-hub.link", "a-other.link", "b-other.link"}
 
 
+def _carried(result):
+    sql = "select node, sum(amount) bit from work where kind = 'bit_carried' group by node"
+    return {row["node"]: row["bit"] for row in _rows(result, sql)}
+
+
+def test_data_leaves_at_the_place_of_the_internet_and_tokens_at_their_cloud(tmp_path):
+    places = {"a": "west", "*": "hub", "cloud": "core", "internet": "hub"}
+    result = run(_net(places=places), out=tmp_path / "out")
+    sql = (
+        "select service, sum(amount) bit from work where kind in ('bit_ul', 'bit_dl') group by all"
+    )
+    access = {row["service"]: row["bit"] for row in _rows(result, sql)}
+    carried = _carried(result)
+    assert carried["core-hub.link"] == pytest.approx(access["chat"], rel=0.02)
+    assert carried["west-hub.link"] > carried["core-hub.link"]
+
+
+def test_data_leaves_at_the_place_of_the_internet_whatever_else_there_is(tmp_path):
+    plain = _net(places={"a": "west", "*": "hub", "internet": "core"}) | {"policy": "edge-only"}
+    beside = {"links": [{"to": "cloud"}]}
+    runs = {"alone": plain | {"clouds": []}, "beside": plain | beside}
+    carried = [_carried(run(each, out=tmp_path / name)) for name, each in runs.items()]
+    assert {n: b for n, b in carried[1].items() if "cloud" not in n} == carried[0]
+    assert carried[0]["core-hub.link"] > carried[0]["west-hub.link"] > 0.0
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"places": {"a": "west", "cloud": "core"}}, "expected the node of site 'b', or of '*'"),
         ({"places": {"*": "wets", "cloud": "core"}}, "got 'wets'. Did you mean 'west'?"),
         ({"places": {"*": "hub", "cluod": "core"}}, "expected a link to 'cloud'; got none"),
+        (
+            {"places": {"*": "hub", "cloud": "core", "internet": "x"}},
+            "a node of the topology; got 'x'",
+        ),
         ({"edges": []}, "expected a 'file', or links under 'edges'; got neither"),
         ({"edges": [PATH["edges"][0], PATH["edges"][0]]}, "expected a name of its own"),
         ({"edges": PATH["edges"][1:]}, "expected a path from 'west' to 'core'; got none"),

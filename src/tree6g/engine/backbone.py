@@ -43,8 +43,9 @@ class Backbone:
     Attributes:
         said: What the scenario says.
         network: Its nodes and links.
-        links: A record for each cloud at a node, for those who ask for one.
-        routes: By cloud, the path from each site. [site]
+        links: A record for each cloud at a node, for those who ask for one; first the internet's,
+            if it has a node.
+        routes: By cloud (and `internet`), the path from each site. [site]
         used: Links on some path.
         rate_bps: Capacity of each link. [link, 1]
         others_bps: Traffic of others.
@@ -171,7 +172,7 @@ def backbone(scenario: Scenario, sites: Sequence[Site]) -> Backbone | None:
     if said is None:
         return None
     network = said.graph
-    clouds = [cloud.name for cloud in scenario.clouds if cloud.name in said.places]
+    clouds = said.ends(cloud.name for cloud in scenario.clouds)
     paths = {cloud: tuple(_paths(said, network, cloud, sites)) for cloud in clouds}
     used = {n for path in paths.values() for route in path for n in route.edges}
     rate_bps = np.array([[edge.rate_bps] for edge in network.edges])

@@ -31,6 +31,7 @@ from tree6g.scenario.model import (
     Server,
     Site,
 )
+from tree6g.scenario.topology import INTERNET
 from tree6g.traffic.patterns import Traffic
 
 if TYPE_CHECKING:
@@ -312,10 +313,14 @@ class World:
     ) -> None:
         """Note bits on a link of a site, by default its first one, or on the paths to a cloud.
 
+        By default they go to the internet, where the transport network has a node for it.
+
         Without `kind` they go the way of the data service; `count` is the messages that they are.
         """
-        link = link or (self.links[0] if self.links else None)
         network = self.backbone
+        leaves = network is not None and INTERNET in network.links
+        if link is None and self.links and not leaves:
+            link = self.links[0]
         if network is not None and (link is None or link.to in network.links):
             cloud = next(iter(network.links), None) if link is None else link.to
             if cloud is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -17,6 +17,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Positive = Annotated[Quantity, Field(gt=0)]
 NonNegative = Annotated[Quantity, Field(ge=0)]
 REST = "*"
+INTERNET = "internet"  # the place where data services leave the network
 
 
 class TopologyEdge(Described):
@@ -67,7 +68,8 @@ class Topology(Described):
     """Traffic of others on the links, over the demands of the file: it takes capacity and time,
     its joules are not counted."""
     places: dict[Text, Text] = Field(default_factory=dict)
-    """Node of each site and cloud, by name; `*`: of all other sites."""
+    """Node of each site and cloud, by name; `*`: of all other sites; `internet`: where data
+    services leave; without it, at the first cloud."""
     edges: tuple[TopologyEdge, ...] = ()
     """Links, filled in when a file is read."""
     demands: tuple[TopologyDemand, ...] = ()
@@ -106,6 +108,10 @@ class Topology(Described):
             for d in self.demands
         )
 
+    def ends(self, clouds: Iterable[str]) -> tuple[str, ...]:
+        """What paths lead to: the internet, if it has a node, and those of the clouds that have."""
+        return tuple(end for end in dict.fromkeys((INTERNET, *clouds)) if end in self.places)
+
     def node_of(self, site: str) -> str | None:
         """The node of a site, None if it has none."""
         return self.places.get(site, self.places.get(REST))
@@ -136,7 +142,7 @@ def problems(
     nodes = topology.graph.nodes
     for name, node in topology.places.items():
         place: Place = ("topology", "places", name)
-        if name != REST and name not in (*sites, *clouds):
+        if name not in (REST, INTERNET, *sites, *clouds):
             text = f"expected a site or a cloud; got {name!r}. {nearest(name, (*sites, *clouds))}"
             found.append(Problem(place=place, text=text))
         if node not in nodes:
@@ -166,17 +172,15 @@ def _path_problems(
     topology: Topology, sites: tuple[str, ...], clouds: tuple[str, ...]
 ) -> Iterator[Problem]:
     network = topology.graph
-    for cloud in clouds:
-        if cloud not in topology.places:
-            continue
-        reached = transport.routes(network, topology.places[cloud])
+    for end in topology.ends(clouds):
+        reached = transport.routes(network, topology.places[end])
         for site in sites:
             node = topology.node_of(site)
             if node is None:
                 text = f"expected the node of site {site!r}, or of '*'; got none."
                 yield Problem(place=("topology", "places"), text=text)
             elif node not in reached:
-                text = f"expected a path from {node!r} to {topology.places[cloud]!r}; got none."
+                text = f"expected a path from {node!r} to {topology.places[end]!r}; got none."
                 yield Problem(place=("topology", "places"), text=text)
     if topology.background:
         yield from _background_problems(topology, network)
