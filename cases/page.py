@@ -126,5 +126,5 @@ def _span(low: float, high: float) -> str:
 def _same(found: Found) -> str:
     if found["same_service"] and not found["reasons"]:
         return "yes, every design serves every service to the same share (within 0.01)."
-    why: Sequence[str] = found["reasons"]
+    why: Sequence[str] = [each.removeprefix("not the same service: ") for each in found["reasons"]]
     return f"no, so `tree6g compare` does not rank them: {'; '.join(why)}."
