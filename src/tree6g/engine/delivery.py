@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from tree6g.engine import lanes
 from tree6g.engine.airtime import Messages
@@ -212,12 +213,11 @@ def finished_columns(world: World, finished: IntArray) -> dict[str, Any]:
         "token_late": requests.late_tok[finished].astype(np.float64),
         "ue": world.terminal_of(finished),
         "model": hosts[at, 1],
-        "cut_layer": [world.cut_layer.get(request) for request in finished.tolist()],
+        "cut_layer": [world.cut_layer.get(request) for request in finished.tolist()]
+        if world.cut_layer
+        else None,
         "token_in_late": requests.late_in_tok[finished].astype(np.float64),
         "ttft_s": first_s - arrival_s,
-        "tpot_s": [
-            pace if tokens > 1 else None
-            for pace, tokens in zip(pace_s.tolist(), output.tolist(), strict=True)
-        ],
+        "tpot_s": pa.array(pace_s, mask=output < 2),
         "e2e_s": last_s - arrival_s,
     }

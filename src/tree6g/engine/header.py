@@ -354,7 +354,8 @@ def _notes(world: World, rate: float) -> list[str]:
     notes += [*_transport_notes(world), *outages.notes(world)]
     notes += [*load.notes(world), *motion.notes(world)]
     notes += [*sleep.notes(world), *splitting.notes(world)]
-    edge = np.unique([world.hosts[h].tier for h in world.requests.host if h >= 0])
-    if len(edge) > 1:
-        notes.append(f"Requests were answered by {', '.join(edge.tolist())}.")
+    answered = np.unique(world.requests.host).tolist()
+    tiers = sorted({world.hosts[host].tier for host in answered if host >= 0})
+    if len(tiers) > 1:
+        notes.append(f"Requests were answered by {', '.join(tiers)}.")
     return notes

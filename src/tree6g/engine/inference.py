@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from tree6g.compute.batching import Usage
+from tree6g.compute.batching import Progress, Usage
 from tree6g.engine import lanes
-from tree6g.engine.airtime import by_cell, unsorted
+from tree6g.engine.airtime import unsorted
 from tree6g.engine.crowd import DOWN, IntArray
-from tree6g.engine.delivery import BoolArray, deliver_tokens, lose
+from tree6g.engine.delivery import deliver_tokens, lose
 from tree6g.engine.paths import passing_s
 from tree6g.engine.world import Ai, Host, Tick, TokenTable, World
+from tree6g.radio.pathloss import FloatArray
 
 # Text of a further token in the same chunk: English has about 4 characters per token (typical; the
 # scenario's prompt_byte_per_tok has the same default).
@@ -19,33 +22,79 @@ TEXT_BYTE_PER_TOK = 4.0
 
 def advance(world: World, tick: Tick) -> None:
     """Every host works until the end of the step."""
-    for host in world.hosts:
-        if host.batch is None:
-            _advance_terminals(world, host, tick)
+    did = [None if h.batch is None else h.batch.advance(tick.t1_s) for h in world.hosts]
+    made = [(n, one) for n, one in enumerate(did) if one is not None and len(one.job)]
+    host = np.repeat([n for n, _ in made], [len(one.job) for _, one in made]).astype(np.int64)
+    tokens = _together([one for _, one in made])
+    asked = _prompts(world, did)
+    given = _given(world, host, tokens)
+    for n, one in enumerate(did):
+        if one is None:
+            _advance_terminals(world, world.hosts[n], tick)
         else:
-            _advance_server(world, host, tick)
+            _book(world, world.hosts[n], one, asked[n], given[n])
+    _send(world, host, tokens)
 
 
-def _advance_server(world: World, host: Host, tick: Tick) -> None:
-    assert host.batch is not None  # noqa: S101 - told apart by the caller
-    progress = host.batch.advance(tick.t1_s)
-    host.used = progress.usage
-    host.busy.add(progress.usage)
-    for request, _ in progress.lost:
-        lose(world, request)
-    demand_prompts(world, host, progress.prompts)
-    tokens = TokenTable(
-        ref=progress.job,
-        number=progress.number,
-        leaves_s=progress.leaves_s,
-        gap_s=progress.gap_s,
-        energy_j=np.empty(0),
+def _together(made: Sequence[Progress]) -> TokenTable:
+    """Tokens of all servers, one server after the other."""
+    if not made:
+        return TokenTable(ref=_NONE, number=_NONE, leaves_s=_NO_S, gap_s=_NO_S, energy_j=_NO_S)
+    return TokenTable(
+        ref=np.concatenate([one.job for one in made]),
+        number=np.concatenate([one.number for one in made]),
+        leaves_s=np.concatenate([one.leaves_s for one in made]),
+        gap_s=np.concatenate([one.gap_s for one in made]),
+        energy_j=_NO_S,
     )
-    demand_tokens(world, host, tokens)
-    for service in world.ai:
-        mine = world.requests.service[tokens.ref] == service.index
-        if mine.any():
-            send_chunks(world, host, service, tokens, mine)
+
+
+def _prompts(world: World, did: Sequence[Progress | None]) -> FloatArray:
+    """Prompt tokens computed. [host, service]."""
+    done = [(n, one.prompts) for n, one in enumerate(did) if one is not None and len(one.prompts)]
+    shape = len(world.hosts), len(world.ai)
+    if not done:
+        return np.zeros(shape)
+    ref = np.concatenate([prompts for _, prompts in done])
+    host = np.repeat([n for n, _ in done], [len(prompts) for _, prompts in done])
+    pair, tok = host * shape[1] + world.requests.service[ref], world.requests.prompt_tok[ref]
+    found = np.bincount(pair, weights=tok, minlength=shape[0] * shape[1])
+    return np.asarray(found, dtype=np.float64).reshape(shape)
+
+
+def _given(world: World, host: IntArray, tokens: TokenTable) -> FloatArray:
+    """Tokens sampled, and how long their sessions have run. [host, service, 2]."""
+    found = np.zeros((len(world.hosts), len(world.ai), 2))
+    service = world.requests.service[tokens.ref]
+    for one in world.ai:
+        rows = np.flatnonzero(service == one.index) if len(world.ai) > 1 else slice(None)
+        gap_s, edges = tokens.gap_s[rows], np.flatnonzero(np.diff(host[rows], prepend=-1))
+        whose = host[rows][edges].tolist()
+        for n, first, last in zip(whose, edges, (*edges[1:], len(gap_s)), strict=False):
+            found[n, one.index] = last - first, gap_s[first:last].sum()
+    return found
+
+
+def _book(world: World, host: Host, did: Progress, asked: FloatArray, given: FloatArray) -> None:
+    """What a server did: its use, who left it, and the demand that attribution goes by.
+
+    Args:
+        world: The run.
+        host: The server.
+        did: Its step.
+        asked: As `_prompts`. [service]
+        given: As `_given`. [service, 2]
+    """
+    host.used = did.usage
+    host.busy.add(did.usage)
+    for request, _ in did.lost:
+        lose(world, request)
+    if not len(did.job):
+        return
+    for service, tok in zip(world.ai, asked.tolist(), strict=True):
+        _demand_in(world, host, service, tok)
+    for service, (tok, session_s) in zip(world.ai, given.tolist(), strict=True):
+        _demand_out(world, host, service, tok, session_s)
 
 
 def _advance_terminals(world: World, host: Host, tick: Tick) -> None:
@@ -76,9 +125,7 @@ def demand_prompts(world: World, host: Host, refs: IntArray) -> None:
     """Prompt tokens computed now: the demand that attribution goes by."""
     for service in world.ai:
         mine = refs[world.requests.service[refs] == service.index]
-        tok = float(world.requests.prompt_tok[mine].sum())
-        host.demand_in_tok += tok
-        world.book.do(host.node, service.spec.name, "token_in", 0.0, model=host.model, demand=tok)
+        _demand_in(world, host, service, float(world.requests.prompt_tok[mine].sum()))
 
 
 def demand_tokens(world: World, host: Host, tokens: TokenTable) -> None:
@@ -86,44 +133,97 @@ def demand_tokens(world: World, host: Host, tokens: TokenTable) -> None:
     services = world.requests.service[tokens.ref]
     for service in world.ai:
         mine = services == service.index
-        tok = float(mine.sum())
-        host.demand_out_tok += tok
-        world.book.do(
-            host.node,
-            service.spec.name,
-            "token_out",
-            0.0,
-            model=host.model,
-            demand=tok,
-            session_s=float(tokens.gap_s[mine].sum()),
-        )
+        _demand_out(world, host, service, float(mine.sum()), float(tokens.gap_s[mine].sum()))
 
 
-def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable, mine: BoolArray) -> None:
+def _demand_in(world: World, host: Host, service: Ai, tok: float) -> None:
+    host.demand_in_tok += tok
+    world.book.do(host.node, service.spec.name, "token_in", 0.0, model=host.model, demand=tok)
+
+
+def _demand_out(world: World, host: Host, service: Ai, tok: float, session_s: float) -> None:
+    host.demand_out_tok += tok
+    name = service.spec.name
+    world.book.do(
+        host.node, name, "token_out", 0.0, model=host.model, demand=tok, session_s=session_s
+    )
+
+
+def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable) -> None:
+    """Tokens of a service at one host as chunks on their way, as `_send_service`."""
+    here = np.full(len(tokens.ref), host.number)
+    _send_service(world, service, here, tokens, np.arange(len(tokens.ref)))
+
+
+def _send(world: World, host: IntArray, tokens: TokenTable) -> None:
+    """Tokens of all servers on their way; services in the order in which they come."""
+    service = world.requests.service[tokens.ref]
+    pairs = np.flatnonzero(np.bincount(host * len(world.ai) + service))  # host by host
+    order = dict.fromkeys((pairs % len(world.ai)).tolist())
+    for index in order:
+        rows = np.flatnonzero(service == index) if len(order) > 1 else slice(None)
+        _send_service(world, world.ai[index], host, tokens, rows)
+
+
+def _send_service(
+    world: World, service: Ai, host: IntArray, tokens: TokenTable, rows: IntArray | slice
+) -> None:
     """Tokens of a service as chunks on their way to the cells of their users.
 
     A chunk leaves with its last token: every `tokens_per_chunk` tokens and at the end of the
     answer; a service that does not stream sends all at the end.
+
+    Args:
+        world: The run.
+        service: The service.
+        host: Host of each token, in order. [token]
+        tokens: Tokens.
+        rows: Those of the service.
     """
-    requests, spec = world.requests, service.spec
-    number = tokens.number
-    end = number == requests.output_tok[tokens.ref]
-    full = number % spec.tokens_per_chunk == 0 if service.streams else np.zeros_like(end)
-    leaving = mine & (end | full)
-    ref, number = tokens.ref[leaving], number[leaving]
+    spec, number, ref = service.spec, tokens.number[rows], tokens.ref[rows]
+    leaving = number == world.requests.output_tok[ref]
+    if service.streams:
+        leaving |= number % spec.tokens_per_chunk == 0
+    at = np.flatnonzero(leaving)
+    if not len(at):
+        return
+    ref, number = ref[at], number[at]
     size = (number - 1) % spec.tokens_per_chunk + 1 if service.streams else number
-    bit = 8.0 * (spec.chunk_byte + (size - 1) * TEXT_BYTE_PER_TOK)
-    ready_s = tokens.leaves_s[leaving]
+    byte = spec.chunk_byte + (size - 1) * TEXT_BYTE_PER_TOK
+    bit = np.asarray(8.0 * byte, dtype=np.float64)
     terminal = world.terminal_of(ref)
     serving = world.radio.users.serving[terminal]
-    if host.link is not None:
-        ready_s = ready_s + passing_s(world, host.link, serving, bit, DOWN)
-    order = np.argsort(ready_s, kind="stable")
-    order = order[np.argsort(serving[order].astype(np.int32), kind="stable")]
+    leaves_s = tokens.leaves_s[rows][at]
+    ready_s = _carry(world, service, host[rows][at], serving, bit, leaves_s)
+    order = np.lexsort((ready_s, host[rows][at], serving))
     ref, number, size, serving = (column[order] for column in (ref, number, size, serving))
     batch = unsorted(ready_s[order], bit[order], terminal[order], ref=ref, number=number, tok=size)
-    for index, part in by_cell(serving, batch, ordered=True):
-        if host.link is not None:
-            sent_bit = float(part["bit"].sum())
-            world.carry(index, spec.name, sent_bit, host.link, kind=DOWN, count=len(part))
     lanes.hold(world, spec.name, batch)
+
+
+def _carry(
+    world: World,
+    service: Ai,
+    host: IntArray,
+    serving: IntArray,
+    bit: FloatArray,
+    leaves_s: FloatArray,
+) -> FloatArray:
+    """Chunks cross the links of their hosts; returns when they are at their cells. [chunk]."""
+    ready_s = leaves_s
+    for n in np.flatnonzero(np.bincount(host)).tolist():
+        link = world.hosts[n].link
+        if link is None:
+            continue
+        mine = np.flatnonzero(host == n)
+        at, sent_bit = serving[mine], bit[mine]
+        ready_s = ready_s.copy() if ready_s is leaves_s else ready_s
+        ready_s[mine] += passing_s(world, link, at, sent_bit, DOWN)
+        sums, counts = np.bincount(at, weights=sent_bit), np.bincount(at)
+        for cell in np.flatnonzero(counts).tolist():
+            name, count = service.spec.name, int(counts[cell])
+            world.carry(cell, name, float(sums[cell]), link, kind=DOWN, count=count)
+    return ready_s
+
+
+_NONE, _NO_S = np.empty(0, dtype=np.int64), np.empty(0)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tree6g.engine import (
     arrivals,
     cell_outages,
@@ -34,7 +36,7 @@ from tree6g.engine.delivery import lose, lose_data
 from tree6g.engine.header import RequestCount
 from tree6g.engine.policies import Policy
 from tree6g.engine.policies.sleep import SleepPolicy
-from tree6g.engine.world import Tick, World
+from tree6g.engine.world import RUNNING, Tick, World
 from tree6g.errors import LedgerError
 from tree6g.ledger.meta import Meta
 from tree6g.ledger.reading import Ledger, open_ledger, read_meta
@@ -263,7 +265,7 @@ def _intervals(world: World) -> int:
 
 def _abandon(world: World) -> None:
     """The run ends: what is under way is lost."""
-    for request in range(len(world.requests)):
+    for request in np.flatnonzero(world.requests.outcome == RUNNING).tolist():
         lose(world, request)
     for cell in world.cells:
         lose_data(world, cell)

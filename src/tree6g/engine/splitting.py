@@ -248,7 +248,7 @@ def _made(
     if run.cut == one.costs.layers:
         deliver_tokens(world, ref, numbers, np.asarray(there_s, dtype=np.float64))
         return
-    inference.send_chunks(world, one.host, one.service, table, np.ones(len(ref), dtype=np.bool_))
+    inference.send_chunks(world, one.host, one.service, table)
     bit = 8.0 * float(loop.up_byte[run.cut])
     decoded = leaves_s[numbers > 1]
     sent_s = decoded - float(loop.server_s[run.cut]) - way.up_s - bit / way.up_bps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from tree6g.compute.batching import Jobs
@@ -18,9 +20,12 @@ def carry(world: World, tick: Tick) -> None:
         return
     request, reached_s, bit = (np.concatenate(column) for column in zip(*tick.prompts, strict=True))
     number = world.requests.host[request]
-    for host in np.unique(number).tolist():
-        mine = number == host
-        _hand_over(world, world.hosts[host], request[mine], reached_s[mine], bit[mine])
+    order = np.argsort(number.astype(np.int32), kind="stable")
+    edges = np.flatnonzero(np.diff(number[order], prepend=-2, append=-2))
+    for first, last in itertools.pairwise(edges.tolist()):
+        mine = order[first:last]
+        host = world.hosts[int(number[mine[0]])]
+        _hand_over(world, host, request[mine], reached_s[mine], bit[mine])
 
 
 def _hand_over(

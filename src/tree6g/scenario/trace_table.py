@@ -21,6 +21,7 @@ from tree6g.scenario.trace_cells import MAX_LINE_BYTE, SHOWN, WORDS, Column, Tab
 __all__ = ["SHOWN", "Column", "Table", "first_line", "header_of", "read_csv", "read_json_lines"]
 
 MAX_BYTE: Final = 4_000_000_000
+_LONG_BYTE: Final = 1 << 20  # from here on another library is worth loading
 _PLAIN: Final = b"0123456789.eE+-\r\n"
 
 
@@ -97,13 +98,35 @@ def _plain(path: Path, width: int, separator: str) -> np.ndarray | None:
         body = file.read()
     if body.translate(None, _PLAIN + separator.encode()) or not body.strip():
         return None
+    cells = _by_arrow(body, width, separator) if len(body) >= _LONG_BYTE else None
     try:
-        cells = np.loadtxt(
-            body.decode("ascii").splitlines(), delimiter=separator, comments=None, ndmin=2
-        )
+        if cells is None:
+            cells = np.loadtxt(
+                body.decode("ascii").splitlines(), delimiter=separator, comments=None, ndmin=2
+            )
     except ValueError:  # a hole, a ragged row, no number
         return None
     return cells if cells.shape[1] == width and np.all(np.isfinite(cells)) else None
+
+
+def _by_arrow(body: bytes, width: int, separator: str) -> np.ndarray | None:
+    """The same numbers, some times faster; None if there is anything else among them."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    names = [str(n) for n in range(width)]
+    try:
+        found = arrow.read_csv(
+            pa.BufferReader(body),
+            read_options=arrow.ReadOptions(column_names=names, use_threads=False),
+            parse_options=arrow.ParseOptions(delimiter=separator, quote_char=False),
+            convert_options=arrow.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.float64()), null_values=[]
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return np.column_stack([column.to_numpy() for column in found.columns])
 
 
 def _plain_table(cells: np.ndarray, titles: Sequence[str], wanted: Mapping[str, str]) -> Table:
