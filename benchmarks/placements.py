@@ -37,7 +37,7 @@ class PlacementBench:
     script: str
     ratio: float
     peak_limit_byte: float
-    repeats: int = 3
+    repeats: int = 2
 
 
 BENCHES = (

@@ -1,8 +1,11 @@
 """One network and one list of requests, for our engine and for the peer.
 
-1,000 terminals around 50 sites with a server each, and a cloud behind them. Requests come at random
-(Poisson), 100 a second, each from a terminal of its own choice. Prompts and answers are short: what
-is counted is how fast requests are carried, not how long a model takes.
+1,000 terminals, 20 at each of 50 sites with a server each, and a cloud behind them. Requests come
+at random (Poisson), ten a second from each terminal: a prompt up, work, and an answer back that is
+sent when it is whole, as the peer's request is a flow up and a flow down. Prompts and answers are
+short: what is counted is how fast requests are carried, not how long a model takes. The rate is so
+high that what a run costs once, and a step whatever comes, is shared by many requests; the peer's
+cost is that of its requests at any rate.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import numpy as np
 import yaml
 
 DEVICES, EDGES = 1_000, 50
-RATE_HZ, LENGTH_S = 100.0, 300.0
+RATE_HZ, LENGTH_S = 10_000.0, 20.0
 PROMPT_TOK, ANSWER_TOK = 64, 16
 HOLD_S = 0.5  # how long a request holds its server: about what our servers take for one
 SEED = 11
@@ -53,15 +56,16 @@ def scenario() -> dict[str, object]:
         "duration": f"{LENGTH_S:g} s",
         "drain": "10 s",
         "step": "1 s",
+        "ledger_interval": f"{LENGTH_S + 10.0:g} s",
         "policy": "nearest",
-        "population": {"users": DEVICES},
+        "population": {"users": DEVICES // EDGES},
         "sites": [
             {"name": f"edge-{n}", **site, "base_station": radio, "servers": [server]}
             for n in range(EDGES)
         ],
         "clouds": [{"name": "cloud", "servers": [cloud]}],
         "links": [{"to": "cloud", "latency": "10 ms", "rate": "10 Gbit/s", "energy": "20 nJ/bit"}],
-        "services": [{"kind": "ai", "name": "offload", "token_class": "assistant"}],
+        "services": [{"kind": "ai", "name": "offload", "token_class": "background-summary"}],
     }
 
 

@@ -21,7 +21,7 @@ from leaf.orchestrator import Orchestrator
 from leaf.power import PowerMeter, PowerModelLink, PowerModelNode
 
 TASK_CU = 1.0
-EDGE_CU = 64.0  # requests at once, as many as our servers batch
+EDGE_CU = 256.0  # requests at once, as many as our servers batch
 BIT_RATE_BPS = 1e4
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from tree6g.compute.replica import Replica
 from tree6g.compute.roofline import decode_batch, iteration
-from tree6g.compute.serving.requests import NO_PREFIX, FloatArray, IntArray, Requests
+from tree6g.compute.serving.requests import FloatArray, IntArray
 from tree6g.compute.serving.result import GAVE_UP, REFUSED, SERVED
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.compute.serving.state import ServerState
@@ -28,34 +27,60 @@ from tree6g.compute.serving.tokens import TokenReader
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A request at the server; nobody waits for its first token longer than until `give_up_s`."""
+    """A request at the server; nobody waits for its first token longer than until `give_up_s`.
+
+    Attributes:
+        id: Its number.
+        arrival_s: When it is at the server.
+        prompt_tok: Tokens of the prompt.
+        output_tok: Tokens of the answer.
+        give_up_s: Until when it waits.
+        kind: Whose it is: tokens are counted by kind.
+        chunk_tok: Tokens that are told together; 0: the whole answer at its end.
+    """
 
     id: int
     arrival_s: float
     prompt_tok: int
     output_tok: int
     give_up_s: float = math.inf
+    kind: int = 0
+    chunk_tok: int = 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Jobs:
-    """Many of them, fields as of `Job`. Arrays are [job]."""
+    """Many of them: rows of whole numbers and of times. Made by `jobs`.
 
-    id: IntArray
-    arrival_s: FloatArray
-    prompt_tok: IntArray
-    output_tok: IntArray
-    give_up_s: FloatArray
+    Attributes:
+        whole: Job, prompt, answer, kind, chunk. [5, job]
+        real: Arrival, end of patience. [2, job]
+    """
+
+    whole: IntArray
+    real: FloatArray
 
     def __len__(self) -> int:
-        return len(self.id)
-
-    def where(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Jobs:
-        """Some of them, in the order given."""
-        return Jobs(**{name: getattr(self, name)[chosen] for name in _COLUMNS})
+        return self.whole.shape[1]
 
 
-_COLUMNS: Final = tuple(field.name for field in dataclasses.fields(Jobs))
+def jobs(
+    *,
+    id: npt.ArrayLike,  # noqa: A002 - as of `Job`
+    arrival_s: npt.ArrayLike,
+    prompt_tok: npt.ArrayLike,
+    output_tok: npt.ArrayLike,
+    give_up_s: npt.ArrayLike,
+    kind: npt.ArrayLike = 0,
+    chunk_tok: npt.ArrayLike = 1,
+) -> Jobs:
+    """Jobs from columns, fields as of `Job`. Arrays are [job]."""
+    count = len(np.atleast_1d(id))
+    whole, real = np.empty((5, count), dtype=np.int64), np.empty((2, count))
+    for row, column in enumerate((id, prompt_tok, output_tok, kind, chunk_tok)):
+        whole[row] = column
+    real[0], real[1] = arrival_s, give_up_s
+    return Jobs(whole, real)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +118,11 @@ class Progress:
 
     Attributes:
         usage: Use of the accelerators inside the interval.
-        job: Job of each token. [token]
+        job: Job of each token that ends a chunk. [token]
         number: Its number in the answer, from 1. [token]
         leaves_s: When it leaves the server; the last may be after the interval. [token]
-        gap_s: Time since the token before it, for the first since admission. [token]
+        sampled: All tokens, and how long their sessions have run since the token before them, for a
+            first one since admission. [kind, 2]
         prompts: Jobs whose prompt was finished. [job]
         lost: Jobs that were refused or given up, with the time.
         iterations: Iterations so far.
@@ -106,7 +132,7 @@ class Progress:
     job: IntArray
     number: IntArray
     leaves_s: FloatArray
-    gap_s: FloatArray
+    sampled: FloatArray
     prompts: IntArray
     lost: tuple[tuple[int, float], ...]
     iterations: int
@@ -115,10 +141,12 @@ class Progress:
 class BatchServer:
     """A replica with its queue."""
 
-    def __init__(self, replica: Replica, limits: Limits, *, skip: bool = True) -> None:
+    def __init__(
+        self, replica: Replica, limits: Limits, *, kinds: int = 1, skip: bool = True
+    ) -> None:
         self.replica = replica
         self.limits = limits
-        self._skip = skip
+        self._skip, self._kinds = skip, kinds
         settings = EngineSettings(
             token_budget=limits.token_budget,
             max_sequences=limits.max_sequences,
@@ -133,7 +161,7 @@ class BatchServer:
             skip=skip,
             compiled=sys.modules.get("numba") is not None,
         )
-        self._reader = TokenReader(self._server)
+        self._reader = TokenReader(self._server, kinds)
         self._inbox: list[Jobs] = []
         self._inbox_tok = 0
         self._inbox_count = 0
@@ -187,13 +215,13 @@ class BatchServer:
 
     def submit(self, job: Job) -> None:
         """Hand over a job; all jobs that arrive before t must be here before `advance(t)`."""
-        self.submit_all(Jobs(**{name: np.array([getattr(job, name)]) for name in _COLUMNS}))
+        self.submit_all(jobs(**dataclasses.asdict(job)))
 
-    def submit_all(self, jobs: Jobs) -> None:
+    def submit_all(self, some: Jobs) -> None:
         """Hand over jobs, in any order."""
-        self._inbox.append(jobs)
-        self._inbox_tok += int(jobs.prompt_tok.sum())
-        self._inbox_count += len(jobs)
+        self._inbox.append(some)
+        self._inbox_tok += int(some.whole[1].sum())
+        self._inbox_count += len(some)
 
     def abandon(self) -> list[tuple[int, int]]:
         """Drop all jobs and start anew, empty; returns the jobs and the tokens that each has.
@@ -202,8 +230,8 @@ class BatchServer:
         """
         tokens = self._server.progress(self._open)
         found = list(zip(self._job[self._open].tolist(), tokens.tolist(), strict=True))
-        found += [(number, 0) for jobs in self._in_order() for number in jobs.id.tolist()]
-        fresh = BatchServer(self.replica, self.limits, skip=self._skip)
+        found += [(number, 0) for number in self._in_order().whole[0].tolist()]
+        fresh = BatchServer(self.replica, self.limits, kinds=self._kinds, skip=self._skip)
         self._server, self._reader, self._used = fresh._server, fresh._reader, fresh._used
         self._inbox, self._inbox_tok, self._inbox_count = [], 0, 0
         self._job, self._open = fresh._job, fresh._open
@@ -214,7 +242,7 @@ class BatchServer:
         self._hand_over(until_s)
         if self._rests():
             self._told_s = until_s
-            return dataclasses.replace(_NOTHING, usage=Usage(), iterations=self._server.iterations)
+            return self._nothing()
         self._server.advance(until_s)
         self._told_s = until_s
         tokens = self._reader.read()
@@ -223,7 +251,7 @@ class BatchServer:
             job=self._job[tokens.request],
             number=tokens.number,
             leaves_s=tokens.time_s,
-            gap_s=tokens.gap_s,
+            sampled=tokens.sampled,
             prompts=self._job[tokens.begun],
             lost=self._lost(),
             iterations=self._server.iterations,
@@ -234,43 +262,45 @@ class BatchServer:
         server = self._server
         return not (server.running or server.waiting) and server.clock_s <= self._told_s
 
-    def _in_order(self) -> list[Jobs]:
+    def _nothing(self) -> Progress:
+        return Progress(
+            usage=Usage(), job=_NONE, number=_NONE, leaves_s=_NO_S, prompts=_NONE, lost=(),
+            sampled=np.zeros((self._kinds, 2)), iterations=self._server.iterations,
+        )  # fmt: skip
+
+    def _in_order(self) -> Jobs:
         """The inbox as one, by arrival and then by job."""
-        if not self._inbox:
-            return []
-        together = joined(self._inbox)
-        return [together.where(np.lexsort((together.id, together.arrival_s)))]
+        whole = np.concatenate([_NO_JOBS.whole, *(some.whole for some in self._inbox)], axis=1)
+        real = np.concatenate([_NO_JOBS.real, *(some.real for some in self._inbox)], axis=1)
+        if (real[0, 1:] <= real[0, :-1]).any():
+            order = np.lexsort((whole[0], real[0]))
+            whole, real = whole.take(order, axis=1), real.take(order, axis=1)
+        return Jobs(whole, real)
 
     def _hand_over(self, until_s: float) -> None:
         if not self._inbox:
             return
-        (jobs,) = self._in_order()
-        early = int(np.searchsorted(jobs.arrival_s, until_s))
-        self._inbox = [jobs.where(slice(early, None))] if early < len(jobs) else []
-        jobs = jobs.where(slice(early))
+        some = self._in_order()
+        early = int(np.searchsorted(some.real[0], until_s))
+        later = Jobs(some.whole[:, early:], some.real[:, early:])
+        self._inbox = [later] if len(later) else []
         if not early:
             return
-        self._inbox_tok -= int(jobs.prompt_tok.sum())
+        number, prompt_tok, output_tok, kind, chunk_tok = some.whole[:, :early]
+        self._inbox_tok -= int(prompt_tok.sum())
         self._inbox_count -= early
         # A time that rounding has put before the last step belongs to this one.
-        arrival_s = np.maximum(jobs.arrival_s, self._told_s)
-        nothing = np.zeros(early, dtype=np.int64)
-        asked = Requests(
-            arrival_s=arrival_s,
-            prompt_tok=jobs.prompt_tok,
-            output_tok=jobs.output_tok,
-            priority=nothing,
-            prefix_id=nothing + NO_PREFIX,
-            prefix_tok=nothing,
-            give_up_s=np.maximum(jobs.give_up_s - arrival_s, np.finfo(float).tiny),
-        )
-        numbers = self._server.submit(asked)
-        self._open = np.append(self._open, np.arange(numbers.start, numbers.stop))
-        missing = numbers.stop - len(self._job)
+        arrival_s = np.maximum(some.real[0, :early], self._told_s)
+        give_up_s = np.maximum(some.real[1, :early] - arrival_s, np.finfo(float).tiny)
+        first = self._server.enter(arrival_s, give_up_s, prompt_tok, output_tok)
+        self._reader.note(first, kind, chunk_tok)
+        last = first + early
+        self._open = np.append(self._open, np.arange(first, last))
+        missing = last - len(self._job)
         if missing > 0:
             room = np.zeros(max(missing, len(self._job)), dtype=np.int64)
             self._job = np.concatenate([self._job, room])
-        self._job[numbers.start : numbers.stop] = jobs.id
+        self._job[first:last] = number
 
     def _usage(self, until_s: float) -> Usage:
         """Use since the last step, above idle."""
@@ -281,31 +311,23 @@ class BatchServer:
             prefill_s=prefill_s,
             decode_s=decode_s,
         )
-        used = dataclasses.replace(whole)
+        used = Usage(whole.prefill_j, whole.decode_j, whole.prefill_s, whole.decode_s)
         used.add(self._used, -1.0)
         self._used = whole
         return used
 
     def _lost(self) -> tuple[tuple[int, float], ...]:
         """Jobs that left without an answer since the last step."""
-        outcome, finish_s = self._server.outcomes(self._open)
-        lost = (outcome == REFUSED) | (outcome == GAVE_UP)
-        told = tuple(
-            zip(self._job[self._open[lost]].tolist(), finish_s[lost].tolist(), strict=True)
-        )
-        self._open = self._open[(outcome != SERVED) & ~lost]
-        return told
-
-
-def joined(parts: Sequence[Jobs]) -> Jobs:
-    """Jobs one after the other."""
-    if len(parts) == 1:
-        return parts[0]
-    return Jobs(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS})
+        outcome = self._server.outcomes(self._open)
+        gone = (outcome == REFUSED) | (outcome == GAVE_UP)
+        lost = self._open[gone]
+        self._open = self._open[(outcome != SERVED) & ~gone]
+        if not len(lost):
+            return ()
+        left_s = self._server.finish_s(lost).tolist()
+        return tuple(zip(self._job[lost].tolist(), left_s, strict=True))
 
 
 _NONE: Final = np.empty(0, dtype=np.int64)
-_NOTHING: Final = Progress(
-    usage=Usage(), job=_NONE, number=_NONE, leaves_s=np.empty(0), gap_s=np.empty(0),
-    prompts=_NONE, lost=(), iterations=0,
-)  # fmt: skip
+_NO_S: Final = np.empty(0)
+_NO_JOBS: Final = jobs(id=_NONE, arrival_s=_NO_S, prompt_tok=_NONE, output_tok=_NONE, give_up_s=0.0)

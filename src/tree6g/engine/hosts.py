@@ -78,7 +78,7 @@ def _server(
         model=server.model,
         services=frozenset(server.services) or services,
         replica=constants,
-        batch=BatchServer(constants, limits),
+        batch=BatchServer(constants, limits, kinds=len(services)),
         free_s=np.empty(0),
         prompt_s_per_tok=_prompt_s_per_tok(constants),
     )

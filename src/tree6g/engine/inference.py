@@ -27,24 +27,23 @@ def advance(world: World, tick: Tick) -> None:
     host = np.repeat([n for n, _ in made], [len(one.job) for _, one in made]).astype(np.int64)
     tokens = _together([one for _, one in made])
     asked = _prompts(world, did)
-    given = _given(world, host, tokens)
     for n, one in enumerate(did):
         if one is None:
             _advance_terminals(world, world.hosts[n], tick)
         else:
-            _book(world, world.hosts[n], one, asked[n], given[n])
+            _book(world, world.hosts[n], one, asked[n])
     _send(world, host, tokens)
 
 
 def _together(made: Sequence[Progress]) -> TokenTable:
-    """Tokens of all servers, one server after the other."""
+    """Tokens that end a chunk, of all servers, one server after the other."""
     if not made:
         return TokenTable(ref=_NONE, number=_NONE, leaves_s=_NO_S, gap_s=_NO_S, energy_j=_NO_S)
     return TokenTable(
         ref=np.concatenate([one.job for one in made]),
         number=np.concatenate([one.number for one in made]),
         leaves_s=np.concatenate([one.leaves_s for one in made]),
-        gap_s=np.concatenate([one.gap_s for one in made]),
+        gap_s=_NO_S,
         energy_j=_NO_S,
     )
 
@@ -62,20 +61,7 @@ def _prompts(world: World, did: Sequence[Progress | None]) -> FloatArray:
     return np.asarray(found, dtype=np.float64).reshape(shape)
 
 
-def _given(world: World, host: IntArray, tokens: TokenTable) -> FloatArray:
-    """Tokens sampled, and how long their sessions have run. [host, service, 2]."""
-    found = np.zeros((len(world.hosts), len(world.ai), 2))
-    service = world.requests.service[tokens.ref]
-    for one in world.ai:
-        rows = np.flatnonzero(service == one.index) if len(world.ai) > 1 else slice(None)
-        gap_s, edges = tokens.gap_s[rows], np.flatnonzero(np.diff(host[rows], prepend=-1))
-        whose = host[rows][edges].tolist()
-        for n, first, last in zip(whose, edges, (*edges[1:], len(gap_s)), strict=False):
-            found[n, one.index] = last - first, gap_s[first:last].sum()
-    return found
-
-
-def _book(world: World, host: Host, did: Progress, asked: FloatArray, given: FloatArray) -> None:
+def _book(world: World, host: Host, did: Progress, asked: FloatArray) -> None:
     """What a server did: its use, who left it, and the demand that attribution goes by.
 
     Args:
@@ -83,17 +69,16 @@ def _book(world: World, host: Host, did: Progress, asked: FloatArray, given: Flo
         host: The server.
         did: Its step.
         asked: As `_prompts`. [service]
-        given: As `_given`. [service, 2]
     """
     host.used = did.usage
     host.busy.add(did.usage)
     for request, _ in did.lost:
         lose(world, request)
-    if not len(did.job):
+    if not did.sampled.any():
         return
     for service, tok in zip(world.ai, asked.tolist(), strict=True):
         _demand_in(world, host, service, tok)
-    for service, (tok, session_s) in zip(world.ai, given.tolist(), strict=True):
+    for service, (tok, session_s) in zip(world.ai, did.sampled.tolist(), strict=True):
         _demand_out(world, host, service, tok, session_s)
 
 
@@ -150,9 +135,16 @@ def _demand_out(world: World, host: Host, service: Ai, tok: float, session_s: fl
 
 
 def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable) -> None:
-    """Tokens of a service at one host as chunks on their way, as `_send_service`."""
-    here = np.full(len(tokens.ref), host.number)
-    _send_service(world, service, here, tokens, np.arange(len(tokens.ref)))
+    """Tokens of a service at one host as chunks on their way to the cells of their users.
+
+    A chunk leaves with its last token: every `tokens_per_chunk` tokens and at the end of the
+    answer; a service that does not stream sends all at the end.
+    """
+    leaving = tokens.number == world.requests.output_tok[tokens.ref]
+    if service.streams:
+        leaving |= tokens.number % service.spec.tokens_per_chunk == 0
+    rows = np.flatnonzero(leaving)
+    _send_service(world, service, np.full(len(leaving), host.number), tokens, rows)
 
 
 def _send(world: World, host: IntArray, tokens: TokenTable) -> None:
@@ -161,30 +153,23 @@ def _send(world: World, host: IntArray, tokens: TokenTable) -> None:
     pairs = np.flatnonzero(np.bincount(host * len(world.ai) + service))  # host by host
     order = dict.fromkeys((pairs % len(world.ai)).tolist())
     for index in order:
-        rows = np.flatnonzero(service == index) if len(order) > 1 else slice(None)
+        rows = np.flatnonzero(service == index)
         _send_service(world, world.ai[index], host, tokens, rows)
 
 
 def _send_service(
-    world: World, service: Ai, host: IntArray, tokens: TokenTable, rows: IntArray | slice
+    world: World, service: Ai, host: IntArray, tokens: TokenTable, at: IntArray
 ) -> None:
-    """Tokens of a service as chunks on their way to the cells of their users.
-
-    A chunk leaves with its last token: every `tokens_per_chunk` tokens and at the end of the
-    answer; a service that does not stream sends all at the end.
+    """Chunks of a service on their way, by the last token of each.
 
     Args:
         world: The run.
         service: The service.
         host: Host of each token, in order. [token]
         tokens: Tokens.
-        rows: Those of the service.
+        at: Those that end a chunk of the service.
     """
-    spec, number, ref = service.spec, tokens.number[rows], tokens.ref[rows]
-    leaving = number == world.requests.output_tok[ref]
-    if service.streams:
-        leaving |= number % spec.tokens_per_chunk == 0
-    at = np.flatnonzero(leaving)
+    spec, number, ref = service.spec, tokens.number, tokens.ref
     if not len(at):
         return
     ref, number = ref[at], number[at]
@@ -193,9 +178,9 @@ def _send_service(
     bit = np.asarray(8.0 * byte, dtype=np.float64)
     terminal = world.terminal_of(ref)
     serving = world.radio.users.serving[terminal]
-    leaves_s = tokens.leaves_s[rows][at]
-    ready_s = _carry(world, service, host[rows][at], serving, bit, leaves_s)
-    order = np.lexsort((ready_s, host[rows][at], serving))
+    leaves_s = tokens.leaves_s[at]
+    ready_s = _carry(world, service, host[at], serving, bit, leaves_s)
+    order = np.lexsort((ready_s, host[at], serving))
     ref, number, size, serving = (column[order] for column in (ref, number, size, serving))
     batch = unsorted(ready_s[order], bit[order], terminal[order], ref=ref, number=number, tok=size)
     lanes.hold(world, spec.name, batch)

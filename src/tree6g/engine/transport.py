@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from tree6g.compute.batching import Jobs
+from tree6g.compute.batching import jobs
 from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.outages import send_again
 from tree6g.engine.paths import passing_s
@@ -46,14 +46,18 @@ def _hand_over(
         for one in request.tolist():
             send_again(world, one)
         return
-    patience_s = np.array([service.spec.patience_s for service in world.ai])
+    service = requests.service[request]
+    patience_s = np.array([one.spec.patience_s for one in world.ai])
+    chunk_tok = np.array([one.spec.tokens_per_chunk if one.streams else 0 for one in world.ai])
     host.batch.submit_all(
-        Jobs(
+        jobs(
             id=request,
             arrival_s=arrival_s,
             prompt_tok=prompt_tok,
             output_tok=requests.output_tok[request],
-            give_up_s=requests.arrival_s[request] + patience_s[requests.service[request]],
+            give_up_s=requests.arrival_s[request] + patience_s[service],
+            kind=service,
+            chunk_tok=chunk_tok[service],
         )
     )
 

@@ -22,6 +22,7 @@ from tree6g.compute.serving import (
 )
 from tree6g.compute.serving import constants as costs
 from tree6g.compute.serving import layout as at
+from tree6g.compute.serving.counters import counters
 from tree6g.compute.serving.reading import Arrays, read_served
 from tree6g.compute.serving.requests import FloatArray, IntArray, Requests
 from tree6g.compute.serving.result import RUNNING, Served
@@ -92,7 +93,7 @@ class ServerState:
             raise DataError("expected rising edges of the histogram of gaps between tokens.")
         table = costs.constants(replica, settings)
         self._c = self._reals(np.concatenate([table, edges]))
-        self._n = self._integers(_counters(replica, settings, len(table), len(edges)))
+        self._n = self._integers(counters(replica, settings, len(table), len(edges)))
         n = self._n
         n[at.LOGGING], n[at.SKIPPING] = int(log_tokens), int(skip)
         n[at.AHEAD] = int(settings.async_scheduling)
@@ -109,11 +110,10 @@ class ServerState:
         self._segments = self._integers(np.empty(0, dtype=np.int64))
         self._asked: list[Requests] | None = [] if remember else None
 
-    def _reals(self, array: FloatArray) -> Any:
+    def _reals(self, array: FloatArray | IntArray) -> Any:
         return array if self._compiled else array.tolist()
 
-    def _integers(self, array: IntArray) -> Any:
-        return array if self._compiled else array.tolist()
+    _integers = _reals
 
     @property
     def clock_s(self) -> float:
@@ -136,11 +136,6 @@ class ServerState:
         return int(self._n[at.WAITING_TOK])
 
     @property
-    def total(self) -> int:
-        """Requests submitted."""
-        return int(self._n[at.TOTAL])
-
-    @property
     def iterations(self) -> int:
         """Iterations so far."""
         return int(self._n[at.ITERATIONS])
@@ -158,10 +153,6 @@ class ServerState:
             raise DataError(
                 f"expected requests in order of arrival; got one at {asked.arrival_s[0]} s after "
                 f"one at {self._f[(first - 1) * at.F + at.ARRIVAL_S]} s."
-            )
-        if first + len(asked) > at.KEY_MASK:
-            raise DataError(
-                f"expected at most {at.KEY_MASK} requests at a server. Use more servers."
             )
         self._make_room(first + len(asked))
         last = first + len(asked)
@@ -246,11 +237,15 @@ class ServerState:
         """Sequences that decode."""
         return int(self._n[at.DECODING])
 
-    def outcomes(self, numbers: IntArray) -> tuple[IntArray, FloatArray]:
-        """Where requests are, as in `Served.outcome`, and when those who are gone left."""
-        status = self._of(self._q, at.Q, at.STATUS, numbers)
-        finish_s: FloatArray = self._of(self._f, at.F, at.FINISH_S, numbers)
-        return np.where(status == at.DECODES, RUNNING, status), finish_s
+    def outcomes(self, numbers: IntArray) -> IntArray:
+        """Where requests are, as in `Served.outcome`."""
+        status: IntArray = self._of(self._q, at.Q, at.STATUS, numbers)
+        return np.where(status == at.DECODES, RUNNING, status)
+
+    def finish_s(self, numbers: IntArray) -> FloatArray:
+        """When requests that are no longer there left."""
+        found: FloatArray = self._of(self._f, at.F, at.FINISH_S, numbers)
+        return found
 
     def progress(self, numbers: IntArray) -> IntArray:
         """Tokens that requests have by now."""
@@ -280,10 +275,21 @@ class ServerState:
         span = np.empty(len(found), dtype=np.int64)
         return span, int(function(self._n, self._q, self._w, found, span, since))
 
-    def fill_tokens(self, *columns: Any) -> None:
-        """The tokens of spans, see `streams`."""
+    def fill_tokens(self, *columns: Any) -> int:
+        """The tokens of spans, see `streams`; returns how many are told."""
         function = streams.compiled_tokens() if self._compiled else streams.fill_tokens
-        function(self._f, *columns)
+        return int(function(self._f, self._q, *columns))
+
+    def enter(self, *columns: Any) -> int:
+        """Hand over requests without class or prefix, see `streams`; returns the first's number.
+
+        They arrive in order, and no earlier than those before.
+        """
+        first = int(self._n[at.TOTAL])
+        self._make_room(first + len(columns[0]))
+        function = streams.compiled_enter() if self._compiled else streams.enter
+        function(self._n, self._f, self._q, *columns)
+        return first
 
     def served(self) -> Served:
         """What was done so far; requests under way with what they have.
@@ -307,6 +313,10 @@ class ServerState:
     def _make_room(self, count: int) -> None:
         if count <= self._room:
             return
+        if count > at.KEY_MASK:
+            raise DataError(
+                f"expected at most {at.KEY_MASK} requests at a server. Use more servers."
+            )
         room = count if self._room == 0 else max(count, 2 * self._room)
         more = room - self._room
         self._f = self._longer(self._f, more * at.F)
@@ -356,30 +366,6 @@ class ServerState:
             more += np.outer(inside / inside.sum(), beyond)
         self._x = self._reals(np.concatenate([x, more.ravel()]))
         n[at.BINS] = count
-
-
-def _counters(replica: Replica, settings: EngineSettings, constants: int, edges: int) -> IntArray:
-    room = 2 * settings.max_sequences + 64
-    work = at.COUNTERS + np.arange(5) * room
-    n = np.zeros(work[-1] + 2 * settings.max_sequences + settings.block_tok, dtype=np.int64)
-    n[at.BUDGET], n[at.PLACES] = settings.token_budget, settings.max_sequences
-    n[at.BLOCK_TOK] = settings.block_tok
-    n[at.BLOCK_BITS] = settings.block_tok.bit_length() - 1
-    n[at.BLOCKS] = n[at.FREE] = settings.blocks(replica.kv_capacity_tok)
-    if n[at.BLOCKS] < 1:
-        raise DataError(
-            f"expected a KV cache of at least a block of {settings.block_tok} tokens; got "
-            f"{replica.kv_capacity_tok:g} tokens."
-        )
-    n[at.BY_PRIORITY], n[at.PREFIXES] = settings.priorities, settings.prefix_cache
-    n[at.WINDOW_TOK] = int(replica.window_tok)
-    n[at.EDGES], n[at.EDGES_AT] = edges, constants
-    n[at.BINS_AT] = at.SUMS + edges + 1
-    n[at.ROOM] = room
-    n[at.ENDS_AT], n[at.CROSSINGS_AT], n[at.ORDER_AT], n[at.RETURNED_AT], n[at.CHUNK_AT] = work
-    n[at.PHASE_AT] = work[-1] + 2 * settings.max_sequences
-    n[at.PARTIAL] = n[at.OLDEST] = n[at.NEWEST] = at.NOBODY
-    return n
 
 
 def _write(asked: Requests, reals: FloatArray, whole: IntArray) -> None:
