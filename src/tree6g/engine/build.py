@@ -57,7 +57,7 @@ def build(
         host.number = number
     processing = processors(sites, all_hosts)
     _check_nodes(scenario, sites, all_cells, all_hosts, network, processing)
-    drawn, end_s = draw_requests(scenario, air.users, ai, traces, requests)
+    drawn, end_s = draw_requests(scenario, air.users, sites, ai, traces, requests)
     world = World(
         scenario=scenario,
         lanes=lanes(all_cells, [service.name for service in scenario.services]),
@@ -155,5 +155,6 @@ def _sources(
             message_byte=spec.message_byte,
             period_s=spec.period_s / spec.growth,
             curve=spec.day_curve,
+            by_site=places.own_hours(spec.day_curve, sites),
         )
         yield Source(spec=spec, arrivals=traffic(asked, stream))

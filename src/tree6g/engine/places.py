@@ -17,6 +17,7 @@ from tree6g.scenario import ground
 from tree6g.scenario.layout import Layout as Described
 from tree6g.scenario.layout import Place, Position
 from tree6g.scenario.model import Scenario, Site
+from tree6g.scenario.quantities import packaged_curve
 
 ELEMENTS: Final = 10  # of a sector's column, TR 38.901 Table 7.8-1
 FIRST_DEG: Final = 30.0  # bearing of the first sector, TR 38.901 Table 7.8-1
@@ -70,13 +71,26 @@ def expand(scenario: Scenario, rng: np.random.Generator) -> tuple[tuple[Site, ..
 
 
 def _served(asked: Described, sites: Sequence[Site]) -> tuple[Site, ...]:
-    """Sites of a layout, those without servers of their own without them."""
+    """Sites of a layout, with servers and hours of their own where it says so."""
+    named = [(name, at) for name, some in asked.day_curves_at.items() for at in some]
+    curves = {number: packaged_curve(name) for name, number in named}
+    sites = [
+        site.model_copy(update={"day_curve": curves.get(n, site.day_curve)})
+        for n, site in enumerate(sites, 1)
+    ]
     return tuple(
         site
         if not asked.servers_at or n in asked.servers_at
         else site.model_copy(update={"servers": ()})
         for n, site in enumerate(sites, 1)
     )
+
+
+def own_hours(curve: tuple[float, ...], sites: Sequence[Site]) -> tuple[tuple[float, ...], ...]:
+    """Day curves of a service at each site, if it has one and any site its own. [site][hour]."""
+    if not curve or not any(site.day_curve for site in sites):
+        return ()
+    return tuple(site.day_curve or curve for site in sites)
 
 
 def _regular(asked: Described, template: Site, rng: np.random.Generator) -> Layout:

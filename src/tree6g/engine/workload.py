@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from tree6g.engine.crowd import Crowd, IntArray
+from tree6g.engine.places import own_hours
 from tree6g.engine.world import Ai, Requests
 from tree6g.errors import ScenarioError, nearest
 from tree6g.radio.pathloss import FloatArray
-from tree6g.scenario.model import Scenario
+from tree6g.scenario.model import Scenario, Site
 from tree6g.scenario.trace import Trace
 from tree6g.traffic.lengths import draw_arrivals_s, draw_lengths, request_pattern
+from tree6g.traffic.messages import HOUR_S, site_rates, who
 
 Columns = tuple[IntArray, FloatArray, IntArray, IntArray]  # service, arrival, prompt, output
 
@@ -20,6 +22,7 @@ Columns = tuple[IntArray, FloatArray, IntArray, IntArray]  # service, arrival, p
 def draw_requests(
     scenario: Scenario,
     users: Crowd,
+    sites: Sequence[Site],
     ai: Sequence[Ai],
     traces: dict[str | None, Trace],
     seeds: np.random.SeedSequence,
@@ -49,10 +52,12 @@ def draw_requests(
         parts = [
             _of_trace(traces[s.spec.name], s)
             if s.spec.name in traces
-            else _drawn(scenario, len(users), s, np.random.default_rng(stream), end_s)
+            else _drawn(scenario, len(users), sites, s, np.random.default_rng(stream), end_s)
             for s, stream in zip(ai, streams, strict=True)
         ]
-    return _merged(scenario, users, parts, np.random.default_rng(homes)), end_s
+    requests = _merged(scenario, users, parts, np.random.default_rng(homes))
+    _move_home(requests, sites, ai, traces, homes)
+    return requests, end_s
 
 
 def _of_trace(trace: Trace, service: Ai) -> Columns:
@@ -67,15 +72,22 @@ def _split(trace: Trace, ai: Sequence[Ai], rng: np.random.Generator) -> Columns:
 
 
 def _drawn(
-    scenario: Scenario, users: int, service: Ai, rng: np.random.Generator, end_s: float
+    scenario: Scenario,
+    users: int,
+    sites: Sequence[Site],
+    service: Ai,
+    rng: np.random.Generator,
+    end_s: float,
 ) -> Columns:
     people = scenario.population
     per_hour = users * people.ai_requests_per_user_hour
     pattern = request_pattern(service.spec.lengths)
     rate_per_s = per_hour * service.spec.request_share_frac * service.spec.growth / 3600.0
-    arrivals_s = draw_arrivals_s(
-        rng, pattern, rate_per_s=rate_per_s, duration_s=end_s, curve=service.spec.day_curve
-    )
+    curve = service.spec.day_curve
+    by_site = own_hours(curve, sites)
+    if by_site:
+        curve = tuple(float(site_rates(by_site, HOUR_S * h).mean()) for h in range(len(curve)))
+    arrivals_s = draw_arrivals_s(rng, pattern, rate_per_s=rate_per_s, duration_s=end_s, curve=curve)
     prompt, output = draw_lengths(rng, pattern, len(arrivals_s))
     return np.full(len(arrivals_s), service.index), arrivals_s, prompt, output
 
@@ -107,6 +119,26 @@ def _merged(
         last_s=np.zeros(count),
         outcome=np.zeros(count, dtype=np.int64),
     )
+
+
+def _move_home(
+    requests: Requests,
+    sites: Sequence[Site],
+    ai: Sequence[Ai],
+    traces: dict[str | None, Trace],
+    seed: np.random.SeedSequence,
+) -> None:
+    """Homes by the hours of the sites, where these have day curves of their own."""
+    rng = np.random.default_rng(seed.spawn(1)[0])
+    hour = (requests.arrival_s // HOUR_S).astype(np.int64)
+    for service in ai:
+        by_site = own_hours(service.spec.day_curve, sites)
+        if not by_site or {None, service.spec.name} & set(traces):
+            continue
+        mine = requests.service == service.index
+        for at in np.unique(hour[mine]).tolist():
+            rows = np.flatnonzero(mine & (hour == at))
+            requests.site[rows] = who(rng, len(sites), by_site, HOUR_S * at, len(rows))
 
 
 def _homes(

@@ -45,6 +45,7 @@ ROWS: Final[Mapping[Place, str]] = {
     ("services", "*", "lengths"): "request_lengths",
     ("services", "*", "pattern"): "traffic_models",
     ("services", "*", "day_curve"): "day_curves",
+    ("sites", "*", "day_curve"): "day_curves",
 }
 ANSWERS: Final[tuple[Place, ...]] = (
     ("sites", "*", "servers", "*", "services", "*"),
@@ -84,6 +85,8 @@ def references(plain: Any) -> list[Problem]:
     problems += _unknown_keys(plain, UPLINK, "the name of a service", services)
     for pattern in ANSWERED:
         problems += _unknown(plain, pattern, "the name of an AI service", _ai_services(plain))
+    at: Place = ("layout", "day_curves_at")
+    problems += _unknown_keys(plain, at, "a row of table 'day_curves'", data.table("day_curves"))
     quality: Place = ("services", "*", "quality")
     problems += _unknown_keys(plain, quality, "a row of table 'models'", _rows("models"))
     return problems + _doubles(plain) + _unlinked(plain, clouds)
@@ -105,8 +108,9 @@ def sums(scenario: Scenario) -> list[Problem]:
 
 def _curves(scenario: Scenario) -> Iterator[Problem]:
     """Day curves that are no day, or that nobody follows."""
-    for i, service in enumerate(scenario.services):
-        place: Place = ("services", i, "day_curve")
+    own = [(("sites", i, "day_curve"), site) for i, site in enumerate(scenario.sites)]
+    said = [(("services", i, "day_curve"), service) for i, service in enumerate(scenario.services)]
+    for place, service in (*own, *said):
         curve = service.day_curve
         if not curve:
             continue

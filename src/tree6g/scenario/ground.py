@@ -68,6 +68,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         yield from _directions(scenario, i, base)
     yield from _shared_bands(scenario)
     yield from _terminal(scenario)
+    yield from _own_hours(scenario)
     if scenario.topology is not None:
         clouds = tuple(cloud.name for cloud in scenario.clouds)
         names = site_names(scenario)
@@ -180,6 +181,23 @@ def _directions(scenario: Scenario, site: int, base: BaseStation) -> Iterator[Pr
         if needing and frac <= 0.0:
             text = f"expected time for the {direction}link of {', '.join(needing)}; got {got}."
             yield Problem(place=("sites", site, "base_station", name), text=text)
+
+
+def _own_hours(scenario: Scenario) -> Iterator[Problem]:
+    """Sites with day curves of their own: each there is, once, and with users of its own."""
+    layout, count = scenario.layout, site_count(scenario)
+    at = layout.day_curves_at if layout is not None else {}
+    numbers = [number for some in at.values() for number in some]
+    for name, some in at.items():
+        for number in some:
+            if (number > count and layout is not None and layout.kind != "poisson") or (
+                numbers.count(number) > 1
+            ):
+                text = f"expected sites from 1 to {count}, each once; got {number}."
+                yield Problem(place=("layout", "day_curves_at", name), text=text)
+    if scenario.population.places and (numbers or any(s.day_curve for s in scenario.sites)):
+        text = "expected no places of users where sites have day curves of their own; got some."
+        yield Problem(place=("population", "file"), text=text)
 
 
 def _layout(scenario: Scenario, layout: Layout) -> Iterator[Problem]:

@@ -53,6 +53,8 @@ class Layout(Described):
     servers_at: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Numbers of the sites, from 1 in the middle on, that have the template's servers; empty: all
     have them."""
+    day_curves_at: dict[str, tuple[Annotated[int, Field(ge=1)], ...]] = Field(default_factory=dict)
+    """Rows of the packaged table `day_curves` with the numbers of the sites that follow them."""
     file: str | None = None
     """CSV with columns name, x_m, y_m (or lon, lat) and, if wanted, height_m, sectors, bearing_deg;
     or GeoJSON points with the same properties. Relative to the scenario's file."""

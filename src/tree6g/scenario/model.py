@@ -191,6 +191,9 @@ class Site(Described):
     """What each of its cells is."""
     servers: tuple[Server, ...] = ()
     """Edge servers at the site."""
+    day_curve: DayCurve = ()
+    """Relative rate of each hour at this site, in place of the curves of services that have one;
+    or a row of the packaged table `day_curves`. Empty: as the services."""
 
 
 class Cloud(Described):

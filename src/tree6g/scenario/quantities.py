@@ -49,12 +49,21 @@ def _quantity(value: object, info: ValidationInfo) -> object:
 Quantity = Annotated[float, BeforeValidator(_quantity)]
 
 
+def packaged_curve(name: str) -> tuple[float, ...]:
+    """The hours of a row of the packaged table of day curves.
+
+    Raises:
+        DataError: No such row.
+    """
+    row = data.row("day_curves", name)
+    return tuple(data.number(row, f"h{hour:02d}_frac") for hour in range(24))
+
+
 def _named_curve(value: object) -> object:
-    """The hours of a row of the packaged table of day curves; no such row is told apart."""
+    """The curve that a name means; no such row is told apart."""
     if not isinstance(value, str):
         return value
-    row = data.table("day_curves").get(value)
-    return () if row is None else tuple(row[f"h{hour:02d}_frac"] for hour in range(24))
+    return packaged_curve(value) if value in data.table("day_curves") else ()
 
 
 # Relative values of the hours of a day, or the name of packaged ones; empty: none.

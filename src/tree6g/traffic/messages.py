@@ -56,6 +56,8 @@ class PoissonSources:
         sources: Number of sources.
         period_s: Mean time between messages of one source.
         curve: Relative rate in each hour of a day; empty: the same at all hours. [hour]
+        by_site: Curves of the sites where they have their own, in place of `curve`; the sources are
+            numbered site by site. [site][hour]
         least_block_s: Length of a block, unless `BLOCK_MESSAGES` come sooner.
         blocks: Blocks drawn so far.
         time_s: Messages drawn and not yet handed out, ascending. [message]
@@ -66,6 +68,7 @@ class PoissonSources:
     sources: int
     period_s: float
     curve: tuple[float, ...] = ()
+    by_site: tuple[tuple[float, ...], ...] = ()
     least_block_s: float = BLOCK_S
     blocks: int = 0
     time_s: FloatArray = dataclasses.field(default_factory=lambda: np.empty(0))
@@ -93,11 +96,11 @@ class PoissonSources:
     def _draw(self) -> tuple[FloatArray, IntArray]:
         """The next block: a Poisson number of messages, evenly spread over it."""
         start_s = self.blocks * self.block_s
-        mean = self.block_s * self.sources / self.period_s * rate_at(self.curve, start_s)
-        count = int(self.rng.poisson(mean))
+        mean = self.block_s * self.sources / self.period_s
+        count = int(self.rng.poisson(mean * rate_of(self.curve, self.by_site, start_s)))
         time_s = np.sort(start_s + self.block_s * self.rng.random(count))
         self.blocks += 1
-        return time_s, self.rng.integers(self.sources, size=count)
+        return time_s, who(self.rng, self.sources, self.by_site, start_s, count)
 
 
 def block_s(sources: int, period_s: float) -> float:
@@ -115,6 +118,32 @@ def rate_at(curve: tuple[float, ...], t_s: float) -> float:
         return 1.0
     hour = int(t_s / HOUR_S + 1e-9) % len(curve)
     return curve[hour] * len(curve) / math.fsum(curve)
+
+
+def site_rates(by_site: tuple[tuple[float, ...], ...], t_s: float) -> FloatArray:
+    """Values of the sites' day curves over their means, at a time of a run. [site]."""
+    return np.array([rate_at(curve, t_s) for curve in by_site])
+
+
+def rate_of(curve: tuple[float, ...], by_site: tuple[tuple[float, ...], ...], t_s: float) -> float:
+    """Rate of all sites over its mean over a day: of one curve, or of the sites' own ones."""
+    return float(site_rates(by_site, t_s).mean()) if by_site else rate_at(curve, t_s)
+
+
+def who(
+    rng: np.random.Generator,
+    sources: int,
+    by_site: tuple[tuple[float, ...], ...],
+    t_s: float,
+    count: int,
+) -> IntArray:
+    """Sources at random, more of them at sites whose hour it is. [message]."""
+    if not by_site or not count:
+        return rng.integers(sources, size=count)
+    edges = np.cumsum(site_rates(by_site, t_s))
+    site = np.searchsorted(edges, edges[-1] * rng.random(count), side="right")
+    each = sources // len(by_site)
+    return np.asarray(each * site + rng.integers(each, size=count))
 
 
 def periodic(rng: np.random.Generator, sources: int, period_s: float) -> PeriodicSources:

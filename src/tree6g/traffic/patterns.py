@@ -31,7 +31,8 @@ from tree6g.traffic.messages import (
     PoissonSources,
     block_s,
     periodic,
-    rate_at,
+    rate_of,
+    who,
 )
 from tree6g.traffic.sizes import Sizes, sizes, truncated_gauss
 
@@ -224,6 +225,7 @@ class EventSources:
         places: Sites of alarms, sources of sessions.
         event_period_s: Mean time between two events of a place.
         curve: Relative rate of events in each hour of a day. [hour]
+        by_site: Curves of the sites where they have their own. [site][hour]
         sources: Sources of a site, that all report an alarm; 0: sessions.
         spread_s: Time over which an alarm is spread.
         beta: Exponents of the Beta distribution of its messages over that time.
@@ -238,6 +240,7 @@ class EventSources:
     places: int
     event_period_s: float
     curve: tuple[float, ...] = ()
+    by_site: tuple[tuple[float, ...], ...] = ()
     sources: int = 0
     spread_s: float = 0.0
     beta: tuple[float, float] = (1.0, 1.0)
@@ -258,10 +261,10 @@ class EventSources:
     def _draw(self) -> Times:
         start_s = self.blocks * self.length_s
         self.blocks += 1
-        mean = self.length_s * self.places / self.event_period_s * rate_at(self.curve, start_s)
-        count = int(self.rng.poisson(mean))
+        mean = self.length_s * self.places / self.event_period_s
+        count = int(self.rng.poisson(mean * rate_of(self.curve, self.by_site, start_s)))
         event_s = start_s + self.length_s * self.rng.random(count)
-        place = self.rng.integers(self.places, size=count)
+        place = who(self.rng, self.places, self.by_site, start_s, count)
         return self._alarms(event_s, place) if self.sources else self._sessions(event_s, place)
 
     def _alarms(self, event_s: FloatArray, place: IntArray) -> Times:
@@ -290,6 +293,7 @@ class Asked:
         message_byte: Mean size of a message.
         period_s: Mean time between messages of one source.
         curve: Relative rate in each hour of a day. [hour]
+        by_site: The same of each site, where they have their own. [site][hour]
     """
 
     arrival: str
@@ -299,6 +303,7 @@ class Asked:
     message_byte: float
     period_s: float
     curve: tuple[float, ...] = ()
+    by_site: tuple[tuple[float, ...], ...] = ()
 
 
 def traffic(asked: Asked, stream: np.random.SeedSequence) -> Traffic:
@@ -338,6 +343,7 @@ def _timing(asked: Asked, row: data.Row | None, rng: np.random.Generator) -> Tim
             sources=count,
             period_s=asked.period_s,
             curve=asked.curve,
+            by_site=asked.by_site,
             least_block_s=BLOCK_S if asked.sites == 1 else block_s(count, asked.period_s),
         )
     if asked.arrival == "frames":
@@ -402,6 +408,7 @@ def _events(asked: Asked, row: data.Row, rng: np.random.Generator) -> EventSourc
             places=asked.sites,
             event_period_s=asked.period_s,
             curve=asked.curve,
+            by_site=asked.by_site,
             sources=asked.sources,
             spread_s=data.number(row, "spread_s"),
             beta=(data.number(row, "spread_alpha"), data.number(row, "spread_beta")),
@@ -415,6 +422,7 @@ def _events(asked: Asked, row: data.Row, rng: np.random.Generator) -> EventSourc
         places=count,
         event_period_s=each_s,
         curve=asked.curve,
+        by_site=asked.by_site,
         segment_s=segment_s,
         session_s=session_s,
         length_s=block_s(count, each_s),
