@@ -156,21 +156,29 @@ def _wake_those_off(world: World, line: Line) -> None:
 
 def cells_table(world: World, tick: Tick, queues: IntArray) -> tuple[Stations, Cells]:
     """The cells as the loops of a step take them; `queues` are the cells of the queues."""
-    number: dict[StationPower, int] = {}
-    station = [number.setdefault(cell.rest.station, len(number)) for cell in world.cells]
+    kinds, station = station_kinds(world.cells)
     count = np.bincount(queues, minlength=len(world.cells))
     rests = [cell.rest for cell in world.cells]
     columns = {
         "queue": np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
-        "station": np.array(station, dtype=np.int64),
+        "station": station,
         "waits": np.array([any(s.transition_s for s in rest.station.sleep) for rest in rests]),
         "deaf": np.array([rest.uplink_wake == "occasion" for rest in rests]),
         "timer_s": np.array([rest.order.timer_s for rest in rests], dtype=np.float64),
         "traffic_end_s": np.array([rest.traffic_end_s for rest in rests]),
         "from_s": np.array([_from_s(cell, tick) for cell in world.cells]),
     }
-    stations = air_step.stations_table(list(number), tick.t0_s, tick.t1_s)
+    stations = air_step.stations_table(kinds, tick.t0_s, tick.t1_s)
     return stations, Cells(**{name: air_step.column(array) for name, array in columns.items()})
+
+
+def station_kinds(cells: Sequence[Cell]) -> tuple[list[StationPower], IntArray]:
+    """Kinds of stations, told by the record that they share, and the number of each cell's."""
+    number: dict[int, int] = {}
+    stations = [cell.rest.station for cell in cells]
+    of = np.array([number.setdefault(id(one), len(number)) for one in stations], dtype=np.int64)
+    first = {id(one): one for one in stations}
+    return [first[known] for known in number], of
 
 
 def _from_s(cell: Cell, tick: Tick) -> float:
@@ -256,15 +264,15 @@ def _note_use(world: World, kind: str, line: Line, mine: BoolArray, passed: Pass
     used_s = np.add.reduceat(passed.used_s, line.first[:-1]) * table.band_frac[line.lane]
     whole_s = (used_s * table.time_frac[line.lane])[mine]
     data_s = (np.add.reduceat(passed.data_s, line.first[:-1]) * table.time_frac[line.lane])[mine]
-    lanes = line.lane[mine]
-    at = (table.cell[lanes].tolist(), table.service[lanes].tolist())
-    for index, service, whole, data in zip(*at, whole_s.tolist(), data_s.tolist(), strict=True):
-        if whole > 0.0:
-            cell, name = world.cells[index], table.names[service]
-            cell.sending_s[kind, name] = whole
-            cell.sender_s[kind, name] = data
-            cell.rest.used_s[kind] = cell.rest.used_s.get(kind, 0.0) + whole
-            world.book.do(cell.node, name, kind, 0.0, demand=whole)
+    sends = whole_s > 0.0
+    lanes, whole_s = line.lane[mine][sends], whole_s[sends]
+    world.tally.sending_s[lanes] = whole_s
+    world.tally.sender_s[lanes] = data_s[sends]
+    world.tally.demand_s[lanes] += whole_s
+    of_cell_s = np.bincount(table.cell[lanes], weights=whole_s, minlength=len(world.cells))
+    for index in np.flatnonzero(of_cell_s).tolist():
+        used = world.cells[index].rest.used_s
+        used[kind] = used.get(kind, 0.0) + float(of_cell_s[index])
 
 
 def _note_waits(world: World, passing: Passing, tick: Tick) -> None:

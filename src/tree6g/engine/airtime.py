@@ -43,23 +43,6 @@ def messages(
     tok: npt.ArrayLike = 0,
 ) -> Messages:
     """Messages in order of readiness."""
-    batch = unsorted(ready_s, bit, terminal, ref=ref, number=number, tok=tok)
-    when_s = batch["ready_s"]
-    if (when_s[1:] >= when_s[:-1]).all():
-        return batch
-    return picked(batch, np.argsort(when_s, kind="stable"))
-
-
-def unsorted(
-    ready_s: FloatArray,
-    bit: npt.ArrayLike,
-    terminal: npt.ArrayLike,
-    *,
-    ref: npt.ArrayLike = -1,
-    number: npt.ArrayLike = 0,
-    tok: npt.ArrayLike = 0,
-) -> Messages:
-    """Messages in the order in which they are given."""
     batch = np.empty(len(ready_s), dtype=MESSAGE)
     columns = {
         "ready_s": ready_s, "open_s": ready_s, "left_bit": bit, "bit": bit, "terminal": terminal,
@@ -67,7 +50,9 @@ def unsorted(
     }  # fmt: skip
     for name, column in columns.items():
         batch[name] = column
-    return batch
+    if (ready_s[1:] >= ready_s[:-1]).all():
+        return batch
+    return picked(batch, np.argsort(ready_s, kind="stable"))
 
 
 def picked(batch: Messages, rows: npt.NDArray[Any]) -> Messages:
@@ -81,24 +66,15 @@ def joined(first: Messages, second: Messages) -> Messages:
     return both.view(MESSAGE)
 
 
-def by_cell(
-    serving: IntArray, batch: Messages, *, ordered: bool = False
-) -> Iterator[tuple[int, Messages]]:
-    """Messages by the cells that serve their terminals, in their order.
-
-    Args:
-        serving: Cell of each message. [message]
-        batch: The messages.
-        ordered: Whether they stand by cell already.
-    """
+def by_cell(serving: IntArray, batch: Messages) -> Iterator[tuple[int, Messages]]:
+    """Messages by the cells that serve their terminals, in their order."""
     if not len(batch):
         return
     if (serving == serving[0]).all():
         yield int(serving[0]), batch
         return
-    if not ordered:
-        order = np.argsort(serving.astype(np.int32), kind="stable")
-        serving, batch = serving[order], picked(batch, order)
+    order = np.argsort(serving, kind="stable")
+    serving, batch = serving[order], picked(batch, order)
     edges = np.flatnonzero(np.diff(serving, prepend=-1, append=-1))
     for first, last in itertools.pairwise(edges.tolist()):
         yield int(serving[first]), batch[first:last]

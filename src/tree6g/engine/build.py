@@ -14,6 +14,7 @@ from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.lanes import lanes
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
+from tree6g.engine.tally import tally
 from tree6g.engine.workload import draw_requests
 from tree6g.engine.world import Ai, Cell, Host, Requests, Source, World, link_node, terminals_node
 from tree6g.errors import ScenarioError
@@ -58,9 +59,11 @@ def build(
     processing = processors(sites, all_hosts)
     _check_nodes(scenario, sites, all_cells, all_hosts, network, processing)
     drawn, end_s = draw_requests(scenario, air.users, sites, ai, traces, requests)
+    table = lanes(all_cells, [service.name for service in scenario.services])
     world = World(
         scenario=scenario,
-        lanes=lanes(all_cells, [service.name for service in scenario.services]),
+        lanes=table,
+        tally=tally(table, len(all_cells)),
         step_s=scenario.step_s,
         arrivals_end_s=end_s,
         sites=sites,

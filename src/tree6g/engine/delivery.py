@@ -52,8 +52,13 @@ def do_bits(
     """Book bits of messages at their cells; returns the sums, by cell."""
     sums = np.bincount(cell, weights=bit, minlength=len(world.cells))
     found = [(index, float(sums[index])) for index in np.flatnonzero(sums).tolist()]
-    for index, total in found:
-        world.book.do(world.cells[index].node, service, kind, total)
+    number = world.lanes.number.get(kind)
+    if number is None:
+        for index, total in found:
+            world.book.do(world.cells[index].node, service, kind, total)
+    else:
+        at = [index for index, _ in found]
+        world.tally.bit[number[world.lanes.names.index(service)][at]] += sums[at]
     return found
 
 
@@ -91,14 +96,13 @@ def deliver_chunks(
     opened = ref[first]
     requests.first_s[opened] = reached_s[first]
     requests.late_in_tok[opened] = requests.prompt_tok[opened] * first_late[first]
-    touched, at = np.unique(ref, return_inverse=True)
-    requests.delivered_tok[touched] += np.bincount(at, weights=tok).astype(np.int64)
-    requests.late_tok[touched] += np.bincount(at, weights=late).astype(np.int64)
-    # The last of a request is the one that comes last here, once they stand in order of time.
-    order = np.argsort(reached_s, kind="stable")
-    last_s = np.zeros(len(touched))
-    last_s[at[order]] = reached_s[order]
-    requests.last_s[touched] = np.maximum(requests.last_s[touched], last_s)
+    oldest = int(ref.min())  # requests of a step lie close to one another
+    count = np.bincount(ref - oldest)
+    touched = np.flatnonzero(count) + oldest
+    sums = [np.bincount(ref - oldest, weights=column)[count > 0] for column in (tok, late)]
+    requests.delivered_tok[touched] += sums[0].astype(np.int64)
+    requests.late_tok[touched] += sums[1].astype(np.int64)
+    np.maximum.at(requests.last_s, ref, reached_s)
     pair = requests.host[ref] * len(world.ai) + requests.service[ref]
     sums = [np.bincount(pair, weights=w) for w in (tok, late, prompt, prompt * first_late)]
     for key in np.flatnonzero(sums[0]).tolist():

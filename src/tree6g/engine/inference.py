@@ -8,7 +8,7 @@ import numpy as np
 
 from tree6g.compute.batching import Progress, Usage
 from tree6g.engine import lanes
-from tree6g.engine.airtime import unsorted
+from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import deliver_tokens, lose
 from tree6g.engine.paths import passing_s
@@ -180,9 +180,7 @@ def _send_service(
     serving = world.radio.users.serving[terminal]
     leaves_s = tokens.leaves_s[at]
     ready_s = _carry(world, service, host[at], serving, bit, leaves_s)
-    order = np.lexsort((ready_s, host[at], serving))
-    ref, number, size, serving = (column[order] for column in (ref, number, size, serving))
-    batch = unsorted(ready_s[order], bit[order], terminal[order], ref=ref, number=number, tok=size)
+    batch = messages(ready_s, bit, terminal, ref=ref, number=number, tok=size)
     lanes.hold(world, spec.name, batch)
 
 

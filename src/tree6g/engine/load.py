@@ -161,8 +161,13 @@ def _gains(
     for name, mine in services:
         crowd, who = world.radio.crowd_of[name], terminal[mine]
         own_db[mine] = crowd.gain_db[who, index[serving[mine]]]
-        gains = crowd.gain[who]
-        gain[mine] = gains if len(index) == len(world.cells) else gains[:, index]
+        if len(index) < len(world.cells):
+            gain[mine] = crowd.gain[who][:, index]
+        elif mine[-1] - mine[0] + 1 == len(mine):  # as `_summed` has them
+            rows = gain[mine[0] : mine[-1] + 1]
+            np.take(crowd.gain, who, axis=0, out=rows, mode="clip")
+        else:
+            gain[mine] = crowd.gain[who]
     return own_db, gain
 
 

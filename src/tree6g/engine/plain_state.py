@@ -40,6 +40,7 @@ SAME: Final[Mapping[type, frozenset[str]]] = {
             "policy",
             "sleep_policy",
             "lanes",
+            "tally",
             "delay_budget_s",
             "traces",
             "candidates",

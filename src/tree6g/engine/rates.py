@@ -64,21 +64,22 @@ def rate_bps(base: BaseStation, kind: str, sinr_db: FloatArray) -> FloatArray:
     """
     least_db = least_sinr_db(kind)
     heard_db = np.maximum(sinr_db, least_db)
-    below_db = np.clip(sinr_db - least_db, -REPETITION_DB, 0.0)
+    below_db = np.maximum(np.minimum(sinr_db - least_db, 0.0), -REPETITION_DB)
     if base.antennas == 1:
         per_symbol = _efficiency(base, kind, heard_db)
     elif kind == UP:
         combined_db = mimo.layer_sinr_db(heard_db, 1, antennas=base.antennas)
         per_symbol = _efficiency(base, kind, combined_db)
     else:
-        per_symbol = mimo.best_layers(
+        per_symbol = mimo.best_efficiency(
             heard_db,
             antennas=base.antennas,
             most=base.layers,
             efficiency=lambda each_db: _efficiency(base, kind, each_db),
-        ).efficiency
-    sent = 10.0 ** (below_db / 10.0) * per_symbol
-    return time_frac(base, kind) * _symbols_per_s(base, kind) * sent
+        )
+    slow = below_db < 0.0  # few, and powers take longer than all the rest
+    per_symbol[slow] *= 10.0 ** (below_db[slow] / 10.0)
+    return time_frac(base, kind) * _symbols_per_s(base, kind) * per_symbol
 
 
 def time_frac(base: BaseStation, kind: str) -> float:

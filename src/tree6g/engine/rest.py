@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -46,7 +47,13 @@ def station_of(site: Site) -> StationPower:
     except DataError as error:
         raise ScenarioError(f"base station of site '{site.name}': {error}") from error
     # Only a scenario that says FDD sends in both directions at once, whatever the table's set does.
-    return dataclasses.replace(station, fdd=base.slot_pattern == "FDD")
+    return shared(dataclasses.replace(station, fdd=base.slot_pattern == "FDD"))
+
+
+@functools.lru_cache(maxsize=256)
+def shared(station: StationPower) -> StationPower:
+    """One record for stations that are alike, so that a step tells their kinds at a glance."""
+    return station
 
 
 @dataclasses.dataclass(slots=True)
@@ -122,7 +129,7 @@ class Rest:
         self.order = order
         station = self.whole.with_carriers(order.carriers or self.whole.carriers)
         station = station.with_antennas(order.antenna_frac)
-        self.station = station if order.sleeps else station.allowing("none")
+        self.station = shared(station if order.sleeps else station.allowing("none"))
         if self.off_from_s is None:
             self.entered_off += max(0.0, self._part(carriers) - self._part(station.carriers))
         if self._state(t_s) not in (None, before):

@@ -18,6 +18,7 @@ from tree6g.engine.lanes import Lanes
 from tree6g.engine.policies import Policy
 from tree6g.engine.policies.sleep import SleepPolicy
 from tree6g.engine.rest import Rest
+from tree6g.engine.tally import Tally
 from tree6g.metric.profile import Profile
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power import StationPower
@@ -133,8 +134,6 @@ class Cell:
             `engine.radio.refresh`.
         downlink_db: Change of power and gain of the downlink by muted antennas, at most 0.
         uplink_db: Change of gain of the uplink by muted antennas, at most 0.
-        sending_s: Time of the whole carrier used in the step, by kind of bits and service.
-        sender_s: Time that terminals sent or received in the step, by the same.
     """
 
     index: int
@@ -153,8 +152,6 @@ class Cell:
     band_frac: float = 1.0
     downlink_db: float = 0.0
     uplink_db: float = 0.0
-    sending_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
-    sender_s: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
 
     def carrier(self, kind: str) -> Carrier:
         """Its carrier in the direction of `bit_ul` or `bit_dl`."""
@@ -273,6 +270,7 @@ class World:
     policy: Policy
     sleep_policy: SleepPolicy
     lanes: Lanes
+    tally: Tally
     requests: Requests
     delay_budget_s: Mapping[str, float]
     mean_output_tok: Mapping[str, float]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tree6g.radio import bler, harq, mimo
+from tree6g.radio import bler, curve, harq, mimo
 from tree6g.radio.mcs import CqiTable, McsTable, Schemes, cqi_table, mcs_table
 from tree6g.radio.pathloss import FloatArray
 
@@ -115,7 +115,7 @@ def spectral_efficiency(
             (Nakagami-m fading), which the MCS follows. None: no fading, the most favourable case.
     """
     sinr = np.asarray(sinr_db, dtype=np.float64)
-    return np.interp(sinr, _GRID_DB, _curve(table, target_bler, branches))
+    return curve.read(sinr, _GRID_DB, _curve(table, target_bler, branches))
 
 
 def mcs(
@@ -206,12 +206,12 @@ def _curve(table: McsTable, target_bler: float, branches: float | None) -> Float
     return best if branches is None else _faded(best, branches)
 
 
-def _faded(curve: FloatArray, branches: float) -> FloatArray:
+def _faded(still: FloatArray, branches: float) -> FloatArray:
     """Mean of a curve over Gamma(m) gains of mean 1: on an axis in dB, a convolution."""
     gain_db = np.arange(-40.0, 15.001, _STEP_DB)
     gain = 10.0 ** (gain_db / 10.0)
     weight = np.exp(branches * (np.log(gain) - gain + 1.0))  # density of ln gain, up to a factor
     weight /= weight.sum()
     below, above = len(gain_db[gain_db < -_STEP_DB / 2.0]), len(gain_db[gain_db > _STEP_DB / 2.0])
-    padded = np.pad(curve, (below, above), mode="edge")
+    padded = np.pad(still, (below, above), mode="edge")
     return np.convolve(padded, weight[::-1], mode="valid")

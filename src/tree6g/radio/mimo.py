@@ -120,16 +120,39 @@ def best_layers(
     Raises:
         InfeasibleError: No antenna or no layer.
     """
-    counts = np.arange(1, max(1, min(most, antennas)) + 1)
-    each_db = np.stack([
-        layer_sinr_db(sinr_db, int(k), antennas=antennas, precoding=precoding, csi_frac=csi_frac)
-        for k in counts
-    ])  # fmt: skip
-    # one row for each number of layers
-    sums = efficiency(each_db) * counts.reshape(-1, *(1,) * (each_db.ndim - 1))
+    counts, each_db, sums = _by_count(sinr_db, antennas, most, efficiency, precoding, csi_frac)
     best = np.argmax(sums, axis=0)
     return Layers(
         layers=counts[best],
         sinr_db=np.take_along_axis(each_db, best[None], axis=0)[0],
         efficiency=np.take_along_axis(sums, best[None], axis=0)[0],
     )
+
+
+def best_efficiency(
+    sinr_db: npt.ArrayLike,
+    *,
+    antennas: int,
+    most: int = MAX_LAYERS,
+    efficiency: Callable[[FloatArray], FloatArray],
+) -> FloatArray:
+    """`best_layers(...).efficiency` with zero-forcing and a channel that is known. [link]."""
+    *_, sums = _by_count(sinr_db, antennas, most, efficiency, "zero-forcing", 1.0)
+    return np.asarray(sums.max(axis=0))
+
+
+def _by_count(
+    sinr_db: npt.ArrayLike,
+    antennas: int,
+    most: int,
+    efficiency: Callable[[FloatArray], FloatArray],
+    precoding: Precoding,
+    csi_frac: float,
+) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """Numbers of layers; for each of them the SINR of a layer and the sum of the rates."""
+    counts = np.arange(1, max(1, min(most, antennas)) + 1)
+    each_db = np.stack([
+        layer_sinr_db(sinr_db, int(k), antennas=antennas, precoding=precoding, csi_frac=csi_frac)
+        for k in counts
+    ])  # fmt: skip
+    return counts, each_db, efficiency(each_db) * counts.reshape(-1, *(1,) * (each_db.ndim - 1))
