@@ -10,7 +10,7 @@ import numpy as np
 from tree6g.engine import cells, hosts, listening, places, radio, split_answers, terminals
 from tree6g.engine.backbone import Backbone, backbone
 from tree6g.engine.baseband import Processor, processors
-from tree6g.engine.crowd import DOWN, UP
+from tree6g.engine.crowd import DOWN, UP, Radio
 from tree6g.engine.lanes import lanes
 from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
@@ -50,12 +50,8 @@ def build(
         air, moving = terminals.together(scenario, sites, all_cells, networks, users, drops)
     else:
         air, moving = terminals.isolated(scenario, sites, all_cells, users, drops), None
-    at_home = np.diff(air.users.first).tolist()
     network = backbone(scenario, sites)
-    names = frozenset(s.spec.name for s in ai)
-    all_hosts = list(hosts.hosts(_linked(scenario, network), sites, at_home, names))
-    for number, host in enumerate(all_hosts):
-        host.number = number
+    all_hosts = _hosts(_linked(scenario, network), sites, air, ai)
     processing = processors(sites, all_hosts)
     _check_nodes(scenario, sites, all_cells, all_hosts, network, processing)
     drawn, end_s = draw_requests(scenario, air.users, sites, ai, traces, requests)
@@ -88,6 +84,15 @@ def build(
     )
     radio.attach(world)
     return world
+
+
+def _hosts(scenario: Scenario, sites: Sequence[Site], air: Radio, ai: Sequence[Ai]) -> list[Host]:
+    """All hosts with their numbers."""
+    at_home = np.diff(air.users.first).tolist()
+    found = list(hosts.hosts(scenario, sites, at_home, frozenset(s.spec.name for s in ai)))
+    for number, host in enumerate(found):
+        host.number = number
+    return found
 
 
 def _linked(scenario: Scenario, network: Backbone | None) -> Scenario:
