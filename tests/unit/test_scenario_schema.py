@@ -27,6 +27,7 @@ EVERYWHERE = (
     "layout={kind: file, places: [{name: a, x: 1 m, y: 0 m}]}",
     "population.places=[{x: 1 m, y: 2 m}]",
     "services.0.split={server: big, cut: dynamic}",
+    "sites.0.base_station.baseband={accelerator: l4, cells: 4}",
     "outages=[{node: region, from: 1 s, to: 2 s}]",
     (
         "topology={energy: 1 nJ/bit, idle_power: 1 W, places: {a: x}, "

@@ -14,7 +14,7 @@ from tree6g.radio.broadcast import broadcast
 from tree6g.radio.power import carriers_power, station_power
 from tree6g.radio.sleep import Intervals, asleep_in, duty
 from tree6g.scenario.load import load
-from tree6g.scenario.model import BaseStation
+from tree6g.scenario.station import BaseStation
 
 NOTHING = Intervals(np.empty(0), np.empty(0))
 PERIOD_S = 0.16

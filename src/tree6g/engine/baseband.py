@@ -23,8 +23,8 @@ from typing import Final
 from tree6g.compute.accelerator import Accelerator, accelerator
 from tree6g.engine.world import Cell, Host
 from tree6g.errors import ScenarioError
-from tree6g.scenario.baseband import Baseband
 from tree6g.scenario.model import Site
+from tree6g.scenario.station import Baseband
 
 REFERENCE_HZ: Final = 100e6
 BASEBAND: Final = "baseband-power"

@@ -14,7 +14,8 @@ from tree6g.engine.rest import Rest, station_of
 from tree6g.engine.world import Carrier, Cell, terminals_node
 from tree6g.errors import DataError, ScenarioError
 from tree6g.scenario.ground import cell_nodes
-from tree6g.scenario.model import AiService, BaseStation, Scenario, Site
+from tree6g.scenario.model import AiService, Scenario, Site
+from tree6g.scenario.station import BaseStation
 
 
 def cells(scenario: Scenario, sites: Sequence[Site]) -> Iterator[Cell]:

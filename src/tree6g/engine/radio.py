@@ -17,7 +17,7 @@ from tree6g.radio.link import shannon
 from tree6g.radio.numerology import numerology
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power_control import headroom_bandwidth_hz, uplink_power_w
-from tree6g.scenario.model import BaseStation
+from tree6g.scenario.station import BaseStation
 
 
 def push(world: World, kind: str, service: str, batch: Messages) -> None:

@@ -11,7 +11,7 @@ from tree6g.engine.crowd import DOWN, UP
 from tree6g.radio import adaptation, delay, mimo, numerology
 from tree6g.radio.link import shannon
 from tree6g.radio.pathloss import FloatArray
-from tree6g.scenario.model import BaseStation
+from tree6g.scenario.station import BaseStation
 
 QUALITY: Final = {UP: shannon.UPLINK, DOWN: shannon.DOWNLINK}
 NOISE_FIGURE_DB: Final = {

@@ -15,7 +15,8 @@ from tree6g.radio.broadcast import broadcast
 from tree6g.radio.power import SleepState, StationPower, carriers_power, station_power
 from tree6g.radio.sleep import asleep_in
 from tree6g.radio.wake import UplinkWake
-from tree6g.scenario.model import BaseStation, Site
+from tree6g.scenario.model import Site
+from tree6g.scenario.station import BaseStation
 
 
 def station_of(site: Site) -> StationPower:

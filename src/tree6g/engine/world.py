@@ -25,15 +25,15 @@ from tree6g.radio.power import StationPower
 from tree6g.radio.step_tables import Windows
 from tree6g.scenario.model import (
     AiService,
-    BaseStation,
     DataService,
     Link,
     Scenario,
     Server,
     Site,
 )
+from tree6g.scenario.station import BaseStation
 from tree6g.scenario.topology import INTERNET
-from tree6g.traffic.patterns import Traffic
+from tree6g.traffic.sources import Traffic
 
 if TYPE_CHECKING:
     from tree6g.engine.backbone import Backbone

@@ -15,7 +15,7 @@ from typing import Any, Final
 from tree6g import data, units
 from tree6g.compute.model import catalogue
 from tree6g.errors import nearest
-from tree6g.scenario import baseband, ground, model_config, policy_file, topology
+from tree6g.scenario import ground, model_config, policy_file, station, topology
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
@@ -145,7 +145,7 @@ def _basebands(scenario: Scenario) -> Iterator[Problem]:
     for i, site in enumerate(scenario.sites):
         spec, servers = site.base_station.baseband, tuple(server.name for server in site.servers)
         if spec is not None:
-            yield from baseband.problems(spec, ("sites", i, "base_station", "baseband"), servers)
+            yield from station.problems(spec, ("sites", i, "base_station", "baseband"), servers)
 
 
 def _find(value: Any, pattern: Place, place: Place = ()) -> Iterator[tuple[Place, Any]]:

@@ -13,7 +13,8 @@ from tree6g.radio.power import station_power
 from tree6g.scenario import outage, topology
 from tree6g.scenario.document import Problem
 from tree6g.scenario.layout import Layout
-from tree6g.scenario.model import AiService, BaseStation, Scenario, Server, Site
+from tree6g.scenario.model import AiService, Scenario, Server, Site
+from tree6g.scenario.station import BaseStation
 
 RINGS: Final = 18  # most rings of sites of a hexagonal grid: 1,027 sites
 MOST_HZ: Final = {"rma": 30e9, "sma": 37e9}  # TR 38.901 clause 7.4.1: where its formulas end

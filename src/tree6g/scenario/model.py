@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from tree6g import data
 from tree6g.scenario import topology as transport
-from tree6g.scenario.baseband import Baseband
-from tree6g.scenario.layout import Layout, Position, SlotPattern, Subcarrier
+from tree6g.scenario.fields import Name, NonNegative, Positive, Share, Text
+from tree6g.scenario.layout import Layout, Position
 from tree6g.scenario.outage import Outage
 from tree6g.scenario.prices import Prices
 from tree6g.scenario.quantities import DayCurve, Described, Quantity, written_name
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-Positive = Annotated[Quantity, Field(gt=0)]
-NonNegative = Annotated[Quantity, Field(ge=0)]
-Share = Annotated[Quantity, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0, le=10_000_000)]
+from tree6g.scenario.station import BaseStation
 
 
 class Terminal(Described):
@@ -64,75 +58,6 @@ class Population(Described):
     """The radio of their terminals, and of those that send and receive for data services."""
     places: tuple[Position, ...] = ()
     """What the file says, filled in when it is read."""
-
-
-class BaseStation(Described):
-    """A cell: carrier, antennas by their gain, and the model of its power draw."""
-
-    model: Name = "earth-micro"
-    """Row of the packaged table `base_stations` (power model, antennas, transmit power)."""
-    frequency_hz: Annotated[Quantity, Field(ge=0.5e9, le=100e9)] = 3.5e9
-    """Carrier frequency, 0.5 to 100 GHz."""
-    bandwidth_hz: Positive = 100e6
-    """Channel bandwidth."""
-    downlink_frac: Share = 0.75
-    """Share of time of the downlink (TDD)."""
-    transmit_power_w: Positive | None = None
-    """Radiated power at full load; None: that of the table row."""
-    antenna_gain_dbi: Quantity = 8.0
-    """Gain of the base-station antenna, of a sector's in the direction that it points to."""
-    interference_margin_db: Annotated[Quantity, Field(ge=0)] = 3.0
-    """Rise of the noise floor by other cells, where their load is not followed."""
-    link: Literal["shannon", "mcs"] = "shannon"
-    """From SINR to rate: attenuated Shannon capacity (TR 38.803), or the modulation and coding
-    schemes of TS 38.214 with link adaptation and HARQ."""
-    antennas: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Antennas that are steered one by one; their gain comes on top of `antenna_gain`."""
-    layers: Annotated[int, Field(ge=1, le=12)] = 1
-    """Streams sent at once in the downlink at most; no more than `antennas`."""
-    slot_pattern: SlotPattern | None = None
-    """Slots down, special and up, such as `DDDSU`, or `FDD`: gives the share of each direction and
-    the latency without queue. None: `downlink_frac`, and 4 ms each way."""
-    subcarrier_hz: Subcarrier = 30e3
-    """Subcarrier spacing: 15, 30, 60 or 120 kHz."""
-    scheduler: Literal["first-come", "round-robin"] = "first-come"
-    """Who sends first among the messages of a service: the oldest, or all of them in turn, so that
-    a slow terminal does not hold up the others. Proportional fair is the same without fast fading.
-    Services always share the air in turn."""
-    uplink_p0_dbm: Quantity | None = None
-    """Received power per 180 kHz that terminals aim at (TS 38.213), about -80 dBm (typical). With
-    `scheduler: round-robin` they get no more of the band than they can fill so. None: always full
-    power over the whole band."""
-    uplink_alpha_frac: Share = 0.8
-    """Share of the path loss that their power makes up for."""
-    anchor_power_w: Positive | None = None
-    """Watts of the cell at full downlink, for models in relative units (TR 38.864)."""
-    anchor_source: str = ""
-    """Where these watts come from: a data sheet, a meter, an assumption."""
-    amplifier: Literal["single", "dual"] = "single"
-    """Efficiency of the amplifier in relative models: always the same, or lower at low power."""
-    carriers: Annotated[int, Field(ge=1, le=16)] = 1
-    """Contiguous carriers that share the bandwidth equally; muting switches them one by one."""
-    sleep: Literal["none", "micro", "light", "deep"] = "light"
-    """Deepest sleep state the cell may enter between transmissions."""
-    idle_timer_s: NonNegative = 0.0
-    """Time without traffic before the cell may sleep."""
-    uplink_wake: Literal["occasion", "signal"] = "occasion"
-    """How terminals reach a sleeping cell: at its next RACH occasion, or at once by a wake-up
-    signal that a receiver of its own listens for (its power is not counted)."""
-    ssb_period_s: Positive = 0.02
-    """Time between two bursts of synchronisation signals: 5, 10, 20, 40, 80 or 160 ms."""
-    sib1_period_s: Positive = 0.16
-    """Time between two transmissions of the system information, of the same values."""
-    rach_period_s: Positive = 0.02
-    """Time between two random access occasions, of the same values."""
-    operator_share_frac: Annotated[Quantity, Field(gt=0, le=1)] = 1.0
-    """Share of this operator in what a shared station draws without traffic; the others' share is
-    written to a node of its own, which only boundary `full` counts."""
-    uplink_share: dict[Name, Share] = Field(default_factory=dict)
-    """Uplink spectrum reserved per service; what is not reserved is shared by the others."""
-    baseband: Baseband | None = None
-    """Accelerators that do its signal processing. None: it is in the model of its power."""
 
 
 class Server(Described):

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from tree6g import units
 from tree6g.scenario import shape
-from tree6g.scenario.model import Scenario, Share
+from tree6g.scenario.fields import Share
+from tree6g.scenario.model import Scenario
 from tree6g.scenario.quantities import Described, written_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
