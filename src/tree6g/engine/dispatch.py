@@ -99,16 +99,17 @@ def _assign_each(world: World, rows: IntArray, tick: Tick) -> None:
     servers = {
         host.number: _Server(host, host.batch) for host in world.hosts if host.batch is not None
     }
+    carried, known = prospects.Carried(world, rows), dict[int, Query]()
     for asked in _asked(world, rows):
         request = asked.request
         if splitting.takes(world, request):
             continue
         hosts = [h for h in _candidates(world, asked) if _can(h, asked)]
-        options = [_option(world, h, servers.get(h.number), asked) for h in hosts]
+        options = [_option(world, h, servers.get(h.number), asked, carried) for h in hosts]
         shared = splitting.shared_by(world, request)
         if shared is not None:
             options.append(split_option.option(world, shared, request, tick))
-        choice = _chosen(world, asked, options)
+        choice = _chosen(world, asked, _query(world, asked, known), options)
         if choice is None:
             lose(world, request)
         elif shared is not None and choice == len(hosts):
@@ -119,13 +120,13 @@ def _assign_each(world: World, rows: IntArray, tick: Tick) -> None:
         _send_prompts(world, world.ai[service], np.array(requests), tick)
 
 
-def _chosen(world: World, asked: _Asked, options: Sequence[Option]) -> int | None:
+def _chosen(world: World, asked: _Asked, query: Query, options: Sequence[Option]) -> int | None:
     """What the policy says.
 
     Raises:
         ScenarioError: It is no choice.
     """
-    choice = world.policy(_query(world, asked), options)
+    choice = world.policy(query, options)
     if choice is not None and not _is_index(choice, len(options)):
         raise ScenarioError(
             f"expected the index of an option (of {len(options)}), or None, from the dispatch "
@@ -195,16 +196,31 @@ def _can(host: Host, asked: _Asked) -> bool:
     return not (host.out or asked.cell.out)
 
 
-def _query(world: World, asked: _Asked) -> Query:
-    return dataclasses.replace(
-        choosing.query_of(world, asked.service),
+def _query(world: World, asked: _Asked, known: dict[int, Query]) -> Query:
+    """What the policy is told; `known` holds what the service decides of it."""
+    same = known.get(asked.service.index)
+    if same is None:
+        same = known[asked.service.index] = choosing.query_of(world, asked.service)
+    return Query(
+        service=same.service,
         site=asked.cell.site_index,
         arrival_s=asked.arrival_s,
         prompt_tok=asked.prompt_tok,
+        ttft_budget_s=same.ttft_budget_s,
+        tpot_budget_s=same.tpot_budget_s,
+        streams=same.streams,
+        mean_output_tok=same.mean_output_tok,
+        quality_min_frac=same.quality_min_frac,
     )
 
 
-def _option(world: World, host: Host, server: _Server | None, asked: _Asked) -> Option:
+def _option(
+    world: World,
+    host: Host,
+    server: _Server | None,
+    asked: _Asked,
+    carried: prospects.Carried,
+) -> Option:
     prompt_tok = float(asked.prompt_tok)
     latency_s = paths.latency_s(world, host.link, asked.cell.site_index)
     if server is None:
@@ -230,7 +246,7 @@ def _option(world: World, host: Host, server: _Server | None, asked: _Asked) -> 
         capacity=capacity,
         model=host.model,
         quality_frac=asked.service.spec.quality.get(host.model, 1.0),
-        foresee=_Foresight(world, host, asked.request, ttft_s),
+        foresee=_Foresight(world, host, asked.request, ttft_s, carried),
     )
 
 

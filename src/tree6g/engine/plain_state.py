@@ -21,7 +21,7 @@ from tree6g.compute.serving.state import ServerState
 from tree6g.compute.serving.tokens import TokenReader
 from tree6g.engine.counters import Flow
 from tree6g.engine.crowd import Crowd, Radio
-from tree6g.engine.world import Requests, World
+from tree6g.engine.world import Host, Requests, World
 from tree6g.errors import LedgerError
 
 Plain = Any  # what JSON holds
@@ -54,6 +54,7 @@ SAME: Final[Mapping[type, frozenset[str]]] = {
     ),
     Requests: frozenset(("service", "site", "user", "arrival_s", "prompt_tok", "output_tok")),
     Flow: frozenset(("volume_bit", "time_s")),  # nothing between intervals
+    Host: frozenset(("known",)),
     Radio: frozenset(("covering", "reach")),
 }
 KINDS: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {

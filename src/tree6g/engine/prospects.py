@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from tree6g import data
 from tree6g.compute.model.footprint import footprint
 from tree6g.compute.replica import Replica
 from tree6g.compute.roofline import Batch, Cost, decode_batch, iteration, prompt_batch
-from tree6g.engine.crowd import DOWN, UP
+from tree6g.engine.crowd import DOWN, UP, IntArray
 from tree6g.engine.inference import TEXT_BYTE_PER_TOK
 from tree6g.engine.paths import energy_j_per_bit
 from tree6g.engine.policies import Prospect
@@ -36,19 +36,49 @@ from tree6g.engine.split_answers import above_sleep_w
 from tree6g.engine.world import Ai, Host, World
 from tree6g.metric.profile import Profile
 from tree6g.metric.utility import utility_bps
+from tree6g.radio.pathloss import FloatArray
 from tree6g.scenario.model_config import architecture
 
 STEPS: Final = 64  # lengths are rounded to as many steps per doubling, at most 0.8 % off
+MOST_KNOWN: Final = 4096  # lengths that are remembered per replica, each for all batch sizes
+FEWEST_SIZES: Final = 64
 FEW_STEPS: Final = 4  # of the batch that a prompt joins, which changes little of its own joules
 
 
-def prospect(world: World, host: Host, request: int, ttft_s: float) -> Prospect:
+class Carried:
+    """Joules of the air for the requests of a step, to whatever server; worked out if asked for.
+
+    They are those of all requests at once: neither the terminal's rate nor the cell depends on the
+    host.
+    """
+
+    __slots__ = ("_found", "_rows", "_world")
+
+    def __init__(self, world: World, rows: IntArray) -> None:
+        self._world, self._rows = world, rows
+        self._found: dict[int, tuple[float, float, float, int]] | None = None
+
+    def of(self, request: int) -> tuple[float, float, float, int]:
+        """Joules of the cell, of the terminal, bits both ways, and the site of the cell."""
+        if self._found is None:
+            columns = _on_air(self._world, self._rows)
+            self._found = dict(
+                zip(
+                    self._rows.tolist(),
+                    zip(*(column.tolist() for column in columns), strict=True),
+                    strict=True,
+                )
+            )
+        return self._found[request]
+
+
+def prospect(world: World, host: Host, request: int, ttft_s: float, carried: Carried) -> Prospect:
     """What a request takes and brings at a host, if its first token comes after `ttft_s`."""
     service = world.service_of(request)
     prompt_tok = int(world.requests.prompt_tok[request])
     output_tok = world.mean_output_tok[service.spec.name]
     tpot_s, compute_j = computing(host, prompt_tok, output_tok)
-    radio_j, terminal_j, link_j = _carrying(world, host, request, output_tok)
+    radio_j, terminal_j, link_j = _carrying(world, host, request, carried)
     whole, on_time = worths(
         service, host.model, prompt_tok=prompt_tok, output_tok=output_tok,
         ttft_s=ttft_s, tpot_s=tpot_s,
@@ -86,28 +116,62 @@ def computing(host: Host, prompt_tok: int, output_tok: float) -> tuple[float, fl
         others = min(there, host.batch.limits.max_sequences - 1)
     context = _rounded(prompt_tok + 0.5 * output_tok)
     beside = _rounded(others, FEW_STEPS) if others else 0
+    known = _known(host)
     prompt_j = _prompt_j(
-        host.replica, _rounded(prompt_tok), beside, _rounded(context, FEW_STEPS) if beside else 0
+        known, _rounded(prompt_tok), beside, _rounded(context, FEW_STEPS) if beside else 0
     )
-    tpot_s, token_j = _token(host.replica, others, context)
+    tpot_s, token_j = _token(known, others, context)
     return tpot_s, prompt_j + max(output_tok - 1.0, 0.0) * token_j
 
 
+@lru_cache(maxsize=65536)
 def _rounded(tok: float, steps: int = STEPS) -> int:
     """A length with as many digits as it needs, so that what was worked out serves again."""
     step = max(1, 2 ** math.floor(math.log2(max(tok, 1.0))) // steps)
     return max(1, round(tok / step)) * step
 
 
-def _token(r: Replica, others: int, context_tok: int) -> tuple[float, float]:
+class Known:
+    """Iterations of a replica that have been worked out, for all sizes of its batch at once."""
+
+    __slots__ = ("decoded", "prompt_j", "replica")
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self.decoded: dict[int, tuple[list[float], list[float]]] = {}
+        self.prompt_j: dict[tuple[int, int], list[float]] = {}
+
+
+_known_of = lru_cache(maxsize=256)(Known)
+
+
+def _known(host: Host) -> Known:
+    """What is known of a host's replica, shared with its like; it is looked up once per host."""
+    if host.known is None:
+        host.known = _known_of(host.replica)
+    found: Known = host.known
+    return found
+
+
+def _token(known: Known, others: int, context_tok: int) -> tuple[float, float]:
     """Time of an iteration with one more sequence, and the joules that this one adds."""
-    time_s, joules = _decoded(r, others + 1, context_tok)
-    return time_s, joules - _decoded(r, others, context_tok)[1]
+    time_s, joules = _decoded(known, others + 1, context_tok)
+    return time_s[others + 1], joules[others + 1] - joules[others]
 
 
-@lru_cache(maxsize=65536)
-def _prompt_j(r: Replica, prompt_tok: int, others: int, context_tok: int) -> float:
+def _prompt_j(known: Known, prompt_tok: int, others: int, context_tok: int) -> float:
     """Joules that a prompt adds to an iteration that decodes the others."""
+    key = prompt_tok, context_tok
+    found = known.prompt_j.get(key)
+    if found is None or len(found) <= others:
+        _forget(known.prompt_j)
+        found = known.prompt_j[key] = _prompts_j(known, _sizes(others), prompt_tok, context_tok)
+    return found[others]
+
+
+def _prompts_j(known: Known, others: IntArray, prompt_tok: int, context_tok: int) -> list[float]:
+    """The same for every number of others. [others]."""
+    r = known.replica
     alone = prompt_batch(float(prompt_tok), window_tok=r.window_tok)
     decoding = _decoding(r, others, context_tok)
     both = Batch(
@@ -121,53 +185,85 @@ def _prompt_j(r: Replica, prompt_tok: int, others: int, context_tok: int) -> flo
         sequences=decoding.sequences + 1.0,
         prompts_frac=1.0,
     )
-    return _above_idle_j(r, iteration(r, both)) - _decoded(r, others, context_tok)[1]
+    without_j = _decoded(known, int(others[-1]), context_tok)[1]
+    found = _above_idle_j(r, iteration(r, both)) - np.array(without_j[: len(others)])
+    return [float(joules) for joules in found]
 
 
-def _decoding(r: Replica, sequences: int, context_tok: int) -> Batch:
+def _sizes(least: int) -> IntArray:
+    """Numbers of sequences from 0 to `least` or more."""
+    return np.arange(max(FEWEST_SIZES, 2 ** least.bit_length()) + 1)
+
+
+def _forget(cache: dict[Any, Any]) -> None:
+    """Begin anew before a memory grows without bound."""
+    if len(cache) >= MOST_KNOWN:
+        cache.clear()
+
+
+def _decoding(r: Replica, sequences: IntArray, context_tok: int) -> Batch:
     window_tok = min(float(context_tok), r.window_tok)
-    return decode_batch(float(sequences), sequences * float(context_tok), sequences * window_tok)
+    count = sequences.astype(np.float64)
+    return decode_batch(count, count * float(context_tok), count * window_tok)
 
 
-@lru_cache(maxsize=65536)
-def _decoded(r: Replica, sequences: int, context_tok: int) -> tuple[float, float]:
-    """Time and joules above idle of an iteration; without sequences there is none."""
-    if not sequences:
-        return 0.0, 0.0
-    cost = iteration(r, _decoding(r, sequences, context_tok))
-    return float(cost.time_s), _above_idle_j(r, cost)
+def _decoded(known: Known, most: int, context_tok: int) -> tuple[list[float], list[float]]:
+    """Time and joules above idle of an iteration, by sequences up to `most`; of none it is 0."""
+    found = known.decoded.get(context_tok)
+    if found is None or len(found[0]) <= most:
+        _forget(known.decoded)
+        r = known.replica
+        cost = iteration(r, _decoding(r, _sizes(most), context_tok))
+        time_s, joules = cost.time_s.tolist(), _above_idle_j(r, cost).tolist()
+        time_s[0] = joules[0] = 0.0
+        found = known.decoded[context_tok] = time_s, joules
+    return found
 
 
-def _above_idle_j(r: Replica, cost: Cost) -> float:
-    return float(cost.energy_j - r.idle_w * cost.time_s)
+def _above_idle_j(r: Replica, cost: Cost) -> FloatArray:
+    return np.asarray(cost.energy_j - r.idle_w * cost.time_s, dtype=np.float64)
 
 
 def _carrying(
-    world: World, host: Host, request: int, output_tok: float
+    world: World, host: Host, request: int, carried: Carried
 ) -> tuple[float, float, float]:
     """Joules of cell, terminal's radio and transport for a prompt and the mean answer."""
     if host.batch is None:
         return 0.0, 0.0, 0.0
-    service = world.service_of(request)
-    up_bit = prompt_bit(service, int(world.requests.prompt_tok[request]))
-    down_bit = answer_bit(service, output_tok)
-    terminal = int(world.terminal_of(request))
-    cell = world.cells[int(world.radio.users.serving[terminal])]
-    name, rates = service.spec.name, world.radio.rate_bps
-    up_s = cell.uplink.time_frac * _over(up_bit, float(rates[UP][name][terminal]))
-    down_s = cell.downlink.time_frac * _over(down_bit, float(rates[DOWN][name][terminal]))
-    station = cell.rest.station
-    radio_j = up_s * above_sleep_w(cell, station.uplink_w)
-    radio_j += down_s * above_sleep_w(cell, station.downlink_w)
+    radio_j, terminal_j, bit, site = carried.of(request)
+    return radio_j, terminal_j, energy_j_per_bit(world, host.link, site) * bit
+
+
+def _on_air(world: World, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+    """Joules of cells and of terminals, bits, and sites of the cells. [request]."""
+    terminal = world.terminal_of(rows)
+    cell = world.radio.users.serving[terminal]
+    up_bit, down_bit, up_s, down_s = np.empty((4, len(rows)))
+    for service in world.ai:
+        mine = np.flatnonzero(world.requests.service[rows] == service.index)
+        prompt_tok = world.requests.prompt_tok[rows[mine]]
+        name, rates = service.spec.name, world.radio.rate_bps
+        up_bit[mine] = prompt_bit(service, prompt_tok)
+        down_bit[mine] = answer_bit(service, world.mean_output_tok[name])
+        up_s[mine] = _over(up_bit[mine], rates[UP][name][terminal[mine]])
+        down_s[mine] = _over(down_bit[mine], rates[DOWN][name][terminal[mine]])
+    found, at = np.unique(cell, return_inverse=True)
+    cells = [world.cells[index] for index in found.tolist()]
+    up_s *= np.array([c.uplink.time_frac for c in cells])[at]
+    down_s *= np.array([c.downlink.time_frac for c in cells])[at]
+    up_w = np.array([above_sleep_w(c, c.rest.station.uplink_w) for c in cells])[at]
+    down_w = np.array([above_sleep_w(c, c.rest.station.downlink_w) for c in cells])[at]
+    with np.errstate(invalid="ignore"):  # no rate, and no power above sleep
+        radio_j = up_s * up_w + down_s * down_w
     terminal_j = up_s * world.scenario.population.terminal.anchor_power_w
-    link_j = energy_j_per_bit(world, host.link, cell.site_index) * (up_bit + down_bit)
-    return radio_j, terminal_j, link_j
+    sites = np.array([c.site_index for c in cells], dtype=np.int64)[at]
+    return radio_j, terminal_j, up_bit + down_bit, sites
 
 
-def prompt_bit(service: Ai, prompt_tok: int) -> float:
-    """Bits of a prompt on the uplink."""
-    spec = service.spec
-    return 8.0 * (spec.prompt_byte_per_tok * prompt_tok + spec.request_overhead_byte)
+def prompt_bit(service: Ai, prompt_tok: IntArray) -> FloatArray:
+    """Bits of prompts on the uplink. [request]."""
+    byte = service.spec.prompt_byte_per_tok * prompt_tok + service.spec.request_overhead_byte
+    return np.asarray(8.0 * byte, dtype=np.float64)
 
 
 def answer_bit(service: Ai, output_tok: float) -> float:
@@ -177,8 +273,11 @@ def answer_bit(service: Ai, output_tok: float) -> float:
     return 8.0 * (chunks * service.spec.chunk_byte + text_byte)
 
 
-def _over(bit: float, rate_bps: float) -> float:
-    return bit / rate_bps if rate_bps > 0.0 else math.inf
+def _over(bit: FloatArray, rate_bps: FloatArray) -> FloatArray:
+    """Time of bits at a rate, infinite at none."""
+    found = np.full(len(bit), math.inf)
+    np.divide(bit, rate_bps, out=found, where=rate_bps > 0.0)
+    return found
 
 
 def worths(

@@ -167,7 +167,6 @@ class Host:
     """Someone who answers requests: a server, or (without `batch`) the terminals of a site.
 
     Attributes:
-        number: Its number among all hosts.
         node: Node of the ledger.
         tier: `edge`, `cloud` or `device`.
         place: Site or cloud.
@@ -189,6 +188,8 @@ class Host:
         demand_in_tok: Prompt tokens computed in the run.
         demand_out_tok: Answer tokens sampled in the run.
         out: Whether it has failed.
+        number: Its number among all hosts.
+        known: Iterations of its replica that `engine.prospects` has worked out.
     """
 
     node: str
@@ -213,6 +214,7 @@ class Host:
     demand_out_tok: float = 0.0
     out: bool = False
     number: int = -1
+    known: Any = None
 
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tree6g.compute.replica import Replica
 from tree6g.compute.serving import (
@@ -110,7 +111,7 @@ class ServerState:
         self._segments = self._integers(np.empty(0, dtype=np.int64))
         self._asked: list[Requests] | None = [] if remember else None
 
-    def _reals(self, array: FloatArray | IntArray) -> Any:
+    def _reals(self, array: npt.NDArray[Any]) -> Any:
         return array if self._compiled else array.tolist()
 
     _integers = _reals
