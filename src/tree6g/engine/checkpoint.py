@@ -33,8 +33,8 @@ from tree6g.scenario.trace import Trace
 from tree6g.version import __version__
 
 FORMAT: Final = 1
-# Messages between two checkpoints: some ten seconds of work. One of a city takes half a second.
-MESSAGES: Final = 6_000_000
+# Messages between two checkpoints: about ten seconds of work. One of a city takes half a second.
+MESSAGES: Final = 4_000_000
 # From so many messages on, loading a compiler pays.
 COMPILE_FROM: Final = 500_000
 ANSWER_TOK: Final = 200.0  # of an answer, about

@@ -7,6 +7,7 @@ upper edge is at most 2.9 % above the event itself, and never below.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
@@ -205,6 +206,7 @@ def bin_of(value: FloatArray) -> IntArray:
     return np.ceil(BINS_PER_DECADE * np.log10(value)).astype(np.int64)
 
 
+@functools.lru_cache(maxsize=4096)  # the same few hundred bins in every interval
 def edge_of(number: int) -> float:
     """Upper edge of a bin."""
     return float(10.0 ** (number / BINS_PER_DECADE))
