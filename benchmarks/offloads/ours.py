@@ -1,8 +1,9 @@
 """The requests through our engine: `ours.py SOURCE OUT [profile]`.
 
 A short run first, so that nothing is compiled or imported in the timed one. `cpu_s` is that of
-`tree6g.run` from the files of scenario and trace to the closed ledger. With `profile` as a third
-word, the functions that the time goes to are printed in place of being timed.
+`tree6g.run` from the files of scenario and trace to the closed ledger, without checkpoints: the
+peer keeps none. With `profile` as a third word, the functions that the time goes to are printed in
+place of being timed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def once(source: Path, *overrides: str, trace: bool = True) -> tree6g.RunResult:
             trace=source / "trace.csv" if trace else None,
             out=Path(folder),
             overrides=overrides,
+            checkpoint=0,
         )
 
 

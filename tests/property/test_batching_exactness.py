@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from serving_pieces import REPLICAS as PIECES
 from tree6g.compute.batching import BatchServer, Job, Limits, Usage
+from tree6g.compute.batching import jobs as many
 from tree6g.compute.serving.account import run_length
 
 REPLICAS = {"fast": PIECES["dense"], "capped": PIECES["limited"], "slow": PIECES["edge"]}
@@ -173,3 +175,66 @@ def test_energy_of_a_saturated_server_is_that_of_the_closed_form():
     mean, cv = 224.5, (350 / 12**0.5) / 224.5
     closed = saturated(r, 64.0, 200.0, mean, cv)
     assert energy_j / tokens == pytest.approx(closed.energy_j / 64.0, rel=0.06)
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from(sorted(REPLICAS)),
+    jobs,
+    limits,
+    st.lists(st.floats(0.01, 60.0), max_size=8),
+    st.integers(0, 9),
+)
+def test_tokens_that_end_a_chunk_are_told_and_all_are_counted(name, wanted, bounds, cuts, chunk):
+    at = (*sorted(set(cuts)), 5000.0)
+    each = _told(name, wanted, bounds, at, chunk_tok=1)
+    told = _told(name, wanted, bounds, at, chunk_tok=chunk)
+    ends = {
+        (job, number): time_s
+        for (job, number), time_s in each.tokens.items()
+        if number == wanted[job][2] or (chunk and number % chunk == 0)
+    }
+    assert told.tokens == ends
+    assert np.array_equal(told.sampled, each.sampled)
+    for kind in (0, 1):
+        mine = [number for job, number in each.tokens if job % 2 == kind]
+        assert each.sampled[kind, 0] == len(mine)
+    assert each.sampled[:, 1].sum() <= sum(
+        max(time_s for (j, _), time_s in each.tokens.items() if j == job) - wanted[job][0]
+        for job in {job for job, _ in each.tokens}
+    ) * (1.0 + 1e-12)
+
+
+class _Told(NamedTuple):
+    tokens: dict
+    sampled: np.ndarray
+
+
+def _told(name, wanted, bounds, cuts, *, chunk_tok):
+    places, budget, kv = bounds
+    size = Limits(max_sequences=places, token_budget=max(budget, places), kv_capacity_tok=kv)
+    server = BatchServer(REPLICAS[name], size, kinds=2)
+    arrival_s, prompt_tok, output_tok, patience_s = map(np.array, zip(*wanted, strict=True))
+    numbers = np.arange(len(wanted))
+    server.submit_all(
+        many(id=numbers, arrival_s=arrival_s, prompt_tok=prompt_tok, output_tok=output_tok,
+             give_up_s=arrival_s + patience_s, kind=numbers % 2, chunk_tok=chunk_tok)
+    )  # fmt: skip
+    tokens, sampled = {}, np.zeros((2, 2))
+    for until_s in cuts:
+        did = server.advance(until_s)
+        sampled += did.sampled
+        columns = (did.job.tolist(), did.number.tolist(), did.leaves_s.tolist())
+        tokens |= {(job, number): time_s for job, number, time_s in zip(*columns, strict=True)}
+    return _Told(tokens, sampled)
+
+
+def test_a_server_that_rests_tells_nothing_and_lets_time_pass():
+    server = BatchServer(REPLICAS["fast"], Limits(max_sequences=4, token_budget=64,
+                                                  kv_capacity_tok=10_000))  # fmt: skip
+    nothing = server.advance(5.0)
+    assert server.clock_s == 5.0
+    assert not len(nothing.job)
+    assert nothing.usage == Usage()
+    server.submit(Job(id=7, arrival_s=5.5, prompt_tok=10, output_tok=3))
+    assert server.advance(60.0).job.tolist() == [7, 7, 7]

@@ -273,8 +273,11 @@ class BatchServer:
         whole = np.concatenate([_NO_JOBS.whole, *(some.whole for some in self._inbox)], axis=1)
         real = np.concatenate([_NO_JOBS.real, *(some.real for some in self._inbox)], axis=1)
         if (real[0, 1:] <= real[0, :-1]).any():
-            order = np.lexsort((whole[0], real[0]))
-            whole, real = whole.take(order, axis=1), real.take(order, axis=1)
+            order = np.argsort(real[0], kind="stable")  # runs in order are merged
+            when_s = real[0, order]
+            if (when_s[1:] == when_s[:-1]).any():
+                order = np.lexsort((whole[0], real[0]))
+            whole, real = whole[:, order], real[:, order]
         return Jobs(whole, real)
 
     def _hand_over(self, until_s: float) -> None:
