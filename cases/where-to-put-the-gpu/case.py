@@ -8,8 +8,8 @@ from pathlib import Path
 from charts import Scale, bars, lines
 from study import Bench, Design, Found, verdict
 
+import tree6g
 from tree6g.ledger.reading import Ledger
-from tree6g.metric.compare import compare
 from tree6g.metric.figure import Figure
 from tree6g.report.canvas import Drawing
 from tree6g.report.numerals import NBSP, listing, percent
@@ -97,8 +97,7 @@ def _named(ledgers: Mapping[str, Ledger]) -> dict[str, Found]:
 
 
 def _rows(ledgers: Mapping[str, Ledger]) -> list[Found]:
-    figures = compare(ledgers).figures
-    return [_row(place, figures[place], ledger) for place, ledger in ledgers.items()]
+    return [_row(place, tree6g.figure(ledger), ledger) for place, ledger in ledgers.items()]
 
 
 def _row(place: str, figure: Figure, ledger: Ledger) -> Found:
