@@ -280,4 +280,5 @@ def draw(found: Found, stamp: str) -> Sequence[Drawing]:
 
 def _on_time(rows: Mapping[str, Mapping[str, Found]], design: str) -> str:
     shares = [rows[f"load {n}"][design]["served_share_frac"] for n in LOADS]
-    return f"{percent(min(shares))} to {percent(max(shares))} on time"
+    ends = dict.fromkeys((percent(min(shares)), percent(max(shares))))
+    return f"{' to '.join(ends)} on time"
