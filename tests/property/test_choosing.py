@@ -21,10 +21,11 @@ COLUMNS = ("node", "ttft_s", "e2e_s")
 hosts = st.lists(
     st.tuples(
         st.sampled_from(table.TIERS),
-        st.floats(0.0, 9.0),
+        st.floats(0.0, 9.0) | st.sampled_from((0.1, 1.0)),  # equal times are common
         st.integers(0, 9),
         st.integers(0, 9),
         st.integers(1, 9),
+        st.sampled_from((0.0, 0.01)),
     ),
     max_size=6,
 )
@@ -35,15 +36,16 @@ hosts = st.lists(
 def test_both_forms_choose_the_same_option(name, hosts, budget_s):
     query = Query(service="chat", site=0, arrival_s=0.0, prompt_tok=1, ttft_budget_s=budget_s)
     options = [
-        Option(node="x", tier=tier, latency_s=0.0, expected_ttft_s=ttft_s, running=running,
+        Option(node="x", tier=tier, latency_s=latency_s, expected_ttft_s=ttft_s, running=running,
                queued=queued, capacity=capacity)
-        for tier, ttft_s, running, queued, capacity in hosts
+        for tier, ttft_s, running, queued, capacity, latency_s in hosts
     ]  # fmt: skip
     asked, columns = np.zeros(table.ASKED), np.zeros((table.OPTIONS, 6))
     asked[table.BUDGET_S] = budget_s
     for i, option in enumerate(options):
         columns[table.TTFT_S, i] = option.expected_ttft_s
         columns[table.LOAD_FRAC, i] = option.load_frac
+        columns[table.LATENCY_S, i] = option.latency_s
         columns[table.TIER, i] = table.TIERS.index(option.tier)
     policy = policies.policy(name)
     pick = choosing.array_form(policy)
@@ -107,3 +109,19 @@ def test_the_compiled_loop_finds_the_same_hosts(crowded):
         found.append(choosing.choose(world, np.arange(len(world.requests)), loop=loop))
     assert np.array_equal(*found)
     assert len(set(found[0].tolist())) > 1
+
+
+@pytest.mark.parametrize("name", ["nearest", "cloud-only"])
+def test_servers_at_one_place_share_the_requests_of_a_step(tmp_path, name):
+    plain = three_tiers(duration="60 s", step="30 s", ledger_interval="30 s", policy=name)
+    del plain["devices"]
+    plain["population"] = {"users": 30, "ai_requests_per_user_hour": 120}
+    for site in plain["sites"]:
+        site["servers"] = []
+    first = plain["clouds"][0]["servers"][0]
+    plain["clouds"][0]["servers"] = [first, first | {"name": "second"}, first | {"name": "third"}]
+    result = run(plain, out=tmp_path)
+    rows = result.ledger.query("select node, count(*) n from request group by node").to_pylist()
+    shares = [row["n"] / result.requests.served for row in rows]
+    assert len(shares) == 3
+    assert max(shares) < 0.45

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tree6g.engine import paths, prospects
 from tree6g.engine.crowd import DOWN, UP, IntArray
 from tree6g.engine.policies import Policy, Query, table
-from tree6g.engine.policies.table import LOAD_FRAC, NOBODY, TIER, TIERS, TTFT_S
+from tree6g.engine.policies.table import LATENCY_S, LOAD_FRAC, NOBODY, TIER, TIERS, TTFT_S
 from tree6g.engine.world import Ai, Host, World
 from tree6g.radio.air_step import is_compiled
 from tree6g.radio.pathloss import FloatArray
@@ -204,6 +204,7 @@ def fill(asked: Asked, servers: Servers, r: int, h: int, options: FloatArray, at
     options[TTFT_S, at] = max(0.0, queue_s - done_s) + own_s + network_s
     options[LOAD_FRAC, at] = (servers.running[h] + queued) / servers.capacity[h]
     options[TIER, at] = servers.tier[h]
+    options[LATENCY_S, at] = servers.latency_s[h, asked.site[r]]
 
 
 def pick(asked: FloatArray, options: FloatArray, count: int) -> int:
@@ -221,7 +222,10 @@ def _compiled(rule: Pick) -> Callable[..., Any]:
     """The loop with a policy's rule in it, compiled."""
     from tree6g.radio.link.compiler import compiled_together
 
-    return compiled_together([table.first_of_tier, table.least, rule, fill, choose_all])
+    return compiled_together(
+        [table.sooner, table.as_near, table.first_of_tier, table.first_of_all, table.least,
+         rule, fill, choose_all]
+    )  # fmt: skip
 
 
 def network(world: World) -> Network:

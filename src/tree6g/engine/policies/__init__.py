@@ -166,14 +166,18 @@ def policy(name: str) -> Policy:
 
 
 def least_expected(options: Sequence[Option], tier: str) -> int | None:
-    """The option of a tier that answers first, None if the tier has none."""
+    """The option of a tier that answers first, of equal ones the emptiest; None without any."""
     of_tier = [i for i, option in enumerate(options) if option.tier == tier]
-    return min(of_tier, key=lambda i: options[i].expected_ttft_s, default=None)
+    return min(of_tier, key=lambda i: _soonest(options[i]), default=None)
 
 
 def first_to_answer(options: Sequence[Option]) -> int | None:
-    """The option that answers first, None if there is none."""
-    return min(range(len(options)), key=lambda i: options[i].expected_ttft_s, default=None)
+    """The option that answers first, of equal ones the emptiest; None without any."""
+    return min(range(len(options)), key=lambda i: _soonest(options[i]), default=None)
+
+
+def _soonest(option: Option) -> tuple[float, float]:
+    return option.expected_ttft_s, option.load_frac
 
 
 def on_time(query: Query, option: Option) -> bool:
