@@ -21,6 +21,7 @@ from tree6g.cli import (
     init,
     kpi,
     listing,
+    meter,
     model,
     report,
     run,
@@ -100,6 +101,12 @@ _models.command("show")(guarded(model.show))
 _models.command("count")(guarded(model.count))
 _models.command("add")(guarded(model.add))
 app.add_typer(_models, name="model", help="Count a model from its config, or add one of your own.")
+
+
+_meters = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+_meters.command("test")(guarded(meter.test))
+_meters.command("discover")(guarded(meter.discover))
+app.add_typer(_meters, name="meter", help="Read real systems: test a source, or find what is here.")
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Sources, one file each: from what a system says to readings. Pure functions of its text."""
