@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from engine_worlds import small
 from tree6g.cli import app
 
 RUN_KEYS = {
@@ -229,3 +230,13 @@ def test_interrupted_run_ends_with_its_code_and_no_traceback():
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert b"Traceback" not in errors
+
+
+def test_a_run_without_requests_and_messages_says_nothing_of_its_load(tmp_path):
+    night = {"kind": "ai", "name": "chat", "day_curve": [0] * 23 + [1]}
+    plain = small(duration="10 s", drain="0 s", services=[night])
+    file = tmp_path / "night.yaml"
+    file.write_text(json.dumps(plain), encoding="utf-8")
+    result = call("run", file, "--no-report", "--out", tmp_path / "out")
+    assert "energy" in result.output
+    assert "Load:" not in result.output

@@ -41,9 +41,10 @@ def test_messages_without_bits_take_no_air_and_no_energy(tmp_path, sizes):
     assert check(result.ledger).conservation_error_frac <= 1e-9
 
 
-@pytest.mark.parametrize("name", ["cell", "devices"])
+@pytest.mark.parametrize("name", ["cell", "devices", "shared"])
 def test_a_server_may_not_take_the_name_of_another_node(tmp_path, name):
     plain = three_tiers()
+    plain["sites"][0]["base_station"]["operator_share"] = 0.5  # the others pay at a node
     plain["sites"][0]["servers"][0]["name"] = name
     with pytest.raises(ScenarioError, match=f"a.{name}"):
         run(plain, out=tmp_path)

@@ -111,6 +111,7 @@ def test_a_service_of_a_shared_model_goes_to_hosts_while_its_server_is_out(tmp_p
     [
         ({"node": "a.gup"}, "got 'a.gup'. Did you mean 'a.gpu'?"),
         ({"to": "15 s"}, "expected an end after 15 s; got 15 s"),
+        ({"from": "15.1 s", "to": "15.4 s"}, "an outage in which a step of 0.5 s starts; got 15.1"),
         ({"node": "b"}, "expected a server, a cell, or a site or a cloud with servers; got 'b'"),
     ],
 )

@@ -94,7 +94,7 @@ def _processors(sites: Sequence[Site], hosts: Sequence[Host]) -> Iterator[Proces
             raise ScenarioError(
                 f"expected room for the baseband of site '{site.name}' at its peak, {peak:.3g} of "
                 f"an accelerator; got {left:.3g} beside the model of server '{host.node}'. Lower "
-                "its share_frac, or take more accelerators."
+                "its 'share', or take more accelerators."
             )
         chip = accelerator(host.spec.accelerator)
         yield _processor(spec, site, number, chip, node=host.node, shared=host.spec.count)

@@ -16,7 +16,17 @@ from tree6g.engine.policies import Policy, policy
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
 from tree6g.engine.tally import tally
 from tree6g.engine.workload import draw_requests
-from tree6g.engine.world import Ai, Cell, Host, Requests, Source, World, link_node, terminals_node
+from tree6g.engine.world import (
+    Ai,
+    Cell,
+    Host,
+    Requests,
+    Source,
+    World,
+    link_node,
+    shared_node,
+    terminals_node,
+)
 from tree6g.errors import ScenarioError
 from tree6g.metric.profile import class_profile
 from tree6g.scenario.model import AiService, DataService, Scenario, Site
@@ -116,13 +126,15 @@ def _check_nodes(
     nodes += [host.node for host in hosts if host.spec is not None]
     nodes += [link_node(site.name, link) for site in sites for link in scenario.links]
     nodes += [each.node for each in processing.values() if each.count]
+    # Cells of a site have one together.
+    nodes += sorted({shared_node(cell) for cell in cells if cell.rest.operator_share_frac < 1.0})
     nodes += network.nodes if network is not None else []
     for node, count in Counter(nodes).items():
         if count > 1:
             raise ScenarioError(
                 f"expected a node of its own for every cell, server, link and site's terminals; "
-                f"got '{node}' {count} times. Rename a server or a site: '<site>.cell' and "
-                "'<site>.devices' are taken."
+                f"got '{node}' {count} times. Rename a server or a site: '<site>.cell', "
+                "'<site>.devices', '<site>.baseband' and '<site>.shared' may be taken."
             )
 
 

@@ -83,6 +83,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
             places=tuple(there),
             cells=tuple(_cells(scenario)),
             sites=site_names(scenario),
+            step_s=scenario.step_s,
         )
 
 

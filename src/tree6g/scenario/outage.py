@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from tree6g.errors import nearest
 from tree6g.scenario.document import Problem
 from tree6g.scenario.quantities import Described, Quantity
+
+SLACK: Final = 1e-9  # of a step: starts of steps are rounded
 
 
 class Outage(Described):
@@ -44,8 +47,9 @@ def problems(
     places: tuple[str, ...],
     cells: tuple[str, ...],
     sites: tuple[str, ...],
+    step_s: float,
 ) -> Iterator[Problem]:
-    """Nodes that are none, and times that end before they begin.
+    """Nodes that are none, and times that end before they begin or in which no step starts.
 
     Args:
         outages: What the scenario says.
@@ -53,6 +57,7 @@ def problems(
         places: Sites and clouds with servers.
         cells: Nodes of cells.
         sites: All sites.
+        step_s: Length of a step.
     """
     for i, outage in enumerate(outages):
         known = [*servers, *cells]
@@ -69,3 +74,7 @@ def problems(
         if outage.to_s <= outage.from_s:
             text = f"expected an end after {outage.from_s:g} s; got {outage.to_s:g} s."
             yield Problem(place=("outages", i, "to"), text=text)
+        elif math.ceil(outage.from_s / step_s - SLACK) * step_s >= outage.to_s:
+            text = f"expected an outage in which a step of {step_s:g} s starts; got "
+            text += f"{outage.from_s:g} to {outage.to_s:g} s. Make it longer, or 'step' shorter."
+            yield Problem(place=("outages", i), text=text)

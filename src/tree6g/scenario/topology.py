@@ -143,7 +143,8 @@ def problems(
     for name, node in topology.places.items():
         place: Place = ("topology", "places", name)
         if name not in (REST, INTERNET, *sites, *clouds):
-            text = f"expected a site or a cloud; got {name!r}. {nearest(name, (*sites, *clouds))}"
+            text = f"expected a site or a cloud; got {name!r}. "
+            text += nearest(name, (*sites, *clouds, INTERNET))
             found.append(Problem(place=place, text=text))
         if node not in nodes:
             text = f"expected a node of the topology; got {node!r}. {nearest(node, nodes)}"
