@@ -156,7 +156,8 @@ def _waiting(ledger: Ledger) -> str:
     f = tree6g.figure(ledger)
     words = [
         f"{row['node']} answered nothing all day and drew "
-        f"{numerals.quantity(row['energy_j'] / f.covered_s, 'w')} for it"
+        f"{numerals.quantity(row['energy_j'] / f.covered_s, 'w')} for it (in TREE, but in no "
+        "token's cost)"
         for row in series(ledger, by=("node", "tier")).to_pylist()
         if row["tier"] in {"edge", "cloud"} and not row["tokens_out_tok"]
     ]
