@@ -3,19 +3,21 @@
 The server itself is `serving`: paged cache, preemption, chunks of prompts, priorities left aside.
 Here jobs carry the engine's numbers, may be handed over in any order before their step, and what
 happened is told step by step. The same numbers come out whether the kernel is compiled or not, so
-it is compiled only in a process that has loaded a compiler anyway.
+it is compiled only in a process that has loaded a compiler anyway; there all servers of a network
+take a step in one call.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
-from typing import Final
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from tree6g.compute import batches
+from tree6g.compute.batches import Step, above_idle
+from tree6g.compute.desk import NO_JOBS, NO_S, NONE, Desk, Job, Jobs, Usage, jobs
 from tree6g.compute.replica import Replica
 from tree6g.compute.roofline import decode_batch, iteration
 from tree6g.compute.serving.requests import FloatArray, IntArray
@@ -24,63 +26,17 @@ from tree6g.compute.serving.settings import EngineSettings
 from tree6g.compute.serving.state import ServerState
 from tree6g.compute.serving.tokens import TokenReader
 
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A request at the server; nobody waits for its first token longer than until `give_up_s`.
-
-    Attributes:
-        id: Its number.
-        arrival_s: When it is at the server.
-        prompt_tok: Tokens of the prompt.
-        output_tok: Tokens of the answer.
-        give_up_s: Until when it waits.
-        kind: Whose it is: tokens are counted by kind.
-        chunk_tok: Tokens that are told together; 0: the whole answer at its end.
-    """
-
-    id: int
-    arrival_s: float
-    prompt_tok: int
-    output_tok: int
-    give_up_s: float = math.inf
-    kind: int = 0
-    chunk_tok: int = 1
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Jobs:
-    """Many of them: rows of whole numbers and of times. Made by `jobs`.
-
-    Attributes:
-        whole: Job, prompt, answer, kind, chunk. [5, job]
-        real: Arrival, end of patience. [2, job]
-    """
-
-    whole: IntArray
-    real: FloatArray
-
-    def __len__(self) -> int:
-        return self.whole.shape[1]
-
-
-def jobs(
-    *,
-    id: npt.ArrayLike,  # noqa: A002 - as of `Job`
-    arrival_s: npt.ArrayLike,
-    prompt_tok: npt.ArrayLike,
-    output_tok: npt.ArrayLike,
-    give_up_s: npt.ArrayLike,
-    kind: npt.ArrayLike = 0,
-    chunk_tok: npt.ArrayLike = 1,
-) -> Jobs:
-    """Jobs from columns, fields as of `Job`. Arrays are [job]."""
-    count = len(np.atleast_1d(id))
-    whole, real = np.empty((5, count), dtype=np.int64), np.empty((2, count))
-    for row, column in enumerate((id, prompt_tok, output_tok, kind, chunk_tok)):
-        whole[row] = column
-    real[0], real[1] = arrival_s, give_up_s
-    return Jobs(whole, real)
+__all__ = [
+    "BatchServer",
+    "Job",
+    "Jobs",
+    "Limits",
+    "Progress",
+    "Step",
+    "Usage",
+    "advance_all",
+    "jobs",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,26 +46,6 @@ class Limits:
     max_sequences: int
     token_budget: int
     kv_capacity_tok: float
-
-
-@dataclasses.dataclass(slots=True)
-class Usage:
-    """Busy time and energy above idle of prompts and of decoding.
-
-    Shared among them as `serving` shares an iteration among requests, time by tokens.
-    """
-
-    prefill_j: float = 0.0
-    decode_j: float = 0.0
-    prefill_s: float = 0.0
-    decode_s: float = 0.0
-
-    def add(self, other: Usage, frac: float = 1.0) -> None:
-        """Add a share of another usage."""
-        self.prefill_j += frac * other.prefill_j
-        self.decode_j += frac * other.decode_j
-        self.prefill_s += frac * other.prefill_s
-        self.decode_s += frac * other.decode_s
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,21 +75,28 @@ class Progress:
 
 
 class BatchServer:
-    """A replica with its queue."""
+    """A replica with its queue.
+
+    Attributes:
+        replica: Constants of an iteration.
+        limits: Its bounds.
+        kinds: Kinds of jobs.
+        desk: All that changes.
+    """
 
     def __init__(
         self, replica: Replica, limits: Limits, *, kinds: int = 1, skip: bool = True
     ) -> None:
         self.replica = replica
         self.limits = limits
-        self._skip, self._kinds = skip, kinds
+        self.kinds, self._skip = kinds, skip
         settings = EngineSettings(
             token_budget=limits.token_budget,
             max_sequences=limits.max_sequences,
             kv_capacity_tok=limits.kv_capacity_tok,
             prefix_cache=False,
         )
-        self._server = ServerState(
+        state = ServerState(
             replica,
             settings,
             log_tokens=True,
@@ -161,34 +104,27 @@ class BatchServer:
             skip=skip,
             compiled=sys.modules.get("numba") is not None,
         )
-        self._reader = TokenReader(self._server, kinds)
-        self._inbox: list[Jobs] = []
-        self._inbox_tok = 0
-        self._inbox_count = 0
-        self._job = np.empty(0, dtype=np.int64)  # job of each request of the server, and room
-        self._open = np.empty(0, dtype=np.int64)
-        self._used = Usage()
-        self._told_s = 0.0
+        self.desk = Desk(state=state, reader=TokenReader(state, kinds))
 
     @property
     def clock_s(self) -> float:
         """Until when it has worked: what was asked for, or the end of an iteration after it."""
-        return max(self._server.clock_s, self._told_s)
+        return max(self.desk.state.clock_s, self.desk.told_s)
 
     @property
     def running(self) -> int:
         """Sequences in the batch."""
-        return self._server.running
+        return self.desk.state.running
 
     @property
     def queued(self) -> int:
         """Jobs that wait for a place in it."""
-        return int(self._server.waiting) + self._inbox_count
+        return int(self.desk.state.waiting) + self.desk.inbox_count
 
     @property
     def waiting_tok(self) -> float:
         """Prompt tokens of jobs that have no token yet."""
-        return float(self._server.waiting_tok + self._inbox_tok)
+        return float(self.desk.state.waiting_tok + self.desk.inbox_tok)
 
     def expected_wait_s(self, coming: int = 0) -> float:
         """Wait for a place in the batch if one more came now; 0 while there are places.
@@ -206,7 +142,7 @@ class BatchServer:
 
     def answer_s(self) -> float:
         """Time of a mean answer in the batch as it is; 0 if there was none yet."""
-        server = self._server
+        server = self.desk.state
         answered, answered_tok = server.answered()
         if not answered:
             return 0.0
@@ -219,59 +155,69 @@ class BatchServer:
 
     def submit_all(self, some: Jobs) -> None:
         """Hand over jobs, in any order."""
-        self._inbox.append(some)
-        self._inbox_tok += int(some.whole[1].sum())
-        self._inbox_count += len(some)
+        self.desk.inbox.append(some)
+        self.desk.inbox_tok += int(some.whole[1].sum())
+        self.desk.inbox_count += len(some)
 
     def abandon(self) -> list[tuple[int, int]]:
         """Drop all jobs and start anew, empty; returns the jobs and the tokens that each has.
 
         The times and joules of what was done stay told; an iteration under way is not finished.
         """
-        tokens = self._server.progress(self._open)
-        found = list(zip(self._job[self._open].tolist(), tokens.tolist(), strict=True))
+        desk = self.desk
+        tokens = desk.state.progress(desk.open)
+        found = list(zip(desk.job[desk.open].tolist(), tokens.tolist(), strict=True))
         found += [(number, 0) for number in self._in_order().whole[0].tolist()]
-        fresh = BatchServer(self.replica, self.limits, kinds=self._kinds, skip=self._skip)
-        self._server, self._reader, self._used = fresh._server, fresh._reader, fresh._used
-        self._inbox, self._inbox_tok, self._inbox_count = [], 0, 0
-        self._job, self._open = fresh._job, fresh._open
+        self.desk = BatchServer(self.replica, self.limits, kinds=self.kinds, skip=self._skip).desk
+        self.desk.told_s = desk.told_s
         return found
 
     def advance(self, until_s: float) -> Progress:
         """Work until `until_s`; an iteration that has begun by then is carried over."""
+        if self.desk.state.is_compiled:
+            return self._advance_compiled(until_s)
+        desk = self.desk
         self._hand_over(until_s)
-        if self._rests():
-            self._told_s = until_s
+        if desk.rests():
+            desk.told_s = until_s
             return self._nothing()
-        self._server.advance(until_s)
-        self._told_s = until_s
-        tokens = self._reader.read()
+        desk.state.advance(until_s)
+        desk.told_s = until_s
+        tokens = desk.reader.read()
         return Progress(
-            usage=self._usage(until_s),
-            job=self._job[tokens.request],
+            usage=desk.use(above_idle(desk.state.usage(until_s), self.replica.idle_w)),
+            job=desk.job[tokens.request],
             number=tokens.number,
             leaves_s=tokens.time_s,
             sampled=tokens.sampled,
-            prompts=self._job[tokens.begun],
+            prompts=desk.job[tokens.begun],
             lost=self._lost(),
-            iterations=self._server.iterations,
+            iterations=desk.state.iterations,
         )
 
-    def _rests(self) -> bool:
-        """Whether all that was handed over is done and told: then only time passes."""
-        server = self._server
-        return not (server.running or server.waiting) and server.clock_s <= self._told_s
+    def _advance_compiled(self, until_s: float) -> Progress:
+        did = batches.step([self.desk], [self.replica.idle_w], self.kinds, until_s)
+        return Progress(
+            usage=did.usage[0],
+            job=did.job,
+            number=did.number,
+            leaves_s=did.leaves_s,
+            sampled=did.sampled[0],
+            prompts=did.prompts,
+            lost=tuple(zip(did.lost.tolist(), did.lost_s.tolist(), strict=True)),
+            iterations=self.desk.state.iterations,
+        )
 
     def _nothing(self) -> Progress:
         return Progress(
-            usage=Usage(), job=_NONE, number=_NONE, leaves_s=_NO_S, prompts=_NONE, lost=(),
-            sampled=np.zeros((self._kinds, 2)), iterations=self._server.iterations,
+            usage=Usage(), job=NONE, number=NONE, leaves_s=NO_S, prompts=NONE, lost=(),
+            sampled=np.zeros((self.kinds, 2)), iterations=self.desk.state.iterations,
         )  # fmt: skip
 
     def _in_order(self) -> Jobs:
         """The inbox as one, by arrival and then by job."""
-        whole = np.concatenate([_NO_JOBS.whole, *(some.whole for some in self._inbox)], axis=1)
-        real = np.concatenate([_NO_JOBS.real, *(some.real for some in self._inbox)], axis=1)
+        whole = np.concatenate([NO_JOBS.whole, *(some.whole for some in self.desk.inbox)], axis=1)
+        real = np.concatenate([NO_JOBS.real, *(some.real for some in self.desk.inbox)], axis=1)
         if (real[0, 1:] <= real[0, :-1]).any():
             order = np.argsort(real[0], kind="stable")  # runs in order are merged
             when_s = real[0, order]
@@ -281,56 +227,65 @@ class BatchServer:
         return Jobs(whole, real)
 
     def _hand_over(self, until_s: float) -> None:
-        if not self._inbox:
+        if not self.desk.inbox:
             return
-        some = self._in_order()
+        desk, some = self.desk, self._in_order()
         early = int(np.searchsorted(some.real[0], until_s))
         later = Jobs(some.whole[:, early:], some.real[:, early:])
-        self._inbox = [later] if len(later) else []
+        desk.inbox = [later] if len(later) else []
         if not early:
             return
         number, prompt_tok, output_tok, kind, chunk_tok = some.whole[:, :early]
-        self._inbox_tok -= int(prompt_tok.sum())
-        self._inbox_count -= early
+        desk.inbox_tok -= int(prompt_tok.sum())
+        desk.inbox_count -= early
         # A time that rounding has put before the last step belongs to this one.
-        arrival_s = np.maximum(some.real[0, :early], self._told_s)
+        arrival_s = np.maximum(some.real[0, :early], desk.told_s)
         give_up_s = np.maximum(some.real[1, :early] - arrival_s, np.finfo(float).tiny)
-        first = self._server.enter(arrival_s, give_up_s, prompt_tok, output_tok)
-        self._reader.note(first, kind, chunk_tok)
+        first = desk.state.enter(arrival_s, give_up_s, prompt_tok, output_tok)
+        desk.reader.note(first, kind, chunk_tok)
         last = first + early
-        self._open = np.append(self._open, np.arange(first, last))
-        missing = last - len(self._job)
-        if missing > 0:
-            room = np.zeros(max(missing, len(self._job)), dtype=np.int64)
-            self._job = np.concatenate([self._job, room])
-        self._job[first:last] = number
-
-    def _usage(self, until_s: float) -> Usage:
-        """Use since the last step, above idle."""
-        prefill_j, decode_j, prefill_s, decode_s = self._server.usage(until_s)
-        whole = Usage(
-            prefill_j=prefill_j - self.replica.idle_w * prefill_s,
-            decode_j=decode_j - self.replica.idle_w * decode_s,
-            prefill_s=prefill_s,
-            decode_s=decode_s,
-        )
-        used = Usage(whole.prefill_j, whole.decode_j, whole.prefill_s, whole.decode_s)
-        used.add(self._used, -1.0)
-        self._used = whole
-        return used
+        desk.open = np.append(desk.open, np.arange(first, last))
+        desk.make_room(last)
+        desk.job[first:last] = number
 
     def _lost(self) -> tuple[tuple[int, float], ...]:
         """Jobs that left without an answer since the last step."""
-        outcome = self._server.outcomes(self._open)
+        desk = self.desk
+        outcome = desk.state.outcomes(desk.open)
         gone = (outcome == REFUSED) | (outcome == GAVE_UP)
-        lost = self._open[gone]
-        self._open = self._open[(outcome != SERVED) & ~gone]
+        lost = desk.open[gone]
+        desk.open = desk.open[(outcome != SERVED) & ~gone]
         if not len(lost):
             return ()
-        left_s = self._server.finish_s(lost).tolist()
-        return tuple(zip(self._job[lost].tolist(), left_s, strict=True))
+        left_s = desk.state.finish_s(lost).tolist()
+        return tuple(zip(desk.job[lost].tolist(), left_s, strict=True))
 
 
-_NONE: Final = np.empty(0, dtype=np.int64)
-_NO_S: Final = np.empty(0)
-_NO_JOBS: Final = jobs(id=_NONE, arrival_s=_NO_S, prompt_tok=_NONE, output_tok=_NONE, give_up_s=0.0)
+def advance_all(servers: Sequence[BatchServer], until_s: float) -> Step:
+    """Let servers that have the same kinds of jobs work until `until_s`, see `advance`."""
+    if not servers:
+        return _joined([], 0)
+    kinds = servers[0].kinds
+    if all(server.desk.state.is_compiled for server in servers):
+        desks = [server.desk for server in servers]
+        return batches.step(desks, [s.replica.idle_w for s in servers], kinds, until_s)
+    return _joined([server.advance(until_s) for server in servers], kinds)
+
+
+def _joined(did: Sequence[Progress], kinds: int) -> Step:
+    """Steps of single servers as one."""
+    lost = [np.array([job for job, _ in one.lost], dtype=np.int64) for one in did]
+    lost_s = [left_s for one in did for _, left_s in one.lost]
+    return Step(
+        usage=tuple(one.usage for one in did),
+        job=np.concatenate([NONE, *(one.job for one in did)]),
+        number=np.concatenate([NONE, *(one.number for one in did)]),
+        leaves_s=np.concatenate([NO_S, *(one.leaves_s for one in did)]),
+        tokens=np.array([len(one.job) for one in did], dtype=np.int64),
+        sampled=np.array([one.sampled for one in did]).reshape(len(did), kinds, 2),
+        prompts=np.concatenate([NONE, *(one.prompts for one in did)]),
+        begun=np.array([len(one.prompts) for one in did], dtype=np.int64),
+        lost=np.concatenate([NONE, *lost]),
+        lost_s=np.array(lost_s, dtype=np.float64),
+        losses=np.array([len(one) for one in lost], dtype=np.int64),
+    )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tree6g.compute.batching import Progress, Usage
+from tree6g.compute import batching
+from tree6g.compute.batching import Step, Usage
 from tree6g.engine import lanes
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import DOWN, IntArray
@@ -22,63 +23,54 @@ TEXT_BYTE_PER_TOK = 4.0
 
 def advance(world: World, tick: Tick) -> None:
     """Every host works until the end of the step."""
-    did = [None if h.batch is None else h.batch.advance(tick.t1_s) for h in world.hosts]
-    made = [(n, one) for n, one in enumerate(did) if one is not None and len(one.job)]
-    host = np.repeat([n for n, _ in made], [len(one.job) for _, one in made]).astype(np.int64)
-    tokens = _together([one for _, one in made])
-    asked = _prompts(world, did)
-    for n, one in enumerate(did):
-        if one is None:
-            _advance_terminals(world, world.hosts[n], tick)
+    servers = [(host, host.batch) for host in world.hosts if host.batch is not None]
+    did = batching.advance_all([batch for _, batch in servers], tick.t1_s)
+    number = np.array([host.number for host, _ in servers], dtype=np.int64)
+    for request in did.lost.tolist():
+        lose(world, request)
+    rows = zip(did.usage, _prompts(world, did).tolist(), did.sampled.tolist(), strict=True)
+    for host in world.hosts:
+        if host.batch is None:
+            _advance_terminals(world, host, tick)
         else:
-            _book(world, world.hosts[n], one, asked[n])
-    _send(world, host, tokens)
-
-
-def _together(made: Sequence[Progress]) -> TokenTable:
-    """Tokens that end a chunk, of all servers, one server after the other."""
-    if not made:
-        return TokenTable(ref=_NONE, number=_NONE, leaves_s=_NO_S, gap_s=_NO_S, energy_j=_NO_S)
-    return TokenTable(
-        ref=np.concatenate([one.job for one in made]),
-        number=np.concatenate([one.number for one in made]),
-        leaves_s=np.concatenate([one.leaves_s for one in made]),
-        gap_s=_NO_S,
-        energy_j=_NO_S,
+            _book(world, host, *next(rows))
+    tokens = TokenTable(
+        ref=did.job, number=did.number, leaves_s=did.leaves_s, gap_s=_NO_S, energy_j=_NO_S
     )
+    _send(world, np.repeat(number, did.tokens), tokens)
 
 
-def _prompts(world: World, did: Sequence[Progress | None]) -> FloatArray:
-    """Prompt tokens computed. [host, service]."""
-    done = [(n, one.prompts) for n, one in enumerate(did) if one is not None and len(one.prompts)]
-    shape = len(world.hosts), len(world.ai)
-    if not done:
-        return np.zeros(shape)
-    ref = np.concatenate([prompts for _, prompts in done])
-    host = np.repeat([n for n, _ in done], [len(prompts) for _, prompts in done])
-    pair, tok = host * shape[1] + world.requests.service[ref], world.requests.prompt_tok[ref]
+def _prompts(world: World, did: Step) -> FloatArray:
+    """Prompt tokens computed. [server, service]."""
+    shape = len(did.usage), len(world.ai)
+    server = np.repeat(np.arange(shape[0]), did.begun)
+    pair = server * shape[1] + world.requests.service[did.prompts]
+    tok = world.requests.prompt_tok[did.prompts]
     found = np.bincount(pair, weights=tok, minlength=shape[0] * shape[1])
     return np.asarray(found, dtype=np.float64).reshape(shape)
 
 
-def _book(world: World, host: Host, did: Progress, asked: FloatArray) -> None:
-    """What a server did: its use, who left it, and the demand that attribution goes by.
+def _book(
+    world: World,
+    host: Host,
+    usage: Usage,
+    asked: Sequence[float],
+    sampled: Sequence[Sequence[float]],
+) -> None:
+    """What a server did: its use, and the demand that attribution goes by.
 
     Args:
         world: The run.
         host: The server.
-        did: Its step.
+        usage: Its use in the step.
         asked: As `_prompts`. [service]
+        sampled: Tokens, and time that their sessions have run. [service, 2]
     """
-    host.used = did.usage
-    host.busy.add(did.usage)
-    for request, _ in did.lost:
-        lose(world, request)
-    if not did.sampled.any():
-        return
-    for service, tok in zip(world.ai, asked.tolist(), strict=True):
+    host.used = usage
+    host.busy.add(usage)
+    for service, tok in zip(world.ai, asked, strict=True):
         _demand_in(world, host, service, tok)
-    for service, (tok, session_s) in zip(world.ai, did.sampled.tolist(), strict=True):
+    for service, (tok, session_s) in zip(world.ai, sampled, strict=True):
         _demand_out(world, host, service, tok, session_s)
 
 
@@ -209,4 +201,4 @@ def _carry(
     return ready_s
 
 
-_NONE, _NO_S = np.empty(0, dtype=np.int64), np.empty(0)
+_NO_S = np.empty(0)

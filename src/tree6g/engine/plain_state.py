@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tree6g.compute.batching import BatchServer
+from tree6g.compute.desk import Desk
 from tree6g.compute.serving.state import ServerState
 from tree6g.compute.serving.tokens import TokenReader
 from tree6g.engine.counters import Flow
@@ -55,6 +56,7 @@ SAME: Final[Mapping[type, frozenset[str]]] = {
     Requests: frozenset(("service", "site", "user", "arrival_s", "prompt_tok", "output_tok")),
     Flow: frozenset(("volume_bit", "time_s")),  # nothing between intervals
     Host: frozenset(("known",)),
+    Desk: frozenset(("known",)),
     Radio: frozenset(("covering", "reach")),
 }
 KINDS: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {

@@ -7,6 +7,7 @@ kept on disk under a name with the hash of all their sources, so that it is neve
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -18,6 +19,8 @@ from typing import Any, Final
 
 # Kernels make no arrays, so numba's counts of references to them are only in the way.
 _OPTIONS: Final = {"error_model": "numpy", "_nrt": False}
+# Numbers that are found by the address of the first: names in kernels, and what numba calls them.
+_NUMBERS: Final = {"reals": "float64", "integers": "int64", "small": "int32"}
 
 
 def available() -> bool:
@@ -34,7 +37,8 @@ def compiled(functions: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
     names: dict[str, Any] = {}
     for function in functions:
         names |= vars(sys.modules[function.__module__])
-    names["pointer"] = _pointer()
+    names |= {"pointer": _pointer()}
+    names |= {f"{name}_at": _numbers_at(name, kind) for name, kind in _NUMBERS.items()}
     mark = _hash(functions)
     for function in functions[:-1]:
         names[function.__name__] = njit(**_OPTIONS)(_copy(function, names, ""))
@@ -58,6 +62,23 @@ def _pointer() -> Callable[..., Any]:
         return typing_.signature(types.CPointer(array.dtype), array), address
 
     return intrinsic(pointer)
+
+
+@functools.cache
+def _numbers_at(name: str, kind: str) -> Callable[..., Any]:
+    """What makes numbers of an address, as kernels take them."""
+    types: Any = importlib.import_module("numba").types
+    typing_: Any = importlib.import_module("numba.core.typing")
+    intrinsic: Any = importlib.import_module("numba.extending").intrinsic
+
+    def numbers(typing: Any, address: Any) -> Any:  # noqa: ARG001 - numba's protocol
+        def point(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
+
+        return typing_.signature(types.CPointer(getattr(types, kind)), types.int64), point
+
+    numbers.__name__ = numbers.__qualname__ = f"{name}_at"
+    return intrinsic(numbers)
 
 
 def _copy(function: Callable[..., Any], names: dict[str, Any], mark: str) -> types.FunctionType:

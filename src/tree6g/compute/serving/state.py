@@ -37,14 +37,18 @@ _FEW = 16
 @functools.cache
 def compiled_kernel() -> Callable[..., Any]:
     """The kernel's loop, compiled."""
+    return compiler.compiled(kernel_functions())
+
+
+def kernel_functions() -> list[Callable[..., Any]]:
+    """All functions of the kernel, the loop as the last."""
     functions = [
         value
         for module in _MODULES
         for name, value in vars(module).items()
         if callable(value) and value.__module__ == module.__name__ and name not in _SETUP
     ]
-    functions.sort(key=lambda function: function is kernel.run_arrays)
-    return compiler.compiled(functions)
+    return sorted(functions, key=lambda function: function is kernel.run_arrays)
 
 
 _SETUP = ("constants", "_tables", "sequences_now", "pointer")
@@ -117,6 +121,11 @@ class ServerState:
     _integers = _reals
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether its arrays are those of compiled code."""
+        return self._compiled
+
+    @property
     def clock_s(self) -> float:
         """Until when it has worked; after `advance` maybe later than asked, by an iteration."""
         return float(self._x[at.CLOCK_S])
@@ -125,6 +134,11 @@ class ServerState:
     def running(self) -> int:
         """Sequences in the batch."""
         return account.sequences_now(self._n)
+
+    @property
+    def total(self) -> int:
+        """Requests submitted so far."""
+        return int(self._n[at.TOTAL])
 
     @property
     def waiting(self) -> int:
@@ -155,7 +169,7 @@ class ServerState:
                 f"expected requests in order of arrival; got one at {asked.arrival_s[0]} s after "
                 f"one at {self._f[(first - 1) * at.F + at.ARRIVAL_S]} s."
             )
-        self._make_room(first + len(asked))
+        self.make_room(first + len(asked))
         last = first + len(asked)
         if self._compiled:
             _write(asked, self._f.reshape(-1, at.F)[first:last], self._q.reshape(-1, at.Q)[first:])
@@ -179,7 +193,7 @@ class ServerState:
             end_s = n[at.BINS] * x[at.BIN_STEP_S] if n[at.BINS] else math.inf
             x[at.UNTIL_S], x[at.PAUSE_S] = until_s, end_s
             if not self._run():
-                self._make_log()
+                self.make_log()
             elif x[at.CLOCK_S] >= end_s:
                 self._add_bins()
                 x = self._x
@@ -272,14 +286,12 @@ class ServerState:
 
     def spans(self, found: IntArray, since: int) -> tuple[IntArray, int]:
         """Spans of streams and the tokens in them, see `streams`."""
-        function = streams.compiled_spans() if self._compiled else streams.find_spans
-        span = np.empty(len(found), dtype=np.int64)
-        return span, int(function(self._n, self._q, self._w, found, span, since))
+        span, count = np.empty(len(found), dtype=np.int64), len(found) // 3
+        return span, streams.find_spans(self._n, self._q, self._w, found, span, 0, count, since)
 
     def fill_tokens(self, *columns: Any) -> int:
         """The tokens of spans, see `streams`; returns how many are told."""
-        function = streams.compiled_tokens() if self._compiled else streams.fill_tokens
-        return int(function(self._f, self._q, *columns))
+        return streams.fill_tokens(self._f, self._q, *columns)
 
     def enter(self, *columns: Any) -> int:
         """Hand over requests without class or prefix, see `streams`; returns the first's number.
@@ -287,10 +299,17 @@ class ServerState:
         They arrive in order, and no earlier than those before.
         """
         first = int(self._n[at.TOTAL])
-        self._make_room(first + len(columns[0]))
-        function = streams.compiled_enter() if self._compiled else streams.enter
-        function(self._n, self._f, self._q, *columns)
+        self.make_room(first + len(columns[0]))
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            streams.enter(self._n, self._f, self._q, *row)
         return first
+
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """Its arrays in the order of `layout`; compiled only."""
+        return (
+            self._c, self._x, self._n, self._f, self._q, self._w, self._g, self._runs,
+            self._segments,
+        )  # fmt: skip
 
     def served(self) -> Served:
         """What was done so far; requests under way with what they have.
@@ -311,7 +330,12 @@ class ServerState:
         )
         return read_served(self.replica, self._asked, arrays)
 
-    def _make_room(self, count: int) -> None:
+    def make_room(self, count: int) -> None:
+        """Room for so many requests.
+
+        Raises:
+            DataError: They are more than a server can number.
+        """
         if count <= self._room:
             return
         if count > at.KEY_MASK:
@@ -334,15 +358,19 @@ class ServerState:
     def _longer(self, array: Any, more: int) -> Any:
         if not self._compiled:
             return array + [0] * more
-        new = np.zeros(more, dtype=array.dtype)
-        return np.concatenate([array, new]) if len(array) and more else new if more else array
+        if not more:
+            return array
+        longer = np.zeros(len(array) + more, dtype=array.dtype)  # what is not written takes none
+        longer[: len(array)] = array
+        return longer
 
     def _add_groups(self, count: int) -> None:
         missing = count * at.G - len(self._g)
         if missing > 0:
             self._g = self._longer(self._g, max(missing, len(self._g)))
 
-    def _make_log(self) -> None:
+    def make_log(self) -> None:
+        """Room for a longer log."""
         n = self._n
         if n[at.RUNS] >= n[at.RUNS_ROOM]:
             self._runs = self._longer(self._runs, 4 * max(64, n[at.RUNS_ROOM]))

@@ -8,12 +8,8 @@ a stream is the first number that has not been read, one past the last, and whet
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
-from typing import Any
 
-from tree6g.compute.serving import compiler
 from tree6g.compute.serving.layout import (
     ARRIVAL_S,
     CACHED,
@@ -38,9 +34,16 @@ from tree6g.compute.serving.requests import NO_PREFIX, FloatArray, IntArray
 
 
 def find_spans(
-    n: IntArray, q: IntArray, w: IntArray, streams: IntArray, spans: IntArray, since: int
+    n: IntArray,
+    q: IntArray,
+    w: IntArray,
+    streams: IntArray,
+    spans: IntArray,
+    first: int,
+    last: int,
+    since: int,
 ) -> int:
-    """Fill the spans of all streams; returns the tokens in them.
+    """Fill the spans of some streams; returns the tokens in them.
 
     Args:
         n: Counters of the server.
@@ -48,11 +51,12 @@ def find_spans(
         w: Iterations in which they began to decode.
         streams: Three integers each.
         spans: Three integers each.
+        first: The first of its streams.
+        last: One past the last.
         since: Iterations that have been read.
     """
     total = 0
-    count = len(streams) // 3
-    for k in range(count):
+    for k in range(first, last):
         i = streams[3 * k]
         low = streams[3 * k + 1] + max(since - streams[3 * k + 2], 0)
         end = q[i * Q + PRODUCED] + 1
@@ -61,7 +65,7 @@ def find_spans(
             end += n[ITERATIONS] - w[i]
             over = 0
         if q[i * Q + PREEMPTED] > 0:
-            for later in range(k + 1, count):
+            for later in range(k + 1, last):
                 if streams[3 * later] == i:
                     end = streams[3 * later + 1]
                     over = 1
@@ -70,63 +74,72 @@ def find_spans(
         spans[3 * k + 1] = max(end, low)
         spans[3 * k + 2] = over
         total += max(end, low) - low
-    return total
+    return int(total)
+
+
+def find_ends(runs: FloatArray, count: int, ends_s: FloatArray) -> None:
+    """The end of every iteration of some runs."""
+    at = 0
+    for r in range(count):
+        start_s, a, b = runs[4 * r], runs[4 * r + 1], runs[4 * r + 2]
+        for j in range(int(runs[4 * r + 3])):
+            ends_s[at] = start_s + ((j + 1) * a + b * (0.5 * (j + 1) * j))
+            at += 1
 
 
 def fill_tokens(  # noqa: PLR0913, PLR0917 - compiled
     f: FloatArray,
     q: IntArray,
-    runs: FloatArray,
     streams: IntArray,
     spans: IntArray,
+    first: int,
+    last: int,
     since: int,
     about: IntArray,
     last_s: FloatArray,
     ends_s: FloatArray,
     sums: FloatArray,
+    kinds_at: int,
     request: IntArray,
     number: IntArray,
     time_s: FloatArray,
+    told: int,
 ) -> int:
     """The tokens of all spans, stream by stream: all are counted, those that end a chunk are told.
 
-    Returns how many are told.
+    Returns how many are told, with those before.
 
     Args:
         f: Reals of the requests.
         q: Integers of them.
-        runs: Four reals each.
         streams: Three integers each.
         spans: Three integers each.
+        first: The first of the server's streams.
+        last: One past the last.
         since: Iterations that have been read.
         about: Kind of each request, and tokens of its chunks, 0 if they all make one.
         last_s: When the last token of each request left, of those read; brought up to date.
-        ends_s: Room for the end of every iteration of the runs.
+        ends_s: The end of every iteration of the runs.
         sums: Of each kind, tokens, and time since the one before, for a first one since its request
             was scheduled; added to.
+        kinds_at: Where the server's kinds begin there.
         request: Request of each token that is told. [token]
         number: Its number. [token]
         time_s: When it left. [token]
+        told: Tokens that are told there already.
     """
-    at = 0
-    for r in range(len(runs) // 4):
-        start_s, a, b = runs[4 * r], runs[4 * r + 1], runs[4 * r + 2]
-        for j in range(int(runs[4 * r + 3])):
-            ends_s[at] = start_s + ((j + 1) * a + b * (0.5 * (j + 1) * j))
-            at += 1
-    told = 0
-    for k in range(len(streams) // 3):
+    for k in range(first, last):
         i = streams[3 * k]
-        kind, chunk = about[2 * i], about[2 * i + 1]
-        last = q[i * Q + OUTPUT_TOK]
+        at, chunk = 2 * (kinds_at + about[2 * i]), about[2 * i + 1]
+        whole = q[i * Q + OUTPUT_TOK]
         offset = streams[3 * k + 2] - streams[3 * k + 1] - since
         before_s = last_s[i]
         for which in range(spans[3 * k], spans[3 * k + 1]):
             now_s = ends_s[offset + which]
-            sums[2 * kind] += 1.0
-            sums[2 * kind + 1] += now_s - (f[i * F + SCHEDULED_S] if which == 1 else before_s)
+            sums[at] += 1.0
+            sums[at + 1] += now_s - (f[i * F + SCHEDULED_S] if which == 1 else before_s)
             before_s = now_s
-            if which == last or (chunk > 0 and which % chunk == 0):
+            if which == whole or (chunk > 0 and which % chunk == 0):
                 request[told] = i
                 number[told] = which
                 time_s[told] = now_s
@@ -139,42 +152,22 @@ def enter(
     n: IntArray,
     f: FloatArray,
     q: IntArray,
-    arrival_s: FloatArray,
-    give_up_s: FloatArray,
-    prompt_tok: IntArray,
-    output_tok: IntArray,
+    arrival_s: float,
+    give_up_s: float,
+    prompt_tok: int,
+    output_tok: int,
 ) -> None:
-    """Write requests without class and prefix behind those that are there; room has been made."""
-    first = n[TOTAL]
-    for k in range(len(arrival_s)):
-        at = (first + k) * F
-        f[at + ARRIVAL_S] = arrival_s[k]
-        f[at + DEADLINE_S] = arrival_s[k] + give_up_s[k]
-        f[at + SCHEDULED_S] = math.nan
-        f[at + FIRST_S] = math.nan
-        f[at + FINISH_S] = math.nan
-        at = (first + k) * Q
-        q[at + PROMPT_TOK] = prompt_tok[k]
-        q[at + OUTPUT_TOK] = output_tok[k]
-        q[at + PREFIX_ID] = NO_PREFIX
-        q[at + CACHED] = -1
-        n[WAITING_TOK] += prompt_tok[k]
-    n[TOTAL] = first + len(arrival_s)
-
-
-@functools.cache
-def compiled_spans() -> Callable[..., Any]:
-    """`find_spans`, compiled."""
-    return compiler.compiled([find_spans])
-
-
-@functools.cache
-def compiled_tokens() -> Callable[..., Any]:
-    """`fill_tokens`, compiled."""
-    return compiler.compiled([fill_tokens])
-
-
-@functools.cache
-def compiled_enter() -> Callable[..., Any]:
-    """`enter`, compiled."""
-    return compiler.compiled([enter])
+    """Write a request without class and prefix behind those that are there; there is room."""
+    at = n[TOTAL] * F
+    f[at + ARRIVAL_S] = arrival_s
+    f[at + DEADLINE_S] = arrival_s + give_up_s
+    f[at + SCHEDULED_S] = math.nan
+    f[at + FIRST_S] = math.nan
+    f[at + FINISH_S] = math.nan
+    at = n[TOTAL] * Q
+    q[at + PROMPT_TOK] = prompt_tok
+    q[at + OUTPUT_TOK] = output_tok
+    q[at + PREFIX_ID] = NO_PREFIX
+    q[at + CACHED] = -1
+    n[WAITING_TOK] += prompt_tok
+    n[TOTAL] += 1

@@ -9,6 +9,7 @@ import numpy as np
 
 from tree6g.compute.serving.requests import FloatArray, IntArray
 from tree6g.compute.serving.state import ServerState
+from tree6g.compute.serving.streams import find_ends
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,44 +33,57 @@ class Tokens:
 
 
 class TokenReader:
-    """Reads the tokens of a server that logs them, after every advance."""
+    """Reads the tokens of a server that logs them, after every advance.
+
+    Attributes:
+        since: Iterations that have been read.
+        streams: Streams under way, see `streams`.
+        about: Kind and chunk of each request. [2 request]
+        last_s: When the last token of each left. [request]
+    """
 
     def __init__(self, server: ServerState, kinds: int) -> None:
         self._server = server
         self._kinds = kinds
-        self._since = 0
-        self._streams = np.empty(0, dtype=np.int64)  # those under way, see `streams`
-        self._about = np.empty(0, dtype=np.int64)  # kind and chunk. [2 request]
-        self._last_s = np.empty(0)  # when the last token of each request left. [request]
+        self.since = 0
+        self.streams = np.empty(0, dtype=np.int64)
+        self.about = np.empty(0, dtype=np.int64)
+        self.last_s = np.empty(0)
 
     def note(self, first: int, kind: IntArray, chunk_tok: IntArray) -> None:
         """Kinds of requests, and tokens of their chunks (0: all in one), from a number on."""
         last = first + len(kind)
-        missing = last - len(self._last_s)
+        self.make_room(last)
+        self.about[2 * first : 2 * last : 2] = kind
+        self.about[2 * first + 1 : 2 * last : 2] = chunk_tok
+
+    def make_room(self, count: int) -> None:
+        """Room for so many requests."""
+        missing = count - len(self.last_s)
         if missing > 0:
-            room = np.zeros(max(missing, len(self._last_s)))
-            self._last_s = np.concatenate([self._last_s, room])
-            self._about = np.concatenate([self._about, np.zeros(2 * len(room), dtype=np.int64)])
-        self._about[2 * first : 2 * last : 2] = kind
-        self._about[2 * first + 1 : 2 * last : 2] = chunk_tok
+            room = np.zeros(max(missing, len(self.last_s)))
+            self.last_s = np.concatenate([self.last_s, room])
+            self.about = np.concatenate([self.about, np.zeros(2 * len(room), dtype=np.int64)])
 
     def read(self) -> Tokens:
         """Tokens of the iterations since it was last called."""
         runs, begun = self._server.take_log()
         sampled = np.zeros((self._kinds, 2))
-        if not len(runs) and not len(self._streams):
+        if not len(runs) and not len(self.streams):
             return Tokens(request=_NONE, number=_NONE, time_s=_NO_S, sampled=sampled, begun=_NONE)
-        streams = np.concatenate([self._streams, begun]) if len(begun) else self._streams
-        spans, count = self._server.spans(streams, self._since)
+        streams = np.concatenate([self.streams, begun]) if len(begun) else self.streams
+        spans, count = self._server.spans(streams, self.since)
         iterations = int(runs[3::4].sum())
         request, number = np.empty((2, count), dtype=np.int64)
         time_s = np.empty(count)
+        ends_s = np.empty(iterations)
+        find_ends(runs, len(runs) // 4, ends_s)
         told = self._server.fill_tokens(
-            runs, streams, spans, self._since, self._about, self._last_s, np.empty(iterations),
-            sampled.ravel(), request, number, time_s,
+            streams, spans, 0, len(streams) // 3, self.since, self.about, self.last_s, ends_s,
+            sampled.ravel(), 0, request, number, time_s, 0,
         )  # fmt: skip
-        self._since += iterations
-        self._streams = streams.reshape(-1, 3)[spans[2::3] == 0].ravel()
+        self.since += iterations
+        self.streams = streams.reshape(-1, 3)[spans[2::3] == 0].ravel()
         return Tokens(
             request=request[:told],
             number=number[:told],
