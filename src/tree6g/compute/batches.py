@@ -60,7 +60,8 @@ def step(desks: Sequence[Desk], idle_w: Sequence[float], kinds: int, until_s: fl
         until_s: End of the step.
     """
     entered = _enter(desks, until_s)
-    table, what = _run(desks, until_s)
+    table = np.array([_known(desk).row for desk in desks])
+    what = _run(desks, table, until_s)
     told = _tell(desks, table, kinds)
     usage, lost = _close(desks, table, entered, until_s)
     used = tuple(
@@ -97,7 +98,8 @@ def _enter(desks: Sequence[Desk], until_s: float) -> IntArray:
             desk.make_room(count)
     order, spare = np.arange(first[-1]), np.empty(first[-1], dtype=np.int64)
     loop = together.compiled(together.enter_all)
-    loop(_table(desks), first, whole, real, until_s, _told_s(desks), order, spare, entered)
+    table = np.array([_known(desk).row for desk in desks])
+    loop(table, first, whole, real, until_s, _told_s(desks), order, spare, entered)
     for desk, (count, tok), low, high in zip(
         desks, entered.tolist(), first[:-1].tolist(), first[1:].tolist(), strict=True
     ):
@@ -108,14 +110,15 @@ def _enter(desks: Sequence[Desk], until_s: float) -> IntArray:
     return entered
 
 
-def _run(desks: Sequence[Desk], until_s: float) -> tuple[IntArray, IntArray]:
-    """Iterations of the step; addresses, and what became of each server."""
+def _run(desks: Sequence[Desk], table: IntArray, until_s: float) -> IntArray:
+    """Iterations of the step; what became of each server. Addresses are brought up to date."""
     what = np.full(len(desks), together.RUN)
     loop, told_s = together.compiled(together.run_all), _told_s(desks)
-    while not loop(_table(desks), until_s, told_s, what):
+    while not loop(table, until_s, told_s, what):
         for n in np.flatnonzero(what == together.FULL).tolist():
             desks[n].state.make_log()
-    return _table(desks), what
+            table[n] = _known(desks[n]).row
+    return what
 
 
 def _tell(desks: Sequence[Desk], table: IntArray, kinds: int) -> dict[str, Any]:
@@ -176,17 +179,13 @@ def _told_s(desks: Sequence[Desk]) -> FloatArray:
     return np.array([desk.told_s for desk in desks])
 
 
-def _table(desks: Sequence[Desk]) -> IntArray:
-    """Addresses of all arrays. [server, array]."""
-    return np.array([_known(desk).row for desk in desks])
-
-
 def _known(desk: Desk) -> Known:
     """Where the arrays of a server are; looked up when one of them is another."""
     reader = desk.reader
     arrays = (*desk.state.arrays(), desk.job, reader.about, reader.last_s)
-    if desk.known is None or any(map(operator.is_not, arrays, desk.known.arrays)):
-        desk.known = Known(arrays, [array.ctypes.data for array in arrays])
+    if desk.known is None or not all(map(operator.is_, arrays, desk.known.arrays)):
+        row = [array.__array_interface__["data"][0] for array in arrays]
+        desk.known = Known(arrays, row)
     return desk.known
 
 

@@ -153,10 +153,10 @@ class BatchServer:
         """Hand over a job; all jobs that arrive before t must be here before `advance(t)`."""
         self.submit_all(jobs(**dataclasses.asdict(job)))
 
-    def submit_all(self, some: Jobs) -> None:
-        """Hand over jobs, in any order."""
+    def submit_all(self, some: Jobs, prompt_tok: int | None = None) -> None:
+        """Hand over jobs, in any order; the tokens of their prompts, if they are known."""
         self.desk.inbox.append(some)
-        self.desk.inbox_tok += int(some.whole[1].sum())
+        self.desk.inbox_tok += int(some.whole[1].sum()) if prompt_tok is None else prompt_tok
         self.desk.inbox_count += len(some)
 
     def abandon(self) -> list[tuple[int, int]]:

@@ -55,6 +55,10 @@ class Jobs:
     def __len__(self) -> int:
         return self.whole.shape[1]
 
+    def part(self, first: int, last: int) -> Jobs:
+        """Those from the first one on, up to the last one, which is not among them."""
+        return Jobs(self.whole[:, first:last], self.real[:, first:last])
+
 
 def jobs(
     *,

@@ -31,15 +31,16 @@ def hosts(
         users: Users of each site.
         services: AI services.
     """
+    known = _Known()
     for i, site in enumerate(sites):
         if scenario.devices is not None:
             yield _terminals(users[i], site, i, scenario.devices, services)
         for server in site.servers:
-            yield _server(site, server, "edge", services, site_index=i)
+            yield _server(site, server, "edge", services, known, site_index=i)
     latency = {link.to: link.latency_s for link in scenario.links}
     for cloud in sorted(scenario.clouds, key=lambda c: latency[c.name]):
         for server in cloud.servers:
-            yield _server(cloud, server, "cloud", services, scenario=scenario)
+            yield _server(cloud, server, "cloud", services, known, scenario=scenario)
 
 
 def _server(
@@ -47,18 +48,13 @@ def _server(
     server: Server,
     tier: str,
     services: frozenset[str],
+    known: _Known,
     *,
     site_index: int | None = None,
     scenario: Scenario | None = None,
 ) -> Host:
     try:
-        constants = replica(
-            accelerator(server.accelerator),
-            footprint(architecture(server.model)),
-            weights=server.weights,
-            count=server.count,
-            share_frac=server.share_frac,
-        )
+        constants = known.replica_of(server)
     except InfeasibleError as error:
         raise InfeasibleError(f"server '{server.name}' of '{place.name}': {error}") from error
     limits = Limits(
@@ -80,8 +76,41 @@ def _server(
         replica=constants,
         batch=BatchServer(constants, limits, kinds=len(services)),
         free_s=np.empty(0),
-        prompt_s_per_tok=_prompt_s_per_tok(constants),
+        prompt_s_per_tok=known.prompt_s_per_tok(constants),
     )
+
+
+class _Known:
+    """Constants of the servers so far: those that are alike have one record for theirs."""
+
+    def __init__(self) -> None:
+        self._replicas: dict[tuple[object, ...], Replica] = {}
+        self._prompt_s_per_tok: dict[int, float] = {}
+
+    def replica_of(self, server: Server) -> Replica:
+        """Constants of an iteration of a server.
+
+        Raises:
+            InfeasibleError: Its model does not fit.
+        """
+        key = (server.accelerator, server.model, server.weights, server.count, server.share_frac)
+        found = self._replicas.get(key)
+        if found is None:
+            found = self._replicas[key] = replica(
+                accelerator(server.accelerator),
+                footprint(architecture(server.model)),
+                weights=server.weights,
+                count=server.count,
+                share_frac=server.share_frac,
+            )
+        return found
+
+    def prompt_s_per_tok(self, constants: Replica) -> float:
+        """As `_prompt_s_per_tok`, of constants that are kept here."""
+        found = self._prompt_s_per_tok.get(id(constants))
+        if found is None:
+            found = self._prompt_s_per_tok[id(constants)] = _prompt_s_per_tok(constants)
+        return found
 
 
 def _terminals(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
-from tree6g.compute.batching import jobs
+from tree6g.compute.batching import Jobs, jobs
 from tree6g.engine.crowd import UP, IntArray
 from tree6g.engine.outages import send_again
 from tree6g.engine.paths import passing_s
@@ -21,45 +19,48 @@ def carry(world: World, tick: Tick) -> None:
     request, reached_s, bit = (np.concatenate(column) for column in zip(*tick.prompts, strict=True))
     number = world.requests.host[request]
     order = np.argsort(number.astype(np.int32), kind="stable")
-    edges = np.flatnonzero(np.diff(number[order], prepend=-2, append=-2))
-    for first, last in itertools.pairwise(edges.tolist()):
-        mine = order[first:last]
-        host = world.hosts[int(number[mine[0]])]
-        _hand_over(world, host, request[mine], reached_s[mine], bit[mine])
+    request, reached_s, bit, number = request[order], reached_s[order], bit[order], number[order]
+    edges = np.flatnonzero(np.diff(number, prepend=-2, append=-2)).tolist()
+    hosts = [world.hosts[n] for n in number[edges[:-1]].tolist()]
+    for host, first, last in zip(hosts, edges[:-1], edges[1:], strict=True):
+        if host.link is not None:
+            mine = slice(first, last)
+            cell = world.cell_of(request[mine])
+            reached_s[mine] += passing_s(world, host.link, cell, bit[mine], UP)
+            _carry(world, host, world.requests.service[request[mine]], cell, bit[mine])
+    some = _jobs(world, request, reached_s)
+    tok = np.add.reduceat(some.whole[1], edges[:-1]).tolist()
+    for host, prompt_tok, first, last in zip(hosts, tok, edges[:-1], edges[1:], strict=True):
+        _hand_over(world, host, some.part(first, last), prompt_tok)
 
 
-def _hand_over(
-    world: World, host: Host, request: IntArray, reached_s: FloatArray, bit: FloatArray
-) -> None:
-    """Prompts of one host."""
-    requests, arrival_s = world.requests, reached_s
-    if host.link is not None:
-        cell = world.cell_of(request)
-        arrival_s = reached_s + passing_s(world, host.link, cell, bit, UP)
-        _carry(world, host, requests.service[request], cell, bit)
-    if host.batch is None:
-        return
-    prompt_tok = requests.prompt_tok[request]
-    host.coming -= len(request)
-    host.coming_tok -= float(prompt_tok.sum())
-    if host.out:
-        for one in request.tolist():
-            send_again(world, one)
-        return
-    service = requests.service[request]
+def _jobs(world: World, request: IntArray, arrival_s: FloatArray) -> Jobs:
+    """Prompts as jobs of their servers."""
+    requests, service = world.requests, world.requests.service[request]
     patience_s = np.array([one.spec.patience_s for one in world.ai])
     chunk_tok = np.array([one.spec.tokens_per_chunk if one.streams else 0 for one in world.ai])
-    host.batch.submit_all(
-        jobs(
-            id=request,
-            arrival_s=arrival_s,
-            prompt_tok=prompt_tok,
-            output_tok=requests.output_tok[request],
-            give_up_s=requests.arrival_s[request] + patience_s[service],
-            kind=service,
-            chunk_tok=chunk_tok[service],
-        )
+    return jobs(
+        id=request,
+        arrival_s=arrival_s,
+        prompt_tok=requests.prompt_tok[request],
+        output_tok=requests.output_tok[request],
+        give_up_s=requests.arrival_s[request] + patience_s[service],
+        kind=service,
+        chunk_tok=chunk_tok[service],
     )
+
+
+def _hand_over(world: World, host: Host, some: Jobs, prompt_tok: int) -> None:
+    """Prompts of one host, and the tokens in them."""
+    if host.batch is None:
+        return
+    host.coming -= len(some)
+    host.coming_tok -= float(prompt_tok)
+    if host.out:
+        for one in some.whole[0].tolist():
+            send_again(world, one)
+    else:
+        host.batch.submit_all(some, prompt_tok)
 
 
 def _carry(world: World, host: Host, service: IntArray, cell: IntArray, bit: FloatArray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -72,10 +73,59 @@ def dump(meta: Meta) -> str:
         LedgerError: It holds what JSON does not have, such as nan.
     """
     try:
-        body = {"schema": schema.SCHEMA, **dataclasses.asdict(meta)}
-        return json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        fields = {field.name: getattr(meta, field.name) for field in dataclasses.fields(meta)}
+        return indented({"schema": schema.SCHEMA, **fields}) + "\n"
     except (ValueError, TypeError, RecursionError) as error:
         raise LedgerError(f"expected a header of plain JSON values; got: {error}.") from error
+
+
+def indented(value: Any) -> str:
+    """JSON text of plain data with an indent of 1 and sorted keys.
+
+    As `json.dumps` writes it, whose own indents are slow: what holds no dicts and lists is
+    written as a whole.
+
+    Raises:
+        ValueError: nan or infinity.
+        TypeError: What JSON does not have.
+        RecursionError: Too deep.
+    """
+    return _indented(value, 0)
+
+
+def _indented(value: Any, depth: int) -> str:
+    """A value that begins at a depth."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    if not isinstance(value, dict | list | tuple) or not value:
+        return _encoder(depth).encode(value)
+    items = value.values() if isinstance(value, dict) else value
+    inner, outer = "\n" + " " * (depth + 1), "\n" + " " * depth
+    if all(isinstance(item, _ALONE) for item in items):
+        text = _encoder(depth + 1).encode(value)
+        return f"{text[0]}{inner}{text[1:-1]}{outer}{text[-1]}"
+    if not isinstance(value, dict):
+        parts = [_indented(item, depth + 1) for item in value]
+        return f"[{inner}{(',' + inner).join(parts)}{outer}]"
+    parts = [f"{_key(key)}: {_indented(value[key], depth + 1)}" for key in sorted(value)]
+    return f"{{{inner}{(',' + inner).join(parts)}{outer}}}"
+
+
+_ALONE: Final = (str, int, float, type(None))
+
+
+def _key(key: object) -> str:
+    """The key of an object; numbers and the like become text."""
+    if isinstance(key, str):
+        return json.dumps(key)
+    return json.dumps({key: 0}, allow_nan=False)[1:-4]
+
+
+@functools.lru_cache(maxsize=64)
+def _encoder(depth: int) -> json.JSONEncoder:
+    """Writes what holds nothing, with its items on lines of a depth."""
+    between = (",\n" + " " * depth, ": ")
+    return json.JSONEncoder(sort_keys=True, allow_nan=False, separators=between)
 
 
 def load(text: str, path: str = FILE) -> Meta:

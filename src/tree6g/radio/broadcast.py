@@ -8,6 +8,7 @@ operator who spreads them splits the gaps between them.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Final
 
 import numpy as np
@@ -105,6 +106,7 @@ class Bursts:
         return self.start_s + self.send_s + self.listen_s
 
 
+@functools.lru_cache(maxsize=256)  # a city's cells have few kinds
 def broadcast(
     beams: float,
     subcarrier_hz: float,
