@@ -82,6 +82,8 @@ def test_all_servers_at_once_tell_what_each_tells_alone_to_the_last_bit(
             assert one.dtype == other.dtype
             assert np.array_equal(one, other), field
         assert list(map(_state, together)) == list(map(_state, alone))
+        for servers in (together[:1], together[1:2]):
+            assert batching.answers_s(servers).tolist() == [s.answer_s() for s in servers]
         now_s = until_s
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "Step",
     "Usage",
     "advance_all",
+    "answers_s",
     "jobs",
 ]
 
@@ -259,6 +260,17 @@ class BatchServer:
             return ()
         left_s = desk.state.finish_s(lost).tolist()
         return tuple(zip(desk.job[lost].tolist(), left_s, strict=True))
+
+
+def answers_s(servers: Sequence[BatchServer]) -> FloatArray:
+    """As `answer_s`, of servers that share the constants of an iteration. [server]."""
+    states = [server.desk.state for server in servers]
+    answered, tok = np.array([state.answered() for state in states], dtype=np.float64).T
+    decoding = np.array([max(state.decoding(), 1) for state in states], dtype=np.float64)
+    context = np.array([state.context_tok() for state in states], dtype=np.float64).T
+    time_s = iteration(servers[0].replica, decode_batch(decoding, *context)).time_s
+    mean_tok = np.divide(tok, answered, out=np.zeros(len(states)), where=answered > 0.0)
+    return np.asarray(mean_tok * time_s, dtype=np.float64)
 
 
 def advance_all(servers: Sequence[BatchServer], until_s: float) -> Step:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.compute.batching import BatchServer, answers_s
 from tree6g.engine import paths, prospects
 from tree6g.engine.crowd import DOWN, UP, IntArray
 from tree6g.engine.policies import Policy, Query, table
@@ -293,15 +294,22 @@ def _servers(world: World, fixed: Network, more: int) -> Servers:
         running=np.array([batch.running for batch in batches], dtype=whole),
         queued=np.array([batch.queued for batch in batches], dtype=whole),
         capacity=np.array([batch.limits.max_sequences for batch in batches], dtype=whole),
-        answer_s=np.array([_answer_s(host, more) for host in hosts], dtype=reals),
+        answer_s=_answers_s(hosts, more),
         coming=np.array([host.coming for host in hosts], dtype=whole),
         coming_tok=np.array([host.coming_tok for host in hosts], dtype=reals),
         out=np.array([host.out for host in hosts], dtype=np.bool_),
     )
 
 
-def _answer_s(host: Host, more: int) -> float:
-    """Time of a mean answer, where somebody may have to wait for one."""
-    assert host.batch is not None  # noqa: S101 - see `applies`
-    there = host.batch.running + host.batch.queued + host.coming
-    return host.batch.answer_s() if there + more >= host.batch.limits.max_sequences else 0.0
+def _answers_s(hosts: Sequence[Host], more: int) -> FloatArray:
+    """Time of a mean answer, where somebody may have to wait for one. [host]."""
+    found = np.zeros(len(hosts))
+    alike: dict[int, list[tuple[int, BatchServer]]] = {}
+    for n, host in enumerate(hosts):
+        assert host.batch is not None  # noqa: S101 - see `applies`
+        there = host.batch.running + host.batch.queued + host.coming
+        if there + more >= host.batch.limits.max_sequences:
+            alike.setdefault(id(host.replica), []).append((n, host.batch))
+    for some in alike.values():
+        found[[n for n, _ in some]] = answers_s([batch for _, batch in some])
+    return found
