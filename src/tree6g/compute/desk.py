@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tree6g.compute.serving.requests import FloatArray, IntArray
-from tree6g.compute.serving.state import ServerState
+from tree6g.compute.serving.state import GROWTH, ServerState, longer
 from tree6g.compute.serving.tokens import TokenReader
 
 NONE: Final[IntArray] = np.empty(0, dtype=np.int64)
@@ -146,11 +146,8 @@ class Desk:
 
     def make_room(self, count: int) -> None:
         """Room for the jobs of so many requests."""
-        missing = count - len(self.job)
-        if missing > 0:
-            self.job = np.concatenate([
-                self.job, np.zeros(max(missing, len(self.job)), dtype=np.int64)
-            ])  # fmt: skip
+        if count > len(self.job):
+            self.job = longer(self.job, max(count, GROWTH * len(self.job)))
 
     def use(self, whole: Usage) -> Usage:
         """Use since it was last told, of that from the start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -200,8 +201,6 @@ def _finish(world: World, complete: IntArray) -> None:
 def finished_columns(world: World, finished: IntArray) -> dict[str, Any]:
     """Rows of the ledger for requests that were served, by column."""
     requests = world.requests
-    hosts = np.array([(host.node, host.model) for host in world.hosts], dtype=object)
-    names = np.array([service.spec.name for service in world.ai], dtype=object)
     at, output = requests.host[finished], requests.output_tok[finished]
     arrival_s, first_s, last_s = (
         column[finished] for column in (requests.arrival_s, requests.first_s, requests.last_s)
@@ -209,14 +208,16 @@ def finished_columns(world: World, finished: IntArray) -> dict[str, Any]:
     pace_s = (last_s - first_s) / np.maximum(output - 1, 1)
     return {
         "id": finished,
-        "service": names[requests.service[finished]],
+        "service": words(
+            [service.spec.name for service in world.ai], requests.service[finished]
+        ),
         "arrival_s": arrival_s,
-        "node": hosts[at, 0],
+        "node": words([host.node for host in world.hosts], at),
         "token_in": requests.prompt_tok[finished].astype(np.float64),
         "token_out": output.astype(np.float64),
         "token_late": requests.late_tok[finished].astype(np.float64),
         "ue": world.terminal_of(finished),
-        "model": hosts[at, 1],
+        "model": words([host.model for host in world.hosts], at),
         "cut_layer": [world.cut_layer.get(request) for request in finished.tolist()]
         if world.cut_layer
         else None,
@@ -225,3 +226,16 @@ def finished_columns(world: World, finished: IntArray) -> dict[str, Any]:
         "tpot_s": pa.array(pace_s, mask=output < 2),
         "e2e_s": last_s - arrival_s,
     }
+
+
+def words(names: Sequence[str], at: IntArray) -> pa.DictionaryArray:
+    """Names by number as a column of text, each name once and in the order in which they come."""
+    number = {name: n for n, name in enumerate(dict.fromkeys(names))}
+    codes = np.array([number[name] for name in names], dtype=np.int32)[at]
+    first = np.full(len(number), len(codes))
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # the earliest row is written last
+    order = np.argsort(first, kind="stable")
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order))
+    there = [list(number)[n] for n in order.tolist() if first[n] < len(codes)]
+    return pa.DictionaryArray.from_arrays(place[codes], pa.array(there, pa.string()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from tree6g.errors import DataError
 
 _MODULES = (heap, account, costs, blocks, queue, prompts, kernel)
 _FEW = 16
+GROWTH: Final = 4  # of the room for requests, if it is too small
 
 
 @functools.cache
@@ -342,7 +343,7 @@ class ServerState:
             raise DataError(
                 f"expected at most {at.KEY_MASK} requests at a server. Use more servers."
             )
-        room = count if self._room == 0 else max(count, 2 * self._room)
+        room = max(count, GROWTH * self._room)
         more = room - self._room
         self._f = self._longer(self._f, more * at.F)
         self._q = self._longer(self._q, more * at.Q)
@@ -358,11 +359,7 @@ class ServerState:
     def _longer(self, array: Any, more: int) -> Any:
         if not self._compiled:
             return array + [0] * more
-        if not more:
-            return array
-        longer = np.zeros(len(array) + more, dtype=array.dtype)  # what is not written takes none
-        longer[: len(array)] = array
-        return longer
+        return longer(array, len(array) + more)
 
     def _add_groups(self, count: int) -> None:
         missing = count * at.G - len(self._g)
@@ -395,6 +392,15 @@ class ServerState:
             more += np.outer(inside / inside.sum(), beyond)
         self._x = self._reals(np.concatenate([x, more.ravel()]))
         n[at.BINS] = count
+
+
+def longer(array: npt.NDArray[Any], count: int) -> Any:
+    """An array with zeros behind it; those that are never written take no memory."""
+    if count <= len(array):
+        return array
+    found = np.zeros(count, dtype=array.dtype)
+    found[: len(array)] = array
+    return found
 
 
 def _write(asked: Requests, reals: FloatArray, whole: IntArray) -> None:

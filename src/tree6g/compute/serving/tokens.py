@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from tree6g.compute.serving.requests import FloatArray, IntArray
-from tree6g.compute.serving.state import ServerState
+from tree6g.compute.serving.state import GROWTH, ServerState, longer
 from tree6g.compute.serving.streams import find_ends
 
 
@@ -59,11 +59,9 @@ class TokenReader:
 
     def make_room(self, count: int) -> None:
         """Room for so many requests."""
-        missing = count - len(self.last_s)
-        if missing > 0:
-            room = np.zeros(max(missing, len(self.last_s)))
-            self.last_s = np.concatenate([self.last_s, room])
-            self.about = np.concatenate([self.about, np.zeros(2 * len(room), dtype=np.int64)])
+        if count > len(self.last_s):
+            room = max(count, GROWTH * len(self.last_s))
+            self.last_s, self.about = longer(self.last_s, room), longer(self.about, 2 * room)
 
     def read(self) -> Tokens:
         """Tokens of the iterations since it was last called."""
