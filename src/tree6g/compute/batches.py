@@ -59,8 +59,10 @@ def step(desks: Sequence[Desk], idle_w: Sequence[float], kinds: int, until_s: fl
         kinds: Kinds of jobs.
         until_s: End of the step.
     """
-    entered = _enter(desks, until_s)
+    for desk in desks:
+        desk.make_room()
     table = np.array([_known(desk).row for desk in desks])
+    entered = _enter(desks, table, until_s)
     what = _run(desks, table, until_s)
     told = _tell(desks, table, kinds)
     usage, lost = _close(desks, table, entered, until_s)
@@ -81,7 +83,7 @@ def above_idle(whole: Sequence[float], idle_w: float) -> Usage:
     return Usage(prefill_j - idle_w * prefill_s, decode_j - idle_w * decode_s, prefill_s, decode_s)
 
 
-def _enter(desks: Sequence[Desk], until_s: float) -> IntArray:
+def _enter(desks: Sequence[Desk], table: IntArray, until_s: float) -> IntArray:
     """Jobs that arrive in the step go to their servers; jobs and their tokens. [server, 2]."""
     entered = np.zeros((len(desks), 2), dtype=np.int64)
     first = _edges([desk.inbox_count for desk in desks])
@@ -90,15 +92,8 @@ def _enter(desks: Sequence[Desk], until_s: float) -> IntArray:
     inbox = [some for desk in desks for some in desk.inbox]
     whole = np.concatenate([some.whole for some in inbox], axis=1)
     real = np.concatenate([some.real for some in inbox], axis=1)
-    for desk in desks:
-        if desk.inbox:
-            count = desk.state.total + desk.inbox_count
-            desk.state.make_room(count)
-            desk.reader.make_room(count)
-            desk.make_room(count)
     order, spare = np.arange(first[-1]), np.empty(first[-1], dtype=np.int64)
     loop = together.compiled(together.enter_all)
-    table = np.array([_known(desk).row for desk in desks])
     loop(table, first, whole, real, until_s, _told_s(desks), order, spare, entered)
     for desk, (count, tok), low, high in zip(
         desks, entered.tolist(), first[:-1].tolist(), first[1:].tolist(), strict=True

@@ -230,6 +230,7 @@ class BatchServer:
     def _hand_over(self, until_s: float) -> None:
         if not self.desk.inbox:
             return
+        self.desk.make_room()
         desk, some = self.desk, self._in_order()
         early = int(np.searchsorted(some.real[0], until_s))
         later = Jobs(some.whole[:, early:], some.real[:, early:])
@@ -246,7 +247,6 @@ class BatchServer:
         desk.reader.note(first, kind, chunk_tok)
         last = first + early
         desk.open = np.append(desk.open, np.arange(first, last))
-        desk.make_room(last)
         desk.job[first:last] = number
 
     def _lost(self) -> tuple[tuple[int, float], ...]:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tree6g.compute.serving.requests import FloatArray, IntArray
-from tree6g.compute.serving.state import GROWTH, ServerState, longer
+from tree6g.compute.serving.room import longer, roomy
+from tree6g.compute.serving.state import ServerState
 from tree6g.compute.serving.tokens import TokenReader
 
 NONE: Final[IntArray] = np.empty(0, dtype=np.int64)
@@ -144,10 +145,15 @@ class Desk:
         state = self.state
         return not (state.running or state.waiting) and state.clock_s <= self.told_s
 
-    def make_room(self, count: int) -> None:
-        """Room for the jobs of so many requests."""
+    def make_room(self) -> None:
+        """Room for all that is in the inbox."""
+        if not self.inbox:
+            return
+        count = self.state.total + self.inbox_count
         if count > len(self.job):
-            self.job = longer(self.job, max(count, GROWTH * len(self.job)))
+            self.job = longer(self.job, roomy(count, len(self.job)))
+        self.reader.make_room(count)
+        self.state.make_room(count)
 
     def use(self, whole: Usage) -> Usage:
         """Use since it was last told, of that from the start."""

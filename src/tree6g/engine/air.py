@@ -162,7 +162,7 @@ def cells_table(world: World, tick: Tick, queues: IntArray) -> tuple[Stations, C
     columns = {
         "queue": np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
         "station": station,
-        "waits": np.array([any(s.transition_s for s in rest.station.sleep) for rest in rests]),
+        "waits": np.array([any(s.transition_s for s in one.sleep) for one in kinds])[station],
         "deaf": np.array([rest.uplink_wake == "occasion" for rest in rests]),
         "timer_s": np.array([rest.order.timer_s for rest in rests], dtype=np.float64),
         "traffic_end_s": np.array([rest.traffic_end_s for rest in rests]),

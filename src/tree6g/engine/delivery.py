@@ -208,9 +208,7 @@ def finished_columns(world: World, finished: IntArray) -> dict[str, Any]:
     pace_s = (last_s - first_s) / np.maximum(output - 1, 1)
     return {
         "id": finished,
-        "service": words(
-            [service.spec.name for service in world.ai], requests.service[finished]
-        ),
+        "service": words([service.spec.name for service in world.ai], requests.service[finished]),
         "arrival_s": arrival_s,
         "node": words([host.node for host in world.hosts], at),
         "token_in": requests.prompt_tok[finished].astype(np.float64),

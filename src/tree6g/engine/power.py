@@ -278,5 +278,6 @@ def _spend(
 ) -> None:
     """A part, and the cooling and power supply that it needs."""
     world.book.spend(node, component, state, joules, source=source, service=service)
-    overhead_j = (pue - 1.0) * joules
-    world.book.spend(node, "cooling", state, overhead_j, source=SITE, service=service)
+    if pue != 1.0:
+        overhead_j = (pue - 1.0) * joules
+        world.book.spend(node, "cooling", state, overhead_j, source=SITE, service=service)

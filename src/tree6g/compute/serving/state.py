@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +27,12 @@ from tree6g.compute.serving.counters import counters
 from tree6g.compute.serving.reading import Arrays, read_served
 from tree6g.compute.serving.requests import FloatArray, IntArray, Requests
 from tree6g.compute.serving.result import RUNNING, Served
+from tree6g.compute.serving.room import longer, roomy, write
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.errors import DataError
 
 _MODULES = (heap, account, costs, blocks, queue, prompts, kernel)
 _FEW = 16
-GROWTH: Final = 4  # of the room for requests, if it is too small
 
 
 @functools.cache
@@ -173,11 +173,11 @@ class ServerState:
         self.make_room(first + len(asked))
         last = first + len(asked)
         if self._compiled:
-            _write(asked, self._f.reshape(-1, at.F)[first:last], self._q.reshape(-1, at.Q)[first:])
+            write(asked, self._f.reshape(-1, at.F)[first:last], self._q.reshape(-1, at.Q)[first:])
         else:
             reals = np.zeros((len(asked), at.F))
             whole = np.zeros((len(asked), at.Q), dtype=np.int64)
-            _write(asked, reals, whole)
+            write(asked, reals, whole)
             self._f[first * at.F : last * at.F] = reals.ravel().tolist()
             self._q[first * at.Q : last * at.Q] = whole.ravel().tolist()
         self._add_groups(int(asked.prefix_id.max(initial=-1)) + 1)
@@ -343,7 +343,7 @@ class ServerState:
             raise DataError(
                 f"expected at most {at.KEY_MASK} requests at a server. Use more servers."
             )
-        room = max(count, GROWTH * self._room)
+        room = roomy(count, self._room)
         more = room - self._room
         self._f = self._longer(self._f, more * at.F)
         self._q = self._longer(self._q, more * at.Q)
@@ -392,26 +392,3 @@ class ServerState:
             more += np.outer(inside / inside.sum(), beyond)
         self._x = self._reals(np.concatenate([x, more.ravel()]))
         n[at.BINS] = count
-
-
-def longer(array: npt.NDArray[Any], count: int) -> Any:
-    """An array with zeros behind it; those that are never written take no memory."""
-    if count <= len(array):
-        return array
-    found = np.zeros(count, dtype=array.dtype)
-    found[: len(array)] = array
-    return found
-
-
-def _write(asked: Requests, reals: FloatArray, whole: IntArray) -> None:
-    """Put requests into rows of `f` and `q` that are all 0."""
-    count = len(asked)
-    reals[:, at.ARRIVAL_S] = asked.arrival_s
-    np.add(asked.arrival_s, asked.give_up_s, out=reals[:, at.DEADLINE_S])
-    reals[:, at.SCHEDULED_S : at.FINISH_S + 1] = np.nan
-    whole[:count, at.PROMPT_TOK] = asked.prompt_tok
-    whole[:count, at.OUTPUT_TOK] = asked.output_tok
-    whole[:count, at.PRIORITY] = asked.priority
-    whole[:count, at.PREFIX_ID] = asked.prefix_id
-    whole[:count, at.PREFIX_TOK] = asked.prefix_tok
-    whole[:count, at.CACHED] = -1

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from tree6g.compute.serving.requests import FloatArray, IntArray
-from tree6g.compute.serving.state import GROWTH, ServerState, longer
+from tree6g.compute.serving.room import longer, roomy
+from tree6g.compute.serving.state import ServerState
 from tree6g.compute.serving.streams import find_ends
 
 
@@ -60,7 +61,7 @@ class TokenReader:
     def make_room(self, count: int) -> None:
         """Room for so many requests."""
         if count > len(self.last_s):
-            room = max(count, GROWTH * len(self.last_s))
+            room = roomy(count, len(self.last_s))
             self.last_s, self.about = longer(self.last_s, room), longer(self.about, 2 * room)
 
     def read(self) -> Tokens:
