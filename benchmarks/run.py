@@ -21,6 +21,7 @@ from pathlib import Path
 
 import placements
 import replay
+import scrapes
 import steps
 from process import DATA, HERE, Cost, environment, generated, run
 
@@ -81,7 +82,7 @@ BENCHES = (
 def main() -> int:
     """Run the benchmarks, print a table and write `results.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    others = (steps, replay, placements)
+    others = (steps, replay, placements, scrapes)
     names = [b.name for b in (*BENCHES, *(b for other in others for b in other.BENCHES))]
     parser.add_argument("--only", choices=names, help="run one benchmark")
     only = parser.parse_args().only

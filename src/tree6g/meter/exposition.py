@@ -1,10 +1,11 @@
 """Prometheus text, read fast: what stayed as it was since the last scrape is not read again.
 
 Text format 0.0.4 and OpenMetrics 1.0. A target sends the same series in the same order at every
-scrape; only numbers differ. So a `ExpositionReader` keeps the lines of its last scrape, compares
-line by line, and converts only the numbers that changed. Where anything else changed, all lines are
-read anew, each series by its text in a table of those seen before. `exposition_line` is the plain
-statement of what one line means, and the oracle of this in the tests.
+scrape; only numbers differ. So an `ExpositionReader` keeps the lines of its last scrape and knows
+which of them have ever moved: it converts the numbers of those, and compares all others as a whole.
+Where anything else changed, all lines are read anew, each series by its text in a table of those
+seen before. `exposition_line` is the plain statement of what one line means, and the oracle of this
+in the tests.
 
 Forgiving where the meaning is clear, and every departure is told in `problems`; lines that cannot
 be read are left out, never guessed.
@@ -14,11 +15,10 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from itertools import compress
-from typing import Final
+from typing import Any, Final
 
 from tree6g.meter.exposition_line import Series, metadata, sample
 
@@ -55,6 +55,17 @@ class Layout:
             found.setdefault(series.name, []).append(at)
         return {name: tuple(places) for name, places in found.items()}
 
+    @cached_property
+    def memo(self) -> dict[Hashable, Any]:
+        """What readers have found out about these series, for the scrapes to come."""
+        return {}
+
+    def has(self, marks: tuple[str, ...]) -> bool:
+        """Whether a name starts with one of these."""
+        if marks not in self.memo:
+            self.memo[marks] = any(name.startswith(marks) for name in self.places)
+        return bool(self.memo[marks])
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scrape:
@@ -80,10 +91,8 @@ class ExpositionReader:
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
-        self._places: list[int] = []  # sample of each line
-        self._heads: list[bytes] = []  # what stands before its number
         self._known: dict[bytes, Series] = {}
-        self._last: Scrape | None = None
+        self._form: _Form | None = None
 
     def read(self, raw: bytes) -> Scrape:
         """The scrape that a text holds; bad lines are told in its layout, nothing is raised."""
@@ -93,34 +102,83 @@ class ExpositionReader:
         if b"\r" in raw:
             lines = [line.removesuffix(b"\r") for line in lines]
         scrape = self._again(lines) or self._anew(lines)
-        self._lines, self._last = lines, scrape
+        self._lines = lines
         return scrape
 
     def _again(self, lines: list[bytes]) -> Scrape | None:
         """The scrape, if only numbers differ from the last one."""
-        if self._last is None or len(lines) != len(self._lines):
+        form = self._form
+        if form is None or len(lines) != len(self._lines):
             return None
-        differs = list(map(operator.ne, lines, self._lines))
-        new = list(compress(lines, differs))
-        heads = list(compress(self._heads, differs))
-        numbers = list(map(bytes.removeprefix, new, heads))
-        kept = b"".join(numbers)
-        if len(kept) != sum(map(len, new)) - sum(map(len, heads)) or b"_" in kept:
-            return None  # a line does not start with its head, or is no sample
-        try:
-            floats = map(float, numbers)
-            values = self._last.values.copy()
-            deque(map(values.__setitem__, compress(self._places, differs), floats), maxlen=0)
-        except ValueError:
-            return None
-        return Scrape(layout=self._last.layout, values=values, times_s=self._last.times_s)
+        if form.still(lines) != form.still_lines:
+            form = form.with_moving(lines, self._lines)
+            if form is None:
+                return None
+            self._form = form
+        return form.scrape(lines)
 
     def _anew(self, lines: list[bytes]) -> Scrape:
         text = _Text(lines, self._known)
         scrape = text.scrape()
-        self._places, self._heads = text.places, text.heads
         self._known = text.known
+        self._form = _Form(scrape, text.places, text.heads, lines, frozenset())
         return scrape
+
+
+class _Form:
+    """How to read a text of which the lines in `moving` may have other numbers, and none else."""
+
+    def __init__(
+        self,
+        base: Scrape,
+        places: list[int],
+        heads: list[bytes],
+        lines: list[bytes],
+        moving: frozenset[int],
+    ) -> None:
+        self._base, self._places, self._heads, self._moving = base, places, heads, moving
+        still = [i for i in range(len(lines)) if i not in moving]
+        self.still = _getter(still)
+        self.still_lines = self.still(lines)
+        ordered = sorted(moving)
+        self._moves = _getter(ordered)
+        self._moving_heads = [heads[i] for i in ordered]
+        self._heads_byte = sum(map(len, self._moving_heads))
+        # Numbers are put together as those that move and then all of `base`; the first take over.
+        source = list(range(len(ordered), len(ordered) + len(base.values)))
+        for at, line in enumerate(ordered):
+            source[places[line]] = at
+        self._order = _getter(source)
+
+    def with_moving(self, lines: list[bytes], before: list[bytes]) -> _Form | None:
+        """The same with the lines that differ now; None if one is no series with a number."""
+        differs = map(operator.ne, lines, before)
+        new = set(compress(range(len(lines)), differs)) - self._moving
+        if any(self._heads[i] is _NONE for i in new):
+            return None
+        moving = self._moving | new
+        return _Form(self._base, self._places, self._heads, lines, moving)
+
+    def scrape(self, lines: list[bytes]) -> Scrape | None:
+        """The scrape; None if a line does not start as before, or does not end in a number."""
+        new = self._moves(lines)
+        numbers = list(map(bytes.removeprefix, new, self._moving_heads))
+        kept = b"".join(numbers)
+        if len(kept) != len(b"".join(new)) - self._heads_byte or b"_" in kept:
+            return None
+        try:
+            found = list(map(float, numbers))
+        except ValueError:
+            return None
+        values = list(self._order([*found, *self._base.values]))
+        return Scrape(layout=self._base.layout, values=values, times_s=self._base.times_s)
+
+
+def _getter(places: list[int]) -> Callable[[list[Any]], Sequence[Any]]:
+    """What picks these places out of a list, as a tuple."""
+    if len(places) > 1:
+        return operator.itemgetter(*places)
+    return lambda rows: tuple(rows[i] for i in places)
 
 
 class _Text:

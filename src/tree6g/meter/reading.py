@@ -33,6 +33,7 @@ UNITS: Final[Mapping[str, str]] = {
     "prb_dl": "frac", "prb_ul": "frac", "users": "user",
     "flop": "flop", "memory_read": "byte", "memory_written": "byte",
 }  # fmt: skip
+_RATES: Final[Mapping[str, str]] = {"tok": "tps", "j": "w", "bit": "bps"}
 LATENCIES: Final = ("ttft", "tpot", "e2e", "queue", "prefill", "decode")
 
 
@@ -109,12 +110,16 @@ def reading(
     name: str, kind: str, form: Form, value: float, *, scale: float = 1.0, **more: object
 ) -> Reading:
     """A reading in SI; a value that is not finite, or negative, is not known."""
-    unit = UNITS[kind]
-    if form == "gauge" and unit in {"tok", "j", "bit"}:
-        unit = {"tok": "tps", "j": "w", "bit": "bps"}[unit]
     value_si, why = known(value * scale)
+    unit = unit_of(kind, form)
     made = Reading(name=name, kind=kind, form=form, value_si=value_si, unit=unit, why=why)
     return dataclasses.replace(made, **more)  # type: ignore[arg-type]  # fields of Reading
+
+
+def unit_of(kind: str, form: Form) -> str:
+    """Unit of a kind; a gauge of an amount is per second."""
+    unit = UNITS[kind]
+    return _RATES.get(unit, unit) if form == "gauge" else unit
 
 
 def known(value: float) -> tuple[float | None, str]:

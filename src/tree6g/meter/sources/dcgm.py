@@ -21,7 +21,7 @@ _BUSY: Final = "DCGM_FI_DEV_GPU_UTIL"
 
 def read_dcgm(scrape: Scrape) -> Found:
     """Energy, power and use of each card."""
-    if not any(name.startswith("DCGM_FI_") for name in scrape.layout.places):
+    if not scrape.layout.has(("DCGM_FI_",)):
         return Found(format="")
     problems: list[str] = []
     readings = _cards(scrape, _ENERGY, "energy", 1e-3, problems)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from tree6g.meter.exposition import Scrape
+from tree6g.meter.exposition import Layout, Scrape
 from tree6g.meter.exposition_line import Series
-from tree6g.meter.reading import Form, Found, Reading, known, reading
+from tree6g.meter.reading import Form, Found, Reading, known, unit_of
 
 MODEL: Final = ("model_name", "model", "requested_model", "Model")
 TENANT: Final = (
@@ -66,8 +66,7 @@ class Engine:
 
 def read_engine(engine: Engine, scrape: Scrape) -> Found:
     """What one server says; an empty `Found` if it is not this server's text."""
-    names = scrape.layout.places
-    if not any(name.startswith(engine.marks) for name in names):
+    if not scrape.layout.has(engine.marks):
         return Found(format="")
     started = start_of(scrape)
     readings: list[Reading] = []
@@ -87,78 +86,141 @@ def start_of(scrape: Scrape) -> float | None:
     return None
 
 
-def created_of(scrape: Scrape, base: str, labels: tuple[tuple[str, str], ...]) -> float | None:
-    """The `_created` of a series, if there is one."""
-    for series, value in scrape.named(f"{base}_created"):
-        if series.labels == labels and math.isfinite(value) and value > 0.0:
-            return value
-    return None
+class Owner(NamedTuple):
+    """Whose a series is."""
+
+    node: str
+    model: str
+    tenant: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a series stands in a scrape, and all of it that is the same every time."""
+
+    series: Series
+    text: str
+    owner: Owner
+    value: int | None
+    created: int | None
+    count: int | None = None
+    total: int | None = None
+    buckets: tuple[tuple[float, int], ...] = ()
+
+    def start_s(self, scrape: Scrape, started: float | None) -> float | None:
+        """Since when it counts."""
+        if self.created is not None:
+            value = scrape.values[self.created]
+            if math.isfinite(value) and value > 0.0:
+                return value
+        return started
 
 
 def _picked(pick: Pick, scrape: Scrape, started: float | None) -> list[Reading]:
     for name in pick.names:
         if pick.read == "histogram":
-            found = list(_histograms(pick, name, scrape, started))
+            places = _placed(scrape.layout, name, _histogram_places)
+            found = [_histogram(pick, p, scrape, started) for p in places]
         else:
-            found = list(_numbers(pick, name, scrape, started))
+            full = name if pick.read in {"counter", "gauge"} else f"{name}_{pick.read}"
+            places = [
+                p for p in _placed(scrape.layout, full, _number_places) if _matches(pick, p.series)
+            ]
+            found = [_number(pick, p, scrape, started) for p in places]
         if found:
             return found
     return []
 
 
-def _numbers(pick: Pick, name: str, scrape: Scrape, started: float | None) -> Iterator[Reading]:
-    full = name if pick.read in {"counter", "gauge"} else f"{name}_{pick.read}"
-    form: Form = "gauge" if pick.read == "gauge" else "counter"
-    for place in scrape.layout.places.get(full, ()):
-        series = scrape.layout.series[place]
-        if _matches(pick, series):
-            start = created_of(scrape, name.removesuffix("_total"), series.labels) or started
-            made = reading(
-                series.text,
-                pick.kind,
-                form,
-                scrape.values[place],
-                scale=pick.scale,
-                **owner(series),
-            )
-            yield dataclasses.replace(
-                made,
-                t1_s=scrape.times_s.get(place),
-                start_s=start if form == "counter" else None,
-                unit="request" if pick.kind in {"running", "waiting"} else made.unit,
-            )
+def _placed(layout: Layout, name: str, find: Callable[[Layout, str], list[_Place]]) -> list[_Place]:
+    """Places of a name, found once for as long as the layout stays."""
+    key = (find, name)
+    if key not in layout.memo:
+        layout.memo[key] = find(layout, name)
+    return list(layout.memo[key])
 
 
-def _histograms(pick: Pick, name: str, scrape: Scrape, started: float | None) -> Iterator[Reading]:
-    """Histograms of one name, one per set of labels."""
-    buckets: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
-    for series, value in scrape.named(f"{name}_bucket"):
-        edge = _edge(series.label("le"))
-        if _matches(pick, series) and edge is not None:
-            buckets.setdefault(series.without("le"), []).append((edge * pick.scale, value))
-    for labels, pairs in buckets.items():
-        own = Series(name, labels)
-        ordered = tuple(sorted(pairs))
-        count = _of(scrape, f"{name}_count", labels)
-        count = ordered[-1][1] if count is None else count
-        known_count, why = known(count)
-        if not all(a[1] <= b[1] for a, b in pairwise(ordered)):  # also where one is no number
-            known_count, why = None, "its buckets fall; cumulated counts cannot"
-        total = _of(scrape, f"{name}_sum", labels)
-        yield dataclasses.replace(
-            reading(own.text, pick.kind, "histogram", 0.0),
-            **owner(own),
-            value_si=known_count,
-            why=why,
-            buckets=ordered if known_count is not None else (),
-            sum_si=None if total is None else known(total * pick.scale)[0],
-            start_s=created_of(scrape, name, labels) or started,
+def _number_places(layout: Layout, name: str) -> list[_Place]:
+    base = name.removesuffix("_total").removesuffix("_sum").removesuffix("_count")
+    return [
+        _Place(
+            series=layout.series[at],
+            text=layout.series[at].text,
+            owner=owner(layout.series[at]),
+            value=at,
+            created=_at(layout, f"{base}_created", layout.series[at].labels),
         )
+        for at in layout.places.get(name, ())
+    ]
 
 
-def _of(scrape: Scrape, name: str, labels: tuple[tuple[str, str], ...]) -> float | None:
-    found = [value for series, value in scrape.named(name) if series.labels == labels]
+def _histogram_places(layout: Layout, name: str) -> list[_Place]:
+    """Histograms of one name, one per set of labels."""
+    buckets: dict[tuple[tuple[str, str], ...], list[tuple[float, int]]] = {}
+    for at in layout.places.get(f"{name}_bucket", ()):
+        edge = _edge(layout.series[at].label("le"))
+        if edge is not None:
+            buckets.setdefault(layout.series[at].without("le"), []).append((edge, at))
+    return [
+        _Place(
+            series=Series(name, labels),
+            text=Series(name, labels).text,
+            owner=owner(Series(name, labels)),
+            value=None,
+            created=_at(layout, f"{name}_created", labels),
+            count=_at(layout, f"{name}_count", labels),
+            total=_at(layout, f"{name}_sum", labels),
+            buckets=tuple(sorted(pairs)),
+        )
+        for labels, pairs in buckets.items()
+    ]
+
+
+def _at(layout: Layout, name: str, labels: tuple[tuple[str, str], ...]) -> int | None:
+    found = [at for at in layout.places.get(name, ()) if layout.series[at].labels == labels]
     return found[0] if found else None
+
+
+def _number(pick: Pick, place: _Place, scrape: Scrape, started: float | None) -> Reading:
+    form: Form = "gauge" if pick.read == "gauge" else "counter"
+    at = place.value or 0
+    value, why = known(scrape.values[at] * pick.scale)
+    states = pick.kind in {"running", "waiting"}
+    return Reading(
+        name=place.text,
+        kind=pick.kind,
+        form=form,
+        value_si=value,
+        why=why,
+        unit="request" if states else unit_of(pick.kind, form),
+        t1_s=scrape.times_s.get(at),
+        start_s=place.start_s(scrape, started) if form == "counter" else None,
+        node=place.owner.node,
+        model=place.owner.model,
+        tenant=place.owner.tenant,
+    )
+
+
+def _histogram(pick: Pick, place: _Place, scrape: Scrape, started: float | None) -> Reading:
+    pairs = tuple((edge * pick.scale, scrape.values[at]) for edge, at in place.buckets)
+    count, why = known(pairs[-1][1] if place.count is None else scrape.values[place.count])
+    if not all(a[1] <= b[1] for a, b in pairwise(pairs)):  # also where one is no number
+        count, why = None, "its buckets fall; cumulated counts cannot"
+    total = None if place.total is None else known(scrape.values[place.total] * pick.scale)[0]
+    return Reading(
+        name=place.text,
+        kind=pick.kind,
+        form="histogram",
+        value_si=count,
+        why=why,
+        unit=unit_of(pick.kind, "histogram"),
+        buckets=pairs if count is not None else (),
+        sum_si=total,
+        start_s=place.start_s(scrape, started),
+        node=place.owner.node,
+        model=place.owner.model,
+        tenant=place.owner.tenant,
+    )
 
 
 def _edge(text: str | None) -> float | None:
@@ -177,13 +239,10 @@ def _matches(pick: Pick, series: Series) -> bool:
     return wanted and not any(labels.get(n) in values for n, values in pick.without.items())
 
 
-def owner(series: Series) -> dict[str, Any]:
-    """Whose a series is: node, model and tenant by the usual labels."""
-    return {
-        "node": series.label(*NODE) or "",
-        "model": series.label(*MODEL) or "",
-        "tenant": series.label(*TENANT) or "",
-    }
+def owner(series: Series) -> Owner:
+    """Whose a series is, by the usual labels."""
+    labels = (series.label(*names) or "" for names in (NODE, MODEL, TENANT))
+    return Owner(*labels)
 
 
 def _apart(readings: list[Reading]) -> list[Reading]:

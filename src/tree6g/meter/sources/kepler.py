@@ -24,8 +24,6 @@ from tree6g.meter.reading import Found, Reading, reading
 
 _OLD: Final = re.compile(r"kepler_node_(package|core|uncore|dram|platform|gpu|other)_joules_total")
 _NEW: Final = "kepler_node_cpu_joules_total"
-_GPU: Final = "kepler_node_gpu_joules_total"
-_PLATFORM: Final = "kepler_node_platform_joules_total"
 _WITHIN: Final = re.compile(r"kepler_(container|pod|process|vm)_(?:\w+_)?joules_total")
 _COMPONENT: Final = {
     "package": "cpu", "core": "cpu", "uncore": "cpu", "pp0": "cpu", "dram": "memory",
@@ -38,9 +36,9 @@ MODELS: Final = ("model", "estimator", "trained", "linear")
 
 def read_kepler(scrape: Scrape) -> Found:
     """Energy of the node by domain; what runs there, as parts of it."""
-    names = [name for name in scrape.layout.places if name.startswith("kepler_")]
-    if not names:
+    if not scrape.layout.has(("kepler_",)):
         return Found(format="")
+    names = [name for name in scrape.layout.places if name.startswith("kepler_")]
     domains: list[tuple[str, Reading]] = []
     for name in names:
         old = _OLD.fullmatch(name)

@@ -26,7 +26,7 @@ _SKIPPED: Final = re.compile(r"lo|veth.*|docker.*|br-.*|virbr.*|cali.*|flannel.*
 
 def read_node_exporter(scrape: Scrape) -> Found:
     """Energy, power, carried bits and CPU time of a machine."""
-    if not any(name.startswith("node_") for name in scrape.layout.places):
+    if not scrape.layout.has(("node_",)):
         return Found(format="")
     problems: list[str] = []
     readings = _rapl(scrape, problems)

@@ -28,7 +28,7 @@ MAX_HOST_W: Final = 20_000.0
 
 def read_scaphandre(scrape: Scrape) -> Found:
     """Power of the host, and what is part of it."""
-    if not any(name.startswith("scaph_") for name in scrape.layout.places):
+    if not scrape.layout.has(("scaph_",)):
         return Found(format="")
     readings = [_one(s, v, "energy", "host") for s, v in scrape.named(_ENERGY)]
     hosts = [_one(s, v, "power", "host") for s, v in scrape.named(_HOST)]
