@@ -36,7 +36,7 @@ class ScrapeBench:
     script: str
     times: float
     peak_limit_byte: float
-    repeats: int = 3
+    repeats: int = 5
 
 
 BENCHES = (
