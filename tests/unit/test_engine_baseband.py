@@ -84,6 +84,16 @@ def test_own_baseband_is_of_the_radio_access_network(own):
     assert _rows(own, sql) == [{"tier": "ran", "boundaries": "ran network operator full"}]
 
 
+def test_cells_fail_with_the_server_that_does_their_baseband(tmp_path):
+    outage = [{"node": "a.gpu", "from": "30 s", "to": "60 s"}]
+    result = run(_net(SHARED, outages=outage), out=tmp_path)
+    during = "t0_s >= 30 and t1_s <= 60"
+    sql = f"select coalesce(sum(amount), 0) n from work where kind like 'bit%l' and {during}"
+    assert _rows(result, sql)[0]["n"] == 0.0
+    assert _rows(result, sql.replace(during, "t1_s <= 30"))[0]["n"] > 0.0
+    assert not check(result.ledger).problems
+
+
 def test_a_server_without_room_for_the_peak_is_refused(tmp_path):
     with pytest.raises(ScenarioError, match=r"0\.0667 of an accelerator; got 0 beside"):
         run(_net(SHARED, share="100 %"), out=tmp_path)

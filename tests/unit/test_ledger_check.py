@@ -179,3 +179,10 @@ def test_stale_files_and_missing_coverage_are_notes(tmp_path):
     assert report.problems == ()
     assert any("meta.json.tmp" in note for note in report.notes)
     assert any("no coverage is stated for energy of source 'meter'" in n for n in report.notes)
+
+
+def test_a_node_in_two_sets_of_boundaries_is_told(tmp_path):
+    write(tmp_path / "l", META, energy=energy())
+    ledger = forge(tmp_path / "l", "entity", node="n", tier="edge", boundaries="full")
+    (problem,) = [p for p in check(ledger).problems if p.table == "entity"]
+    assert "'n' with" in problem.text

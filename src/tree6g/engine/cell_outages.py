@@ -12,6 +12,8 @@ A terminal that hears no other cell is cut off:
     its answer under way            lost; the server does not know and finishes it, joules booked
     its request in the outage       only its own model can answer; without one it is lost
 
+Cells whose baseband is on a server's accelerator fail with that server.
+
 Sites without positions hear nothing of one another, so that all of theirs are cut off. A sleep
 policy is not told of outages; it is told that no terminal can be covered by a cell that is out.
 """
@@ -38,13 +40,26 @@ def apply(world: World, tick: Tick, now: Sequence[Outage]) -> None:
     """
     sites = {outage.node for outage in now if outage.takes_cells}
     nodes = {outage.node for outage in now}
+    without = _without_baseband(world, now)
     for cell in world.cells:
-        out = cell.node in nodes or cell.site in sites
+        out = cell.node in nodes or cell.site in sites or cell.site_index in without
         if out and not cell.out:
             cell.rest.fail(tick.t0_s)
         elif cell.out and not out and cell.rest.order.on:
             cell.rest.switch_on(tick.t0_s)
         cell.out = out
+
+
+def _without_baseband(world: World, now: Sequence[Outage]) -> set[int]:
+    """Sites whose cells have their baseband on a server that is out."""
+    nodes = {outage.node for outage in now}
+    places = {outage.node for outage in now if outage.takes_servers}
+    return {
+        number
+        for number, processor in world.processors.items()
+        if processor.shared_count
+        and (processor.node in nodes or world.sites[number].name in places)
+    }
 
 
 def drop(world: World) -> None:

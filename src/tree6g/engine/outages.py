@@ -47,8 +47,18 @@ def notes(world: World) -> list[str]:
     """What outages did."""
     if not world.scenario.outages:
         return []
+    end_s = world.arrivals_end_s + world.scenario.drain_s
+    later = [
+        f"The outage of {outage.node} from {outage.from_s:g} s on lies after the end of the run."
+        for outage in world.scenario.outages
+        if outage.from_s >= end_s
+    ]
     told = f"Outages of servers: {world.rerouted} times a request was dispatched again, "
-    return [told + f"{world.broken} answers under way were lost.", *cell_outages.notes(world)]
+    return [
+        told + f"{world.broken} answers under way were lost.",
+        *later,
+        *cell_outages.notes(world),
+    ]
 
 
 def send_again(world: World, request: int) -> None:

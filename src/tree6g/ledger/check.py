@@ -75,6 +75,7 @@ def check(ledger: Ledger) -> CheckReport:
         for table in KEYS:
             found += _duplicates(db, table)
         found += _unknown_names(db, ledger)
+        found += _two_boundaries(db)
         found += _late_parts(db)
         found += _request_sums(db)
         joules = dict(db.sql(named_sql("ledger", "node_energy")).fetchall())
@@ -116,6 +117,21 @@ def _row_problems(ledger: Ledger, table: str) -> Iterator[Problem]:
     if clashes:
         text = overlap.refusal(clashes)
         yield Problem(table=table, rule="overlap", text=text, rows=len(clashes))
+
+
+def _two_boundaries(db: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
+    """Nodes that two rows of `entity` place in different boundaries: their joules count twice."""
+    rows = db.sql(
+        "SELECT node, list(DISTINCT boundaries ORDER BY boundaries) AS all_of FROM entity "
+        "GROUP BY node HAVING count(DISTINCT boundaries) > 1 ORDER BY node"
+    ).fetchall()
+    if rows:
+        node, found = rows[0]
+        text = (
+            f"expected one set of boundaries for a node; got {len(rows)} nodes with several, such "
+            f"as '{node}' with {' and '.join(map(repr, found))}. Rename one of them."
+        )
+        yield Problem(table="entity", rule="duplicate", text=text, rows=len(rows))
 
 
 def _duplicates(db: duckdb.DuckDBPyConnection, table: str) -> Iterator[Problem]:
