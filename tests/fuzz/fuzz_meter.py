@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzz import mutate
 from tree6g.errors import MeterError
+from tree6g.ledger.schema import COMPONENTS, ORIGINS
 from tree6g.meter.deltas import Look, deltas
 from tree6g.meter.exposition import ExpositionReader, read
 from tree6g.meter.probe import sums, to_dict
@@ -31,6 +32,7 @@ ALPHABET = {
     "xml": "<>/?!&;=\"' measValuerp0123456789\n",
     "json": '0123456789.,:{}[]\n"\\etfnu ',
     "jsonl": '0123456789.,:{}[]\n"\\etfnu ',
+    "stat": "cpu 0123456789\nbtime",
     "csv": "0123456789.,;\t\n\r\"' -+eE:TZ",
 }
 PARSERS = ("prom", "xml", "json", "csv", "table")
@@ -69,6 +71,8 @@ def check(case: Case) -> str:
         return "refused"
     for r in found.readings:
         assert r.kind in UNITS
+        assert r.component in {"", *COMPONENTS}
+        assert r.origin in ORIGINS
         assert (r.value_si is None) == bool(r.why), r
         assert r.value_si is None or (math.isfinite(r.value_si) and r.value_si >= 0.0)
         assert r.net_si is None or r.net_si >= 0.0

@@ -149,6 +149,12 @@ def test_runs_of_codecarbon_are_estimates_and_their_sum_is_checked():
     assert found.readings[0].t1_s - found.readings[0].t0_s == 600.0
 
 
+def test_cpu_time_is_what_this_machine_ran_and_not_what_was_stolen():
+    found = _found("stat.txt")
+    assert total(found.readings, "cpu_busy") == pytest.approx(15.0)
+    assert found.readings[0].start_s == 1767225600.0
+
+
 def test_without_a_card_there_is_a_reason():
     found = nvml.read_nvml()
     assert found.readings or found.problems[0].startswith("nvml: ")

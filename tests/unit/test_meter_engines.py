@@ -120,3 +120,13 @@ def test_text_of_nobody_says_what_it_has():
     found = recognise(b"# TYPE go_goroutines gauge\ngo_goroutines 7\n")
     assert (found.format, found.readings) == ("prometheus", ())
     assert "go_goroutines" in found.problems[0]
+
+
+def test_requests_of_one_server_count_once_by_whatever_name():
+    raw = (
+        b"tgi_request_success 40\ntgi_request_generated_tokens_count 40\n"
+        b"tgi_request_generated_tokens_sum 5200\n"
+    )
+    found = recognise(raw)
+    assert total(found.readings, "request") == 40.0
+    assert total(found.readings, "token_out") == 5200.0

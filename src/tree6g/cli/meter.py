@@ -16,7 +16,8 @@ MAX_SHOWN = 40
 Target = Annotated[
     str,
     typer.Argument(
-        metavar="URL|FILE", help="A metrics address, a file, or a folder with sys/class/powercap."
+        metavar="URL|FILE",
+        help="A metrics address, a file, a folder with sys/class/powercap, or nvml.",
     ),
 ]
 Columns = Annotated[

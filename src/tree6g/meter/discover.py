@@ -90,10 +90,11 @@ def _cards() -> Offer:
 def _cpu_time(root: Path) -> Offer:
     """CPU time is everywhere on Linux, and energy from it only an estimate."""
     what = "CPU time (an estimate of energy where nothing meters it)"
-    if not (root / "proc/stat").is_file():
-        return Offer(what=what, reason="no /proc/stat; not Linux")
-    problem = "energy from CPU time is an estimate: within 15 % calibrated, 40 % otherwise."
-    return Offer(what=what, target="/proc/stat", found=Found(format="proc", problems=(problem,)))
+    path = root / "proc" / "stat"
+    try:
+        return Offer(what=what, target=str(path), found=recognise(fetch(str(path))))
+    except MeterError as error:
+        return Offer(what=what, reason=str(error))
 
 
 def _servers(ports: Mapping[int, str]) -> Iterator[Offer]:

@@ -12,8 +12,9 @@ from tree6g.errors import MeterError
 from tree6g.meter.fetch import fetch, is_url
 from tree6g.meter.reading import LATENCIES, Found, Reading
 from tree6g.meter.recognise import recognise
-from tree6g.meter.sources import sysfs
+from tree6g.meter.sources import nvml, sysfs
 
+NVML: Final = "nvml"
 _SHARES: Final = ("prb_dl", "prb_ul", "gpu_busy")
 
 
@@ -28,7 +29,7 @@ class Sum:
 
 
 def probe(target: str, columns: Sequence[str] = ()) -> Found:
-    """What a URL, a file, or a folder with `class/powercap` gives.
+    """What a URL, a file, a folder with `sys/class/powercap`, or the word `nvml` gives.
 
     Raises:
         MeterError: It cannot be had, or is no source that is known.
@@ -38,6 +39,11 @@ def probe(target: str, columns: Sequence[str] = ()) -> Found:
         if not tree:
             raise MeterError(f"expected sys/class/powercap or sys/class/hwmon in {target}.")
         return sysfs.read_sysfs(tree)
+    if target == NVML and not Path(target).exists():
+        found = nvml.read_nvml()
+        if not found.format:
+            raise MeterError("\n".join(found.problems))
+        return found
     try:
         return recognise(fetch(target), columns)
     except MeterError as error:

@@ -28,6 +28,7 @@ from tree6g.meter.sources import (
     pdu,
     pm,
     pm_xml,
+    proc_stat,
     redfish,
     scaphandre,
     shelly,
@@ -217,4 +218,6 @@ def _table(raw: bytes) -> Found:
         return codecarbon.read_codecarbon(text)
     if viavi.is_viavi(titles):
         return viavi.read_viavi(text)
-    return ipmi.read_ipmi(text)
+    return next(
+        (f for f in (ipmi.read_ipmi(text), proc_stat.read_proc_stat(text)) if f.format), _NOTHING
+    )

@@ -30,8 +30,8 @@ class Pick:
 
     Attributes:
         kind: A key of `reading.UNITS`.
-        names: Names of the series, the preferred one first, without `_bucket`, `_sum`, `_count`.
-        read: `counter`, `gauge`, `histogram`; `sum` or `count`: that of a histogram, as a counter.
+        names: Names of the series, the preferred one first; of a histogram without `_bucket`.
+        read: Form of the reading. `_sum` and `_count` of a histogram may be read as counters.
         scale: Factor to SI.
         labels: Only series with these labels.
         without: Not those with these labels.
@@ -39,7 +39,7 @@ class Pick:
 
     kind: str
     names: tuple[str, ...]
-    read: Literal["counter", "gauge", "histogram", "sum", "count"] = "counter"
+    read: Literal["counter", "gauge", "histogram"] = "counter"
     scale: float = 1.0
     labels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     without: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -122,10 +122,8 @@ def _picked(pick: Pick, scrape: Scrape, started: float | None) -> list[Reading]:
             places = _placed(scrape.layout, name, _histogram_places)
             found = [_histogram(pick, p, scrape, started) for p in places]
         else:
-            full = name if pick.read in {"counter", "gauge"} else f"{name}_{pick.read}"
-            places = [
-                p for p in _placed(scrape.layout, full, _number_places) if _matches(pick, p.series)
-            ]
+            places = _placed(scrape.layout, name, _number_places)
+            places = [place for place in places if _matches(pick, place.series)]
             found = [_number(pick, p, scrape, started) for p in places]
         if found:
             return found

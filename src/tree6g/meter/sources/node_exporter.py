@@ -98,8 +98,8 @@ def _network(scrape: Scrape) -> list[Reading]:
 
 
 def _cpu(scrape: Scrape) -> list[Reading]:
-    """CPU seconds of all cores in which something ran."""
-    idle = {"idle", "iowait"}
+    """CPU seconds of all cores in which something of this machine ran."""
+    idle = {"idle", "iowait", "steal"}
     busy = [
         value
         for series, value in scrape.named("node_cpu_seconds_total")

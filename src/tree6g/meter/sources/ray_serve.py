@@ -45,5 +45,8 @@ RAY_SERVE: Final = Engine(
             scale=1e-3,
         ),
     ),
-    notes=("counts requests, not tokens: take those from the engine or a proxy.",),
+    notes=(
+        "counts requests, not tokens: take those from the engine or a proxy.",
+        "with the counters of an engine behind it, every request counts twice.",
+    ),
 )

@@ -13,10 +13,9 @@ TGI: Final = Engine(
     name="tgi",
     marks=("tgi_",),
     picks=(
-        Pick(kind="token_in", names=("tgi_request_input_length",), read="sum"),
-        Pick(kind="token_out", names=("tgi_request_generated_tokens",), read="sum"),
-        Pick(kind="request", names=("tgi_request_success",)),
-        Pick(kind="request", names=("tgi_request_generated_tokens",), read="count"),
+        Pick(kind="token_in", names=("tgi_request_input_length_sum",)),
+        Pick(kind="token_out", names=("tgi_request_generated_tokens_sum",)),
+        Pick(kind="request", names=("tgi_request_success", "tgi_request_generated_tokens_count")),
         Pick(kind="request_lost", names=("tgi_request_failure",)),
         Pick(kind="running", names=("tgi_batch_current_size",), read="gauge"),
         Pick(kind="waiting", names=("tgi_queue_size",), read="gauge"),
