@@ -218,6 +218,5 @@ def _table(raw: bytes) -> Found:
         return codecarbon.read_codecarbon(text)
     if viavi.is_viavi(titles):
         return viavi.read_viavi(text)
-    return next(
-        (f for f in (ipmi.read_ipmi(text), proc_stat.read_proc_stat(text)) if f.format), _NOTHING
-    )
+    found = ipmi.read_ipmi(text)
+    return found if found.format else proc_stat.read_proc_stat(text)
