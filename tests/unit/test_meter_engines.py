@@ -130,3 +130,22 @@ def test_requests_of_one_server_count_once_by_whatever_name():
     found = recognise(raw)
     assert total(found.readings, "request") == 40.0
     assert total(found.readings, "token_out") == 5200.0
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"vllm:generation_tokens_total 2.5\n", "no whole number of token_out"),
+        (b'DCGM_FI_DEV_POWER_USAGE{gpu="0"} 350000\n', "unit may be another"),
+        (
+            b'tgi_request_duration_bucket{le="+Inf"} 4\ntgi_request_duration_count 5\n',
+            "its count says 5, its buckets 4",
+        ),
+    ],
+)
+def test_a_value_that_can_hardly_be_is_read_and_doubted(raw, words):
+    found = recognise(raw)
+    (doubted,) = [r for r in found.readings if r.suspect]
+    assert words in doubted.suspect
+    assert doubted.value_si is not None
+    assert any(words in problem for problem in found.problems)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from tree6g.errors import MeterError
 from tree6g.meter import exposition
 from tree6g.meter.exposition import Scrape
+from tree6g.meter.plausible import doubted
 from tree6g.meter.reading import Found, merged
 from tree6g.meter.sources import (
     codecarbon,
@@ -89,10 +90,10 @@ def recognise(raw: bytes, columns: Sequence[str] = ()) -> Found:
     """
     raw = _unpacked(raw)
     if columns:
-        return column_map.read_columns(_text(raw), column_map.columns_of(columns))
+        return doubted(column_map.read_columns(_text(raw), column_map.columns_of(columns)))
     start = raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if pm_xml.is_pm_xml(raw):
-        return pm.read_pm(raw)
+        return doubted(pm.read_pm(raw))
     if exposition.is_exposition(raw):
         found = read_scrape(exposition.read(raw))
     elif start in {b"{", b"["}:
@@ -101,7 +102,7 @@ def recognise(raw: bytes, columns: Sequence[str] = ()) -> Found:
         found = _table(raw)
     if not found.format:
         raise MeterError(f"expected {_KNOWN}; got {raw[:60]!r} of {len(raw):,} byte.")
-    return found
+    return doubted(found)
 
 
 def read_scrape(scrape: Scrape) -> Found:
