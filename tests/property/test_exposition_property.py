@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tree6g.meter.exposition import ExpositionReader, read
 
+SAMPLES = Path(__file__).parents[1] / "fixtures" / "meter"
 _name = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True)
 _text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r"), max_size=12)
 _value = st.floats(allow_nan=True) | st.integers(0, 10**18).map(float)
@@ -82,3 +84,19 @@ def test_a_reader_that_remembers_reads_what_a_fresh_one_reads(texts):
         assert again.layout.problems == fresh.layout.problems
         assert again.layout.types == fresh.layout.types
         assert again.layout.complete == fresh.layout.complete
+
+
+def test_openmetrics_with_exemplars_and_time_stamps_is_what_its_own_parser_reads():
+    parser = pytest.importorskip("prometheus_client.openmetrics.parser")
+    lines = (SAMPLES / "openmetrics.txt").read_bytes().splitlines(keepends=True)
+    raw = b"".join(line for line in lines if line[:1] != b"{")  # it reads no quoted names
+    theirs = {
+        (s.name, tuple(sorted(s.labels.items()))): (
+            repr(s.value), None if s.timestamp is None else float(s.timestamp)
+        )
+        for family in parser.text_string_to_metric_families(raw.decode())
+        for s in family.samples
+    }  # fmt: skip
+    scrape = read(raw)
+    assert scrape.layout.problems == ()
+    assert _found(scrape) == theirs

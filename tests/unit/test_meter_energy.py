@@ -149,6 +149,13 @@ def test_runs_of_codecarbon_are_estimates_and_their_sum_is_checked():
     assert found.readings[0].t1_s - found.readings[0].t0_s == 600.0
 
 
+def test_a_run_of_endless_duration_has_no_start():
+    endless = (SAMPLES / "codecarbon.csv").read_bytes().replace(b",600,", b",1e999,")
+    found = recognise(endless)
+    assert {r.t0_s for r in found.readings} == {None}
+    assert any("duration" in problem for problem in found.problems)
+
+
 def test_cpu_time_is_what_this_machine_ran_and_not_what_was_stolen():
     found = _found("stat.txt")
     assert total(found.readings, "cpu_busy") == pytest.approx(15.0)

@@ -45,7 +45,7 @@ def read_codecarbon(text: str) -> Found:
 def _run(number: int, row: Mapping[str, str]) -> Iterator[Reading]:
     end = instant(row.get("timestamp", ""))
     duration = cell(row.get("duration", ""))
-    start = end - duration if end is not None and duration >= 0.0 else None
+    start = end - duration if end is not None and 0.0 <= duration < math.inf else None
     for column, component in _PARTS:
         if row.get(column):
             made = reading(
@@ -59,6 +59,8 @@ def _against(number: int, row: Mapping[str, str], made: list[Reading]) -> Iterat
     """The parts against their sum, and against power times time."""
     if instant(row.get("timestamp", "")) is None:
         yield f"row {number}: expected an instant as timestamp; got {row.get('timestamp')!r:.60}."
+    if not 0.0 <= cell(row.get("duration", "")) < math.inf:
+        yield f"row {number}: expected seconds as duration; got {row.get('duration')!r:.60}."
     whole = cell(row.get("energy_consumed", "")) * KWH_J
     parts = math.fsum(r.value_si or 0.0 for r in made)
     if math.isfinite(whole) and abs(parts - whole) > AGREES_FRAC * max(whole, 1.0):
