@@ -85,13 +85,12 @@ def test_policies_know_the_mean_answer_and_not_this_one(tmp_path):
 def test_joining_a_batch_takes_less_than_being_alone():
     world = build(load(small()), {})
     host = world.hosts[0]
-    alone = prospects.computing(host, 1000, 200.0)
-    host.coming = 7
-    joined = prospects.computing(host, 1000, 200.0)
+    alone = prospects.computing(host, 1000, 200.0, 0)
+    joined = prospects.computing(host, 1000, 200.0, 7)
     assert joined[1] < 0.5 * alone[1]
     assert joined[0] > alone[0]
-    host.coming = 700  # more than places: as in a full batch
-    assert prospects.computing(host, 1000, 200.0) == joined
+    full = prospects.computing(host, 1000, 200.0, 700)  # more than places
+    assert full == joined
 
 
 @pytest.mark.parametrize("tok", [1, 2, 63, 64, 100, 129, 1000, 4097, 100_000])

@@ -46,6 +46,8 @@ class _Server:
 
     def expected_wait_s(self, coming: int) -> float:
         """Wait for a place in the batch with so many on their way."""
+        if self.running + self.queued + coming < self.capacity:
+            return 0.0
         known = self._wait_s.get(coming)
         if known is None:
             known = self._wait_s[coming] = self.batch.expected_wait_s(coming)
@@ -246,7 +248,7 @@ def _option(
         capacity=capacity,
         model=host.model,
         quality_frac=asked.service.spec.quality.get(host.model, 1.0),
-        foresee=_Foresight(world, host, asked.request, ttft_s, carried),
+        foresee=_Foresight(world, host, asked.request, ttft_s, carried, running + queued),
     )
 
 

@@ -72,12 +72,17 @@ class Carried:
         return self._found[request]
 
 
-def prospect(world: World, host: Host, request: int, ttft_s: float, carried: Carried) -> Prospect:
-    """What a request takes and brings at a host, if its first token comes after `ttft_s`."""
+def prospect(
+    world: World, host: Host, request: int, ttft_s: float, carried: Carried, there: int
+) -> Prospect:
+    """What a request takes and brings at a host, if its first token comes after `ttft_s`.
+
+    `there` is how many are at a server or on their way to it.
+    """
     service = world.service_of(request)
     prompt_tok = int(world.requests.prompt_tok[request])
     output_tok = world.mean_output_tok[service.spec.name]
-    tpot_s, compute_j = computing(host, prompt_tok, output_tok)
+    tpot_s, compute_j = computing(host, prompt_tok, output_tok, there)
     radio_j, terminal_j, link_j = _carrying(world, host, request, carried)
     whole, on_time = worths(
         service, host.model, prompt_tok=prompt_tok, output_tok=output_tok,
@@ -108,11 +113,13 @@ def quality_min_frac(token_class: str) -> float:
     return 0.0 if found is None else float(found)
 
 
-def computing(host: Host, prompt_tok: int, output_tok: float) -> tuple[float, float]:
-    """Seconds per token of an answer, and the joules above idle that it adds at a host."""
+def computing(host: Host, prompt_tok: int, output_tok: float, there: int) -> tuple[float, float]:
+    """Seconds per token of an answer, and the joules above idle that it adds at a host.
+
+    `there` is how many are at a server or on their way to it.
+    """
     others = 0
     if host.batch is not None:
-        there = host.batch.running + host.batch.queued + host.coming
         others = min(there, host.batch.limits.max_sequences - 1)
     context = _rounded(prompt_tok + 0.5 * output_tok)
     beside = _rounded(others, FEW_STEPS) if others else 0
