@@ -35,3 +35,15 @@ def reference_data() -> Path:
 def repository() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser; without it a test is skipped, except in CI, where it fails."""
+    path = Path("/usr/bin/chromium")
+    if path.exists():
+        return path
+    reason = "no /usr/bin/chromium; install Debian's package chromium"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from reporting import NAME, small_ledger
 from tree6g.report.write import write_report
 
-CHROMIUM = Path("/usr/bin/chromium")
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -32,17 +30,6 @@ const out = {inner: innerWidth, scroll: document.documentElement.scrollWidth,
   text: text.filter(t => t > 0)};
 parent.document.body.innerHTML = '<pre id=measured>' + JSON.stringify(out) + '</pre>';
 </script>"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Path:
-    """The browser; without it a test is skipped, except in CI, where it fails."""
-    if CHROMIUM.exists():
-        return CHROMIUM
-    reason = "no /usr/bin/chromium; install Debian's package chromium"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")

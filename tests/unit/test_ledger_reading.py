@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shutil
+import threading
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ledger_rows import META, energy, work, write
+from ledger_rows import META, coverage, energy, work, write
 from tree6g.errors import LedgerError
 from tree6g.ledger import meta as header
 from tree6g.ledger import schema
 from tree6g.ledger.check import check
 from tree6g.ledger.meta import Meta
-from tree6g.ledger.reading import named_sql, open_ledger, sql_errors
+from tree6g.ledger.reading import named_sql, open_ledger, reopen, sql_errors
+from tree6g.ledger.writer import LedgerWriter
 from tree6g.metric.tree import figure
 
 
@@ -46,6 +49,51 @@ def test_an_open_ledger_does_not_see_later_parts(tmp_path):
     (tmp_path / "l" / "energy" / "part-000002.parquet").write_bytes(part(early).read_bytes())
     assert early.query("SELECT count(*) AS n FROM energy")["n"].to_pylist() == [1]
     assert open_ledger(tmp_path / "l").rows()["energy"] == 2
+
+
+def test_a_ledger_opens_again_with_the_parts_that_came_since(tmp_path):
+    early = write(tmp_path / "l", energy=energy())
+    assert reopen(early) is early
+    with LedgerWriter(tmp_path / "l", META) as writer:
+        writer.append("energy", energy(t0_s=1.0, t1_s=2.0))
+        writer.update_meta(dataclasses.replace(META, notes=("new",)))
+    now = reopen(early)
+    assert now == open_ledger(tmp_path / "l")
+    assert (now.rows()["energy"], now.meta.notes) == (2, ("new",))
+
+
+def test_parts_that_vanished_are_not_counted_when_a_ledger_opens_again(tmp_path):
+    early = write(tmp_path / "l", energy=energy())
+    early.parts["energy"][0].rename(tmp_path / "l" / "energy" / "part-000009.parquet")
+    now = reopen(early)
+    assert now.rows()["energy"] == 1
+    assert now == open_ledger(tmp_path / "l")
+
+
+def test_covered_time_of_a_growing_ledger_always_has_its_energy(tmp_path):
+    """Or a reader between two renames of a flush would see time without the joules in it."""
+    done = threading.Event()
+
+    def grow():
+        with LedgerWriter(tmp_path / "l", META) as writer:
+            for t in range(60):
+                writer.append("energy", energy(t0_s=float(t), t1_s=t + 1.0))
+                writer.append("coverage", coverage(t0_s=float(t), t1_s=t + 1.0, quantity="energy"))
+                writer.flush()
+        done.set()
+
+    write(tmp_path / "l")
+    thread = threading.Thread(target=grow)
+    thread.start()
+    looks = 0
+    ledger = open_ledger(tmp_path / "l")
+    while not done.is_set():
+        ledger = reopen(ledger) if looks % 2 else open_ledger(tmp_path / "l")
+        rows = ledger.rows()
+        assert rows["energy"] >= rows["coverage"] - 2  # two from the beginning
+        looks += 1
+    thread.join()
+    assert looks > 1
 
 
 def test_a_view_reads_only_the_row_groups_of_the_window(tmp_path):

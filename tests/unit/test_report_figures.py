@@ -18,14 +18,10 @@ from tree6g.metric.asymmetry import gini
 from tree6g.metric.figure import Query
 from tree6g.metric.histogram import percentile
 from tree6g.metric.profile import from_meta
+from tree6g.metric.windows import component_flows, window_length_s
 from tree6g.report import canvas, palette
 from tree6g.report.canvas import Drawing
-from tree6g.report.evidence import (
-    Evidence,
-    component_flows,
-    gather,
-    window_length_s,
-)
+from tree6g.report.evidence import Evidence, gather
 from tree6g.report.figures import flow, lorenz, power, shares
 from tree6g.report.results import find
 from tree6g.report.tables import Missing, to_csv

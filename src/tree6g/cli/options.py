@@ -84,8 +84,8 @@ def query_of(
         boundary=boundary,
         rule=rule,
         idle=idle,
-        alphas=_numbers("--alpha", alphas),
-        weights=_numbers("--weight", weights),
+        alphas=numbers("--alpha", alphas),
+        weights=numbers("--weight", weights),
     )
 
 
@@ -124,7 +124,12 @@ def ledger_folder(path: Path) -> Path:
     return inner if not (path / "meta.json").exists() and inner.is_dir() else path
 
 
-def _numbers(option: str, texts: Sequence[str] | None) -> dict[str, float]:
+def numbers(option: str, texts: Sequence[str] | None) -> dict[str, float]:
+    """Numbers by service of a repeatable option SERVICE=NUMBER.
+
+    Raises:
+        ScenarioError: A text of another form.
+    """
     values = {}
     for text in texts or ():
         service, _, number = text.rpartition("=")

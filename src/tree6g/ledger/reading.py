@@ -114,17 +114,43 @@ class Ledger:
 def open_ledger(path: str | Path) -> Ledger:
     """Open a ledger for reading: its header and the footers of its parts, no rows.
 
+    A ledger that is being written opens as some flush left it: whatever time `coverage` states, the
+    energy and work of that time are there.
+
     Raises:
         LedgerError: No ledger there, a broken header or part, or columns of another schema.
     """
     folder = Path(path)
-    meta = read_meta(folder)
-    found: dict[str, tuple[Path, ...]] = {}
+    return _opened(folder, read_meta(folder), {}, {})
+
+
+def reopen(ledger: Ledger) -> Ledger:
+    """The ledger as it stands now; `ledger` itself where nothing was added.
+
+    Only footers of parts that `ledger` does not know are read, so this is the way to follow a
+    ledger that grows.
+
+    Raises:
+        LedgerError: As `open_ledger`.
+    """
+    now = _opened(ledger.path, read_meta(ledger.path), ledger.parts, ledger.part_rows)
+    return ledger if now == ledger else now
+
+
+def _opened(
+    folder: Path, meta: Meta, known: Mapping[str, tuple[Path, ...]], known_rows: Mapping[str, int]
+) -> Ledger:
     rows = {}
     with parts.disk_errors(folder, "read"):
-        for table in schema.TABLES:
-            found[table] = tuple(parts.list_parts(folder, table))
-            rows[table] = sum(_checked_rows(p, table) for p in found[table])
+        # The reverse of the order in which a flush gives names: a table that is listed later holds
+        # at least what those listed before rest on.
+        listed = {t: tuple(parts.list_parts(folder, t)) for t in reversed(schema.TABLES)}
+        found = {table: listed[table] for table in schema.TABLES}
+        for table, paths in found.items():
+            old = known.get(table, ())
+            seen = len(old) if paths[: len(old)] == old else 0
+            before = known_rows[table] if seen else 0
+            rows[table] = before + sum(_checked_rows(p, table) for p in paths[seen:])
     return Ledger(path=folder, meta=meta, parts=found, part_rows=rows)
 
 

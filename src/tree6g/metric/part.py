@@ -14,6 +14,7 @@ SUMS = (
 )  # fmt: skip
 Sums = Mapping[str, float]
 TOO_LARGE = "the ratio is too large for a number"
+NO_GINI = "no utility was earned, or no energy is attributed to any service"
 
 
 def ratio(over: float | None, under: float | None) -> float | None:

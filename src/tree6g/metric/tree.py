@@ -16,7 +16,7 @@ from tree6g.metric import coverage, uncertainty, value
 from tree6g.metric.asymmetry import gini
 from tree6g.metric.cells import Book, open_book
 from tree6g.metric.figure import Figure, Query
-from tree6g.metric.part import SUMS, TOO_LARGE, Sums, ratio, service_figure, unseen_reason
+from tree6g.metric.part import NO_GINI, SUMS, TOO_LARGE, Sums, ratio, service_figure, unseen_reason
 from tree6g.metric.profile import profile_set
 
 KEYS = ("window", "service", "node", "site", "tier", "slice")
@@ -217,7 +217,7 @@ _BESIDE_WHY = {
     "coverage_frac": "the window has no length",
     "u95_frac": "the uncertainty of more than 1 % of the joules is unknown",
     "u95_unknown_frac": "no energy is recorded",
-    "gini": "no utility was earned, or no energy is attributed to any service",
+    "gini": NO_GINI,
 }
 _HEADLINE_WHY = {
     "ee_ran_bit_per_j": "the ledger has no energy of a radio access network",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tree6g.ledger.meta import Meta, digest
 from tree6g.ledger.reading import Ledger, named_sql
@@ -15,14 +15,10 @@ from tree6g.metric.histogram import percentile
 from tree6g.metric.kpi import kpis
 from tree6g.metric.kpi_figure import Kpis
 from tree6g.metric.profile import Service, from_meta, reweighted
+from tree6g.metric.windows import component_flows, gaps, power, window_length_s
 from tree6g.report.references import Reference, references
 
 Row = Mapping[str, Any]
-WINDOWS: Final = 90
-_STEPS_S: Final = (
-    0.001, 0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
-    10800, 21600, 43200, 86400, 7 * 86400,
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +83,7 @@ def gather(ledger: Ledger, query: Query) -> Evidence:
     span = (figure.t0_s, figure.t1_s)
     window_s = window_length_s(figure.t1_s - figure.t0_s, figure.attribution_interval_s)
     windows = math.ceil((span[1] - span[0]) / window_s - 1e-9)
+    edges = [*(span[0] + i * window_s for i in range(windows)), span[1]]
     inside = list(figure.inside)
 
     def ask(name: str, *parameters: object) -> list[Row]:
@@ -99,12 +96,12 @@ def gather(ledger: Ledger, query: Query) -> Evidence:
         meta=ledger.meta,
         services=reweighted(from_meta(ledger.meta), query.weights, query.alphas),
         window_s=window_s,
-        power=ask("power", inside, *span, window_s, windows),
+        power=power(ledger, inside, edges),
         flows=component_flows(tree.flows(ledger, query).to_pylist()),
         percentiles=_percentiles(ask("percentiles", *span), ask("histograms", *span)),
         origins=ask("origins", inside, *span),
         nodes=ask("nodes"),
-        gaps=ask("gaps", *span),
+        gaps=gaps(ledger, *span),
         references=references(ledger),
         kpis=kpis(ledger, query),
     )
@@ -115,24 +112,6 @@ def configuration(meta: Meta) -> str:
     if meta.scenario_hash:
         return meta.scenario_hash
     return digest(dataclasses.asdict(dataclasses.replace(meta, created=None)))
-
-
-def window_length_s(span_s: float, interval_s: float) -> float:
-    """A round window length that gives at most about `WINDOWS` windows, no finer than the rows."""
-    least = max(span_s / WINDOWS, min(interval_s, span_s))
-    return next((float(s) for s in _STEPS_S if s >= least * 0.999), least) or 1.0
-
-
-def component_flows(rows: Iterable[Row]) -> list[Row]:
-    """Joules from components to services: the nodes of the metric's flows added up."""
-    total: dict[tuple[str, str | None, str | None], float] = {}
-    for row in rows:
-        key = (str(row["component"]), row["service"], row["reason"])
-        total[key] = total.get(key, 0.0) + float(row["energy_j"])
-    order = sorted(total, key=lambda k: (k[0], k[1] is None, k[1] or "", k[2] or ""))
-    return [
-        {"component": c, "service": s, "reason": r, "energy_j": total[c, s, r]} for c, s, r in order
-    ]
 
 
 def _percentiles(exact: list[Row], buckets: list[Row]) -> list[Row]:

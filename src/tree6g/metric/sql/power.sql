@@ -1,14 +1,14 @@
--- Mean power by component in equal windows; rows that cross a border are prorated by time.
--- $1 nodes inside the boundary, $2 start, $3 end, $4 length of a window, $5 number of windows.
+-- Mean power by component in adjacent windows; rows that cross a border are prorated by time.
+-- $1 nodes inside the boundary, $2 edges of the windows.
 WITH kept AS (
     SELECT t0_s, t1_s, component::VARCHAR AS component, sum(energy_j) AS energy_j
     FROM energy
-    WHERE list_contains($1, node::VARCHAR) AND t1_s > $2 AND t0_s < $3
+    WHERE list_contains($1, node::VARCHAR) AND t1_s > $2[1]::DOUBLE AND t0_s < $2[-1]::DOUBLE
     GROUP BY t0_s, t1_s, component::VARCHAR
 ),
 grid AS (
-    SELECT i, $2 + i * $4 AS w0_s, least($2 + (i + 1) * $4, $3) AS w1_s
-    FROM range(CAST($5 AS BIGINT)) AS r(i)
+    SELECT i - 1 AS i, $2[i]::DOUBLE AS w0_s, $2[i + 1]::DOUBLE AS w1_s
+    FROM range(1, len($2)) AS r(i)
 )
 SELECT
     grid.i AS number,

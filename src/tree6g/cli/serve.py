@@ -1,0 +1,165 @@
+"""`tree6g serve`: a ledger on a web page and for Prometheus."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tree6g.cli import options
+from tree6g.cli.console import print_json
+from tree6g.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from tree6g.serve.guard import Access
+    from tree6g.serve.view import View
+
+Ledger = Annotated[
+    Path | None,
+    typer.Argument(metavar="[LEDGER]", help="A ledger folder, or the folder of a run; may grow."),
+]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Port = Annotated[int, typer.Option("--port", help="Port; 0 takes a free one.", min=0, max=65535)]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="TREE6G_TOKEN",
+        help="What a reader must know; needed beyond this machine.",
+    ),
+]
+Certificate = Annotated[
+    Path | None, typer.Option("--certificate", help="Certificate chain for TLS (PEM).")
+]
+Key = Annotated[Path | None, typer.Option("--key", help="Key of the certificate (PEM).")]
+PlainHttp = Annotated[
+    bool, typer.Option("--plain-http", help="No TLS here: a reverse proxy in front encrypts.")
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="NAME", help="Host name under which browsers come."),
+]
+Replay = Annotated[
+    float | None,
+    typer.Option("--replay", metavar="SPEED", help="Play a recorded ledger as if it were live."),
+]
+Begin = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="TIME", help="Replay: history to begin with; default a quarter."
+    ),
+]
+Over = Annotated[
+    str,
+    typer.Option("--over", metavar="TIME", help="Newest time that the exporter's gauges are of."),
+]
+Floors = Annotated[
+    list[str] | None,
+    typer.Option("--floor", metavar="SERVICE=BEQ_PER_J", help="TREE below which to warn."),
+]
+Grafana = Annotated[
+    Path | None, typer.Option("--grafana", help="Write a Grafana dashboard to this file, and end.")
+]
+Alerts = Annotated[
+    Path | None,
+    typer.Option("--alerts", help="Write Prometheus alert rules to this file, and end."),
+]
+
+
+def serve(  # noqa: PLR0913  # the options of a command are its arguments
+    ledger: Ledger = None,
+    *,
+    host: Host = "127.0.0.1",
+    port: Port = 8460,
+    token: Token = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    plain_http: PlainHttp = False,
+    names: Names = None,
+    replay: Replay = None,
+    begin: Begin = None,
+    over: Over = "5 min",
+    floors: Floors = None,
+    boundary: options.Boundary = None,
+    rule: options.Rule = None,
+    idle: options.Idle = None,
+    grafana: Grafana = None,
+    alerts: Alerts = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show a ledger in a browser, as it grows, and to Prometheus. Reads only; ends with Ctrl-C.
+
+    Example: tree6g serve tree6g-out/street-corner-1a2b3c4d --replay 60
+    """
+    if grafana is not None or alerts is not None:
+        _write_files(grafana, alerts, as_json=as_json)
+        return
+    if ledger is None:
+        raise ScenarioError("expected a ledger to serve, or --grafana FILE, or --alerts FILE.")
+    from tree6g.serve.guard import Access
+    from tree6g.serve.view import View
+
+    access = Access(
+        host=host,
+        port=port,
+        token=token,
+        certificate=certificate,
+        key=key,
+        plain_http=plain_http,
+        names=tuple(names or ()),
+    )
+    over_s = options.quantity("--over", over, "s")
+    view = View(span_s=over_s, boundary=boundary, rule=rule, idle=idle)
+    warned = options.numbers("--floor", floors)
+    folder = options.ledger_folder(ledger)
+    if replay is None:
+        if begin is not None:
+            raise ScenarioError("--from needs --replay SPEED.")
+        _serve(folder, access, view, warned, as_json=as_json)
+        return
+    from tree6g.serve.replay import replayed
+
+    begin_s = None if begin is None else options.quantity("--from", begin, "s")
+    with replayed(folder, speed=replay, begin_s=begin_s) as growing:
+        _serve(growing, access, view, warned, as_json=as_json)
+
+
+def _serve(
+    folder: Path, access: Access, view: View, floors: Mapping[str, float], *, as_json: bool
+) -> None:
+    """Serve until interrupted; the address is printed as soon as it answers."""
+    from tree6g.serve.server import server_of
+
+    with server_of(folder, access, view, floors) as server:
+        if as_json:
+            print_json(
+                {"url": server.url, "ledger": str(folder), "token": access.token is not None}
+            )
+        else:
+            typer.echo(f"{server.url}  (Ctrl-C ends; {server.url}metrics is for Prometheus)")
+            if access.token is not None:
+                typer.echo("In a browser open it once with ?token=TOKEN at its end.")
+        sys.stdout.flush()
+        # A service manager's way to end it is as good as Ctrl-C: a replay's folder goes with it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+def _write_files(grafana: Path | None, alerts: Path | None, *, as_json: bool) -> None:
+    from tree6g.serve.server import packaged
+
+    wanted = [(grafana, "grafana.json"), (alerts, "alerts.yml")]
+    written = [(target, name) for target, name in wanted if target is not None]
+    for target, name in written:
+        target.write_bytes(packaged(name))
+    if as_json:
+        print_json({"written": [str(target) for target, _ in written]})
+        return
+    for target, _ in written:
+        typer.echo(f"Wrote {target}")
