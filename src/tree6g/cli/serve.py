@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,17 +116,23 @@ def serve(  # noqa: PLR0913  # the options of a command are its arguments
     over_s = options.quantity("--over", over, "s")
     view = View(span_s=over_s, boundary=boundary, rule=rule, idle=idle)
     warned = options.numbers("--floor", floors)
-    folder = options.ledger_folder(ledger)
-    if replay is None:
+    with _played(options.ledger_folder(ledger), replay, begin) as folder:
+        _serve(folder, access, view, warned, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _played(folder: Path, speed: float | None, begin: str | None) -> Iterator[Path]:
+    """The ledger itself, or the one that its replay writes."""
+    if speed is None:
         if begin is not None:
             raise ScenarioError("--from needs --replay SPEED.")
-        _serve(folder, access, view, warned, as_json=as_json)
+        yield folder
         return
     from tree6g.serve.replay import replayed
 
     begin_s = None if begin is None else options.quantity("--from", begin, "s")
-    with replayed(folder, speed=replay, begin_s=begin_s) as growing:
-        _serve(growing, access, view, warned, as_json=as_json)
+    with replayed(folder, speed=speed, begin_s=begin_s) as growing:
+        yield growing
 
 
 def _serve(
