@@ -179,6 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
     error_message_format = "%(code)d %(message)s\n"
     error_content_type = "text/plain; charset=utf-8"
     timeout = PATIENCE_S
+    disable_nagle_algorithm = True  # else a body waits 40 ms for the receipt of its headers
 
     def do_GET(self) -> None:
         self._reply(self._answer(), body=True)
