@@ -194,3 +194,12 @@ def test_what_does_not_go_together_is_said(change, said):
 def test_a_cloud_at_a_node_has_no_link_of_its_own():
     with pytest.raises(ScenarioError, match="among the places of 'topology'"):
         load(_net() | {"links": [{"to": "cloud"}]})
+
+
+@pytest.mark.parametrize("kind", ["sites", "clouds"])
+def test_no_place_of_the_network_may_be_called_internet(kind):
+    plain = _net()
+    plain[kind] = [plain[kind][0] | {"name": "internet"}, *plain[kind][1:]]
+    plain["topology"]["places"] = {"*": "hub", "cloud": "core", "internet": "core"}
+    with pytest.raises(ScenarioError, match="expected another name than 'internet'"):
+        load(plain)

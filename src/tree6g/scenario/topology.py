@@ -139,6 +139,12 @@ def problems(
         yield Problem(place=("topology",), text=text)
         return
     found = list(_edge_problems(topology))
+    if INTERNET in (*sites, *clouds):
+        text = (
+            f"expected another name than '{INTERNET}' for a site or a cloud: it is the place where "
+        )
+        text += "data services leave the network. Rename it."
+        found.append(Problem(place=("topology", "places"), text=text))
     nodes = topology.graph.nodes
     for name, node in topology.places.items():
         place: Place = ("topology", "places", name)
