@@ -66,14 +66,7 @@ def lines(  # noqa: PLR0913  # a chart is all of them
         marks: Level lines by their words, in units of y.
         height_in: Height without the key.
     """
-    columns = (
-        Column(key=x.key, head=x.label, unit=x.unit),
-        *(Column(key=f"{each}, {y.key}", head=each, unit=y.unit) for each in series),
-    )
-    rows = tuple(
-        (at[i], *(ABSENT if each[i] is None else each[i] for each in series.values()))
-        for i in range(len(at))
-    )
+    table = _table(name, title, Column(key=x.key, head=x.label, unit=x.unit), at, y, series)
 
     def paint(canvas_: Canvas) -> None:
         ax = _axes(canvas_, y, len(series))
@@ -91,7 +84,7 @@ def lines(  # noqa: PLR0913  # a chart is all of them
         key.series(canvas_, list(series))
 
     return canvas.draw(
-        Table(name=name, title=title, columns=columns, rows=rows),
+        table,
         paint,
         description=description,
         stamp=stamp,
@@ -122,14 +115,7 @@ def bars(
         series: Heights by name. [group] each
         height_in: Height without the key.
     """
-    columns = (
-        Column(key="group", head=""),
-        *(Column(key=f"{each}, {y.key}", head=each, unit=y.unit) for each in series),
-    )
-    rows = tuple(
-        (group, *(ABSENT if each[i] is None else each[i] for each in series.values()))
-        for i, group in enumerate(groups)
-    )
+    table = _table(name, title, Column(key="group", head=""), groups, y, series)
 
     def paint(canvas_: Canvas) -> None:
         ax = _axes(canvas_, y, len(series))
@@ -149,12 +135,29 @@ def bars(
                        bbox_to_anchor=(0.0, 1.0))  # fmt: skip
 
     return canvas.draw(
-        Table(name=name, title=title, columns=columns, rows=rows),
+        table,
         paint,
         description=description,
         stamp=stamp,
         height_in=height_in + key.LINE_IN * len(series),
     )
+
+
+def _table(  # what both charts know of theirs
+    name: str,
+    title: str,
+    first: Column,
+    keys: Sequence[float] | Sequence[str],
+    y: Scale,
+    series: Mapping[str, Sequence[float | None]],
+) -> Table:
+    """A column per series beside the first one, which holds the keys."""
+    columns = (first, *(Column(key=f"{s}, {y.key}", head=s, unit=y.unit) for s in series))
+    rows = tuple(
+        (key, *(ABSENT if each[i] is None else each[i] for each in series.values()))
+        for i, key in enumerate(keys)
+    )
+    return Table(name=name, title=title, columns=columns, rows=rows)
 
 
 def _axes(canvas_: Canvas, y: Scale, count: int) -> Axes:

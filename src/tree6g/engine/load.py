@@ -181,6 +181,7 @@ def _settle_band(world: World, kind: str, waiting: _Waiting, step_s: float) -> F
     demand_bps = _demand_bps(world, kind, waiting, sent_frac, step_s)
 
     def rates(sinr_db: FloatArray, _: float) -> FloatArray:
+        """Rate of each terminal in bit/s at an SINR in dB. [terminal]."""
         found = np.empty(len(sinr_db))
         for cell, rows in waiting.by_spec():
             found[rows] = rate_bps(cell.spec, kind, sinr_db[rows])

@@ -39,6 +39,7 @@ def option(world: World, one: Shared, request: int, tick: Tick) -> Option:
 
     @cache
     def foresee() -> Prospect:
+        """The prospect, worked out once."""
         return _prospect(world, one, request, loops, way, cut, ttft_s)
 
     return Option(
@@ -95,9 +96,11 @@ def _prospect(
     times = (1.0, output_tok - 1.0)
 
     def total(joules: tuple[float, float]) -> float:
+        """Prompt and further tokens together."""
         return sum(n * j for n, j in zip(times, joules, strict=True))
 
     def each(name: str) -> tuple[float, float]:
+        """Values at the cut: with the prompt, and of a further token."""
         return float(getattr(loops[0], name)[cut]), float(getattr(loops[1], name)[cut])
 
     up_bit, down_bit = 8.0 * total(each("up_byte")), 8.0 * total(each("down_byte"))

@@ -43,6 +43,7 @@ def together(
     grounds = [coupling.surroundings(ground, network.layout) for network in networks]
 
     def gain_db(terminals: Terminals) -> FloatArray:
+        """Gain to every cell in dB, -inf where none is reckoned. [terminal, cell]."""
         gains = np.full((terminals.count, len(cells)), -np.inf)
         for network, fields in zip(networks, grounds, strict=True):
             columns = [c.index for c in cells if c.site_index in network.sites]
@@ -59,6 +60,7 @@ def together(
         return gains
 
     def crowd(terminals: Terminals, first: IntArray) -> Crowd:
+        """Terminals at the cell that they hear best."""
         gains = gain_db(terminals)
         return Crowd(first=first, gain_db=gains, serving=np.argmax(gains, axis=1))
 

@@ -116,6 +116,7 @@ class _Union:
         self._fresh: list[Intervals] = []
 
     def add(self, new: Intervals) -> None:
+        """Add intervals in s, ascending and apart from one another."""
         start, end = new
         if not self._fresh and not len(self._end):
             self._start, self._end = start.copy(), end.copy()
@@ -130,6 +131,7 @@ class _Union:
             self.intervals()
 
     def intervals(self) -> Intervals:
+        """All of them as starts and ends in s, ascending and apart from one another."""
         if self._fresh:
             starts = [self._start, *(s for s, _ in self._fresh)]
             ends = [self._end, *(e for _, e in self._fresh)]

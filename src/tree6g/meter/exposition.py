@@ -204,6 +204,7 @@ class _Text:
                 self._line(number, line)
 
     def scrape(self) -> Scrape:
+        """What the lines so far say; a text that was cut off is told."""
         if self._open and not self._ended:
             self._tell("the text is OpenMetrics and ends without '# EOF': cut off on the way.")
         if self._untold:

@@ -111,6 +111,7 @@ def family(
     """
 
     def register(shape: Shape) -> Shape:
+        """Keep the shape under its name."""
         if name in FAMILIES:
             raise LedgerError(f"utility family '{name}' exists; choose another name.")
         FAMILIES[name] = Family(shape=shape, concave=concave, scaled=scaled, ordered=ordered)

@@ -206,12 +206,14 @@ class _Draws:
     def normal(
         self, kind: str, correlation_m: npt.ArrayLike, layer: npt.ArrayLike = 0
     ) -> FloatArray:
+        """Standard normal numbers, correlated over the ground. [terminal, site]."""
         if isinstance(self.fields, str):
             return self.rng.standard_normal((self.terminals.count, self.sites))
         field: shadowing.Field = getattr(self.fields, kind)
         return shadowing.normal(field, self.terminals.position_m, correlation_m, layer=layer)
 
     def shadow_db(self, environment: Environment, los: BoolArray, beyond: BoolArray) -> FloatArray:
+        """Shadowing in dB with the spread of TR 38.901. [terminal, site]."""
         indoor = self.terminals.indoor[:, None]
         std_db = shadowing_std_db(environment, los, indoor=indoor, beyond_breakpoint=beyond)
         scale = SHADOWING[environment]
@@ -220,6 +222,7 @@ class _Draws:
         return std_db * self.normal("shadow", np.where(indoor, scale.indoor_m, outdoor_m), layer)
 
     def uniform(self, kind: str, correlation_m: float) -> FloatArray:
+        """Uniform numbers in (0, 1), correlated over the ground. [terminal, site]."""
         if isinstance(self.fields, str):
             return self.rng.random((self.terminals.count, self.sites))
         return shadowing.uniform(self.normal(kind, correlation_m))

@@ -239,6 +239,7 @@ def departure_s(
     now_s = each_s = 0.0
 
     def serve(until_s: float) -> None:
+        """Serve those in the cell until a time in s; they share it equally."""
         nonlocal now_s, each_s
         while waiting:
             pace = gains[min(len(waiting), len(gains)) - 1] / len(waiting)

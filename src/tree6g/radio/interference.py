@@ -146,9 +146,11 @@ def coupled_load(  # noqa: PLR0913  the physical arguments of one equation
     signal_w, noise = _take_serving(received_w, serving), _array(noise_w)
 
     def sinr_db(load: FloatArray) -> FloatArray:
+        """SINR of each terminal in dB under a load."""
         return _ratio_db(signal_w, received_w @ load + noise)
 
     def reached(share: FloatArray) -> FloatArray:
+        """Load that the shares make, from what cells always send to 1."""
         return np.minimum(1.0, np.maximum(least_frac, _by_cell(share, serving, cells)))
 
     cells = received_w.shape[1]
@@ -226,9 +228,11 @@ def coupled_uplink_load(
     terminals, cells = received_w.shape
 
     def sinr_db(share: FloatArray) -> FloatArray:
+        """SINR of each terminal in dB under shares of the band."""
         return _at_station(signal_w, received_w, serving, share, noise)
 
     def reached(share: FloatArray) -> FloatArray:
+        """Shares that fit into each cell's band."""
         wanted = np.maximum(1.0, _by_cell(share, serving, cells))
         return np.asarray(share / wanted[serving])
 

@@ -51,6 +51,7 @@ class _Traffic:
     before_s: float
 
     def add(self, open_s: float, end_s: float) -> None:
+        """A message that can be served from `open_s` and is done at `end_s`."""
         if open_s > self.until_s:
             self.from_s, self.before_s = open_s, self.until_s
         elif open_s < self.from_s:

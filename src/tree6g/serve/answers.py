@@ -48,6 +48,7 @@ def totals(follower: Follower, ask: Ask) -> dict[str, Any]:
     """The figure of a window with its uncertainty, asked of the ledger at these weights."""
 
     def make(state: State) -> dict[str, Any]:
+        """The figure of a state of the ledger."""
         t0_s, t1_s, _ = window_of(state, ask.view)
         plain = ask.view.query(t0_s, t1_s)
         query = dataclasses.replace(plain, weights=ask.weights, alphas=ask.alphas)

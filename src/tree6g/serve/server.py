@@ -182,9 +182,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # else a body waits 40 ms for the receipt of its headers
 
     def do_GET(self) -> None:
+        """Answer with a body (the name is that of `http.server`)."""
         self._reply(self._answer(), body=True)
 
     def do_HEAD(self) -> None:
+        """Answer without the body."""
         self._reply(self._answer(), body=False)
 
     def _refuse_method(self) -> None:

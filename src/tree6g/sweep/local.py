@@ -71,6 +71,7 @@ class _Process(SpawnProcess):
     """A process whose libraries find their number of threads before anything loads them."""
 
     def start(self) -> None:
+        """Start it under one thread per library."""
         with one_thread():
             super().start()
 

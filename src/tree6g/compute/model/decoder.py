@@ -126,6 +126,7 @@ def listed(*, every: int = 0) -> Window:
     """Windows by `layer_types`; without it every so manyth layer sees everything."""
 
     def window(f: Fields, layer: int) -> int:
+        """Window of a layer in tokens, 0 for all."""
         size = f.whole("sliding_window", default=0)
         kinds = f.sequence("layer_types")
         if kinds and layer >= len(kinds):

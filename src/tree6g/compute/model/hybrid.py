@@ -290,6 +290,7 @@ def qwen3_next(f: Fields, name: str) -> Architecture:
     whole = attention(dataclasses.replace(heads(f, Style(norm="head")), gated=True))
 
     def mix(f: Fields, layer: int) -> Mixer:
+        """Mixer of a layer: whole attention or gated delta rule."""
         del f
         named = kinds[layer] if layer < len(kinds) else None
         seen = named == "full_attention" if named else (layer + 1) % period == 0

@@ -112,11 +112,13 @@ def llama4_text(f: Fields, name: str) -> Architecture:
     chunk = f.positive("attention_chunk_size", default=8192)
 
     def window(f: Fields, layer: int) -> int:
+        """Chunk that a layer sees in tokens, 0 for all."""
         del f
         local = bool(plain[layer]) if layer < len(plain) else (layer + 1) % 4 != 0
         return chunk if local else 0
 
     def forward(f: Fields, layer: int) -> FeedForward:
+        """Feed-forward part of a layer, dense or of experts."""
         hidden = f.positive("hidden_size")
         if layer not in routed:
             return dense(hidden, f.positive("intermediate_size_mlp"))
@@ -146,6 +148,7 @@ def mllama_text(f: Fields, name: str) -> Architecture:
     shape = dataclasses.replace(heads(f, Style()), norm="head")
 
     def mix(f: Fields, layer: int) -> Mixer | None:
+        """Mixer of the layers that attend to the picture, None for the others."""
         del f
         return cross_attention(shape, other_parameters=2) if layer in crossing else None
 

@@ -56,7 +56,10 @@ def _pointer() -> Callable[..., Any]:
     intrinsic: Any = importlib.import_module("numba.extending").intrinsic
 
     def pointer(typing: Any, array: Any) -> Any:  # noqa: ARG001 - numba's protocol
+        """Type and code of the call, as numba asks for them."""
+
         def address(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            """The address of the array's numbers."""
             return context.make_array(sig.args[0])(context, builder, args[0]).data
 
         return typing_.signature(types.CPointer(array.dtype), array), address
@@ -72,7 +75,10 @@ def _numbers_at(name: str, kind: str) -> Callable[..., Any]:
     intrinsic: Any = importlib.import_module("numba.extending").intrinsic
 
     def numbers(typing: Any, address: Any) -> Any:  # noqa: ARG001 - numba's protocol
+        """Type and code of the call, as numba asks for them."""
+
         def point(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            """The address as a pointer to numbers."""
             return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
 
         return typing_.signature(types.CPointer(getattr(types, kind)), types.int64), point

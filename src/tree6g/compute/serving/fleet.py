@@ -273,17 +273,21 @@ def chooser(fleet: Fleet, servers: Sequence[ServerState], whose: IntArray) -> Ch
     homes: dict[int, int] = {}
 
     def queue_length(k: int) -> tuple[int, int]:
+        """Sequences at a replica; of equal ones the first."""
         return servers[k].running + servers[k].waiting, k
 
     def load(k: int) -> tuple[int, int, int]:
+        """Prompt tokens that wait there, then sequences; of equal ones the first."""
         return servers[k].waiting_tok, servers[k].running, k
 
     def seen(numbers: Sequence[int], arrival_s: float) -> Sequence[int]:
+        """The same replicas, advanced to an arrival."""
         for number in numbers:
             servers[number].advance(arrival_s)
         return numbers
 
     def session(row: int, arrival_s: float, there: Sequence[int]) -> int:
+        """Where the session is, or the emptiest replica if it is new."""
         group = int(whose[row])
         if group not in homes or homes[group] not in there:
             found = min(seen(there, arrival_s), key=load)
@@ -293,6 +297,7 @@ def chooser(fleet: Fleet, servers: Sequence[ServerState], whose: IntArray) -> Ch
         return homes[group]
 
     def two_choices(_: int, arrival_s: float, there: Sequence[int]) -> int:
+        """The emptier of two replicas drawn at random."""
         if len(there) == 1:
             return there[0]
         first = int(random.integers(len(there)))

@@ -48,9 +48,11 @@ def _result(
     server: PlainServer, asked: Requests, bin_s: float | None, edges_s: FloatArray | None
 ) -> Served:
     def column(name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """A field of all requests as numbers. [request]."""
         return np.array([getattr(r, name) for r in server.all], dtype=np.float64)
 
     def whole(name: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """A field of all requests as whole numbers. [request]."""
         return np.array([getattr(r, name) for r in server.all], dtype=np.int64)
 
     idle_j = server.r.idle_w * (server.clock_s - server.busy_s)

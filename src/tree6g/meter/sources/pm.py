@@ -56,6 +56,7 @@ class _Period:
 
     @property
     def start_s(self) -> float | None:
+        """When the period began; None if its end or its length is unknown."""
         if self.end_s is None or self.duration_s is None:
             return None
         return self.end_s - self.duration_s

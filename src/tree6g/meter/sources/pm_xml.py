@@ -165,6 +165,7 @@ class _Collector:
         self._size = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """An element begins, under whatever prefix of a namespace."""
         word = tag.rpartition(":")[2]
         self._chars, self._size = [], 0
         if word == "fileHeader":
@@ -184,11 +185,13 @@ class _Collector:
             self._p = attributes.get("p", "")
 
     def text(self, chars: str) -> None:
+        """Text of an element; what is beyond `MAX_TEXT` is dropped."""
         self._size += len(chars)
         if self._size <= MAX_TEXT:
             self._chars.append(chars)
 
     def end(self, tag: str) -> None:
+        """An element ends: what it said goes where it belongs."""
         word = tag.rpartition(":")[2]
         said = "".join(self._chars).strip() if word != "measValue" else ""
         if word == "measType":
@@ -217,6 +220,7 @@ class _Collector:
             )
 
     def file(self, repairs: tuple[str, ...]) -> PmFile:
+        """All that was read, with the repairs that the text needed."""
         return PmFile(
             version=self._version,
             vendor=self._vendor,

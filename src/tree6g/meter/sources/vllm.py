@@ -22,6 +22,7 @@ _CACHED: Final = (
 
 def _engine(name: str, prefix: str) -> Engine:
     def names(*plain: str) -> tuple[str, ...]:
+        """Names with the prefix of the engine."""
         return tuple(prefix + word for word in plain)
 
     return Engine(

@@ -26,6 +26,7 @@ def compiled_fast(function: _Function) -> _Function:
 
 def _kept(function: _Function, *, fast: bool) -> _Function:
     def compile_(*, cache: bool) -> _Function:
+        """The function compiled, kept on disk if asked."""
         compiler = numba.njit(cache=cache, fastmath=fast, error_model="numpy", nogil=True)
         return cast("_Function", compiler(function))
 
