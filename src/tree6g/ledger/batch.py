@@ -88,16 +88,21 @@ def convert(table: str, columns: Mapping[str, Column]) -> tuple[pa.Table, list[F
 
 def faults(table: str, data: pa.Table) -> Iterator[Fault]:
     """What the rules of the ledger say against rows of the right types."""
-    columns = {f.name: data.column(f.name).combine_chunks() for f in data.schema}
+    columns = {f.name: _joined(data.column(f.name)) for f in data.schema}
     for field in data.schema:
         array = columns[field.name]
-        if not field.nullable:
+        if not field.nullable and array.null_count:
             yield from _cells(array, pc.is_null(array), field.name, "given", "It is required.")
         if pa.types.is_dictionary(field.type):
             yield from _text_faults(table, field.name, array)
         elif pa.types.is_floating(field.type):
             yield from _number_faults(table, field.name, array)
     yield from _order_faults(table, columns)
+
+
+def _joined(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece; Arrow would copy even what is one."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def describe(where: str, found: Iterable[Fault]) -> str:
