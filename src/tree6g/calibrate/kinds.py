@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tree6g.calibrate.result import Fit, Validation
 from tree6g.errors import ScenarioError, nearest
@@ -16,10 +16,14 @@ Progress = Callable[[float, str], None]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of data: the function for it as `module:name`, and the options it takes."""
+    """A kind of data: the function for it as `module:name`, and the options it takes.
+
+    Of a fit also what it is given: one `path`, several `paths`, or an `address` as text.
+    """
 
     function: str
     options: tuple[str, ...] = ()
+    takes: Literal["path", "paths", "address"] = "path"
 
 
 VALIDATIONS: Final[Mapping[str, Kind]] = {
@@ -29,6 +33,7 @@ VALIDATIONS: Final[Mapping[str, Kind]] = {
         function="tree6g.calibrate.calibration:validate", options=("seeds", "progress")
     ),
     "counts": Kind(function="tree6g.calibrate.counts:validate"),
+    "cpu-power": Kind(function="tree6g.calibrate.cpu_power:validate"),
     "llm-energy": Kind(function="tree6g.calibrate.llm_energy:validate", options=("fit",)),
     "partial-load": Kind(function="tree6g.calibrate.partial_load:validate"),
     "pathloss": Kind(function="tree6g.calibrate.pathloss:validate"),
@@ -40,6 +45,7 @@ VALIDATIONS: Final[Mapping[str, Kind]] = {
 FITS: Final[Mapping[str, Kind]] = {
     "accelerator": Kind(function="tree6g.calibrate.accelerator_fit:fit"),
     "base-station": Kind(function="tree6g.calibrate.base_station:fit"),
+    "cpu-power": Kind(function="tree6g.calibrate.cpu_power:fit", takes="paths"),
 }
 
 
@@ -78,10 +84,7 @@ def validate(
         "model": model,
         "tensor_parallel": tensor_parallel,
     }
-    wanted = {name: value for name, value in given.items() if value is not None}
-    foreign = [f"--{name.replace('_', '-')}" for name in wanted if name not in found.options]
-    if foreign:
-        raise ScenarioError(f"{', '.join(foreign)} does not apply to {kind}; leave it out.")
+    wanted = _applied(kind, found, given)
     if progress is not None and "progress" in found.options:
         wanted["progress"] = progress
     once = list({Path(file).resolve(): file for file in reversed(files)}.values())[::-1]
@@ -92,15 +95,42 @@ def validate(
     return dataclasses.replace(result, problems=(*result.problems, twice))
 
 
-def fit(kind: str, path: Path) -> Fit:
+def fit(kind: str, targets: Sequence[str | Path], **options: Any) -> Fit:
     """Fit the model of a kind to data.
 
+    Args:
+        kind: One of `FITS`.
+        targets: Paths of data, or an address; one unless the kind takes several.
+        **options: Options of the kind by name; None where one is not given.
+
     Raises:
-        ScenarioError: No such kind.
+        ScenarioError: No such kind, more than it takes, or an option that it does not take.
         DataError: The data are not what they should be, with all their faults.
     """
-    result: Fit = _loaded(_kind(kind, FITS, "fit"))(path)
+    found = _kind(kind, FITS, "fit")
+    progress = options.pop("progress", None)
+    wanted = _applied(kind, found, options)
+    if progress is not None and "progress" in found.options:
+        wanted["progress"] = progress
+    if found.takes != "paths" and len(targets) != 1:
+        raise ScenarioError(f"expected one {found.takes} for {kind}; got {len(targets)}.")
+    result: Fit
+    if found.takes == "address":
+        result = _loaded(found)(str(targets[0]), **wanted)
+    elif found.takes == "path":
+        result = _loaded(found)(Path(targets[0]), **wanted)
+    else:
+        result = _loaded(found)([Path(target) for target in targets], **wanted)
     return result
+
+
+def _applied(kind: str, found: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, all of which the kind must take."""
+    wanted = {name: value for name, value in given.items() if value is not None}
+    foreign = [f"--{name.replace('_', '-')}" for name in wanted if name not in found.options]
+    if foreign:
+        raise ScenarioError(f"{', '.join(foreign)} does not apply to {kind}; leave it out.")
+    return wanted
 
 
 def _kind(kind: str, kinds: Mapping[str, Kind], verb: str) -> Kind:

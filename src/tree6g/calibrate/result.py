@@ -195,7 +195,7 @@ class Fit:
         constants: The fitted constants, with intervals where the data give them. Those of one
             thing carry its name, a colon and a blank in front of their own.
         problems: Rows left out and why, and what makes a constant doubtful.
-        table: The constants as a CSV table that other commands read; empty where there is none.
+        table: The constants as text that other commands read, CSV or YAML; may be empty.
     """
 
     kind: str

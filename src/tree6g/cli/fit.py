@@ -14,30 +14,35 @@ if TYPE_CHECKING:
     from tree6g.calibrate.result import Fit
 
 KindName = Annotated[
-    str, typer.Argument(metavar="KIND", help="What to fit: accelerator, base-station.")
+    str, typer.Argument(metavar="KIND", help="What to fit: accelerator, base-station, cpu-power.")
 ]
 Data = Annotated[
-    Path, typer.Argument(metavar="PATH", help="Table of runs, or folder of a base station.")
+    list[str],
+    typer.Argument(
+        metavar="PATH...",
+        help="Table of runs, folder of a base station, or tables of a processor's loads.",
+    ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="CSV file for the constants of accelerators; serve-sim reads it."),
+    typer.Option("--out", help="File for the constants, as other commands read them."),
 ]
 
 
-def fit(kind: KindName, path: Data, *, out: Out = None, as_json: options.Json = False) -> None:
+def fit(kind: KindName, data: Data, *, out: Out = None, as_json: options.Json = False) -> None:
     """Fit a model to your own measurements and print its constants with intervals.
 
     accelerator: a table of runs of language models, measured or from telemetry: energy or power,
     throughput, batch, lengths; its columns stand in docs/how-to/calibrate-an-accelerator.md
     base-station: a folder with bs_info, bs_load_hourly and bs_energy_hourly (.csv or .parquet);
     their columns stand in docs/how-to/validate-a-model.md
+    cpu-power: tables of a processor's load and energy; docs/how-to/calibrate-attribution.md
 
     Example: tree6g fit accelerator runs.csv --out my_constants.csv
     """
     from tree6g.calibrate import kinds
 
-    fitted = kinds.fit(kind, path)
+    fitted = kinds.fit(kind, data)
     if out is not None:
         _save(fitted, out)
     if as_json:
@@ -54,13 +59,13 @@ def fit(kind: KindName, path: Data, *, out: Out = None, as_json: options.Json = 
 
 
 def calibrate(
-    kind: KindName, path: Data, *, out: Out = None, as_json: options.Json = False
+    kind: KindName, data: Data, *, out: Out = None, as_json: options.Json = False
 ) -> None:
     """Fit a model to your own measurements: another word for `fit`.
 
     Example: tree6g calibrate accelerator runs.csv --out my_constants.csv
     """
-    fit(kind, path, out=out, as_json=as_json)
+    fit(kind, data, out=out, as_json=as_json)
 
 
 def _save(fitted: Fit, out: Path) -> None:
