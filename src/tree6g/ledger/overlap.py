@@ -24,6 +24,7 @@ TOUCH_ULP: Final = 4.0
 
 Place = tuple[str, str]
 Intervals = tuple[np.ndarray, np.ndarray]
+Wanted = list[tuple[Place, dict[str, Intervals]]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +63,27 @@ class Claims:
         Raises:
             LedgerError: Some rows clash; the message lists the first of them.
         """
+        self.take(self.checked(energy, claimant=claimant))
+
+    def checked(self, energy: pa.Table, *, claimant: str | None = None) -> Wanted:
+        """What energy rows claim, for `take`; nothing is claimed yet.
+
+        Raises:
+            LedgerError: As `add`.
+        """
         found: list[Clash] = []
-        claims = list(_claims_by_place(energy, claimant))
-        for place, by_source in claims:
+        wanted = list(_claims_by_place(energy, claimant))
+        for place, by_source in wanted:
             found += self._clashes(place, by_source)
             if len(found) >= SHOWN:
                 break
         if found:
             raise LedgerError(refusal(found))
-        for place, by_source in claims:
+        return wanted
+
+    def take(self, wanted: Wanted) -> None:
+        """Claim what `checked` found free."""
+        for place, by_source in wanted:
             held = self._claimed.setdefault(place, {})
             for source, intervals in by_source.items():
                 held.setdefault(source, _Union()).add(intervals)

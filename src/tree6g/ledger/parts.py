@@ -23,6 +23,8 @@ from tree6g.ledger import schema
 
 TEMPORARY: Final = ".tmp"
 LOCK: Final = ".lock"
+# Folder of rows that are durable and not yet in parts, see `tree6g.meter.agent.journal`.
+JOURNAL: Final = ".journal"
 # DuckDB's own row-group size: it reads, prunes and parallelises by row group.
 ROWS_PER_GROUP: Final = 122_880
 _PART: Final = re.compile(r"part-\d{6,}\.parquet")
@@ -48,6 +50,12 @@ def part_path(ledger: Path, table: str, number: int) -> Path:
 def part_number(path: Path) -> int:
     """Number of a part from its name."""
     return int(path.stem.removeprefix("part-"))
+
+
+def last_number(ledger: Path, table: str) -> int:
+    """Greatest number of a part of a table, 0 without parts."""
+    known = list_parts(ledger, table)
+    return part_number(known[-1]) if known else 0
 
 
 def list_parts(ledger: Path, table: str) -> list[Path]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,6 +19,9 @@ from tree6g.errors import LedgerError, nearest
 from tree6g.ledger import meta as header
 from tree6g.ledger import parts, schema
 from tree6g.ledger.meta import Meta
+
+if TYPE_CHECKING:
+    import duckdb
 
 ROWS_PER_BATCH: Final = 1 << 18
 _SQL_TYPES: Final = {pa.string(): "VARCHAR", pa.float64(): "DOUBLE", pa.int64(): "BIGINT"}
@@ -51,6 +54,8 @@ class Ledger:
             threads: Threads of the database.
             memory: Memory limit such as `"1GB"`; larger work spills to the temporary folder.
         """
+        import duckdb  # writers never get here, and it is half of the memory of one
+
         spill = os.path.join(tempfile.gettempdir(), f"tree6g-spill-{os.getpid()}")  # noqa: PTH118
         config: dict[str, Any] = {
             "threads": threads,
@@ -88,14 +93,8 @@ class Ledger:
 
     def batches(self, name: str) -> Iterator[pa.RecordBatch]:
         """The rows of a table in order, a few at a time, in the types of the schema."""
-        wanted = schema.columns_of(name)
-        text = [f.name for f in wanted if pa.types.is_dictionary(f.type)]
         for path in self.parts[name]:
-            with part_errors(path), pq.ParquetFile(path, read_dictionary=text) as part:
-                for rows in part.iter_batches(ROWS_PER_BATCH, columns=wanted.names):
-                    # Column by column: a null where none may be is for `check` to report.
-                    arrays = [rows.column(f.name).cast(f.type) for f in wanted]
-                    yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
+            yield from part_batches(path, name)
 
     def rows(self) -> dict[str, int]:
         """Number of rows of each table."""
@@ -109,6 +108,40 @@ class Ledger:
             return f"SELECT {names} FROM read_parquet([{files}], hive_partitioning = false)"
         columns = (f'CAST(NULL AS {sql_type(f)}) AS "{f.name}"' for f in wanted)
         return f"SELECT {', '.join(columns)} WHERE false"
+
+
+def part_batches(
+    path: Path, table: str, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of one part in order, a few at a time, in the types of the schema.
+
+    Args:
+        path: The part.
+        table: Its table.
+        columns: Names of the columns to read, None for all.
+    """
+    wanted = schema.columns_of(table)
+    if columns is not None:
+        wanted = pa.schema([wanted.field(name) for name in columns])
+    text = [f.name for f in wanted if pa.types.is_dictionary(f.type)]
+    with part_errors(path), pq.ParquetFile(path, read_dictionary=text) as part:
+        for rows in part.iter_batches(ROWS_PER_BATCH, columns=wanted.names):
+            # Column by column: a null where none may be is for `check` to report.
+            arrays = [rows.column(f.name).cast(f.type) for f in wanted]
+            yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def greatest(path: Path, column: str) -> float:
+    """Greatest value of a column of numbers in a part by its footer; infinity if it does not tell.
+
+    A part without rows gives minus infinity.
+    """
+    with part_errors(path), pq.ParquetFile(path) as part:
+        stated = part.metadata
+        at = part.schema_arrow.get_field_index(column)
+        groups = [stated.row_group(i).column(at).statistics for i in range(stated.num_row_groups)]
+        told = [g.max if g is not None and g.has_min_max else math.inf for g in groups]
+    return max(told, default=-math.inf)
 
 
 def open_ledger(path: str | Path) -> Ledger:
@@ -177,6 +210,8 @@ def read_meta(folder: Path) -> Meta:
 @contextmanager
 def sql_errors(path: Path) -> Iterator[None]:
     """Turn the database's errors into LedgerError that names the ledger."""
+    import duckdb
+
     try:
         yield
     except duckdb.Error as error:
