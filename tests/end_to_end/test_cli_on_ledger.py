@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -234,3 +235,23 @@ def test_help_loads_no_library_that_only_commands_need():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_measured_ledger_is_laid_over_a_simulated_one(ledgers, tmp_path):
+    lab = tmp_path / "lab"
+    shutil.copytree(ledgers[0], lab)
+    header = json.loads((lab / "meta.json").read_text())
+    (lab / "meta.json").write_text(json.dumps({**header, "scenario": None}))
+    header["scenario"] = {"name": "made"}
+    model = tmp_path / "model"
+    shutil.copytree(ledgers[1], model)
+    (model / "meta.json").write_text(json.dumps(header))
+    found = call_json("compare", str(model), str(lab), "--shift", "0 s")["errors"]
+    assert (found["reference"], found["other"]) == ("lab", "model")
+    assert {row["quantity"] for row in found["quantities"]} >= {"energy", "power"}
+    shown = call("compare", str(model), str(lab), "--out", str(tmp_path / "page")).stdout
+    assert "model (simulated) against lab (measured)" in shown
+    assert "One over the other" in (tmp_path / "page" / "comparison.html").read_text()
+    assert "(measured)" not in call("compare", str(model), str(lab), "--no-errors").stdout
+    refused = call("compare", str(model), str(lab), "--window", "0 s", code=2)
+    assert "above 0" in refused.stderr

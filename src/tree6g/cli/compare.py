@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tree6g.cli import designs, options, results, study
+from tree6g.cli import designs, options, overlays, results, study
 from tree6g.cli.console import print_json, progress
 from tree6g.cli.designs import Load
 
@@ -36,6 +36,32 @@ Rules = Annotated[
 IdleRules = Annotated[
     str, typer.Option("--idle-rules", help="Idle rules of a study, separated by commas.")
 ]
+Errors = Annotated[
+    bool | None,
+    typer.Option(
+        "--errors/--no-errors",
+        help="Print the error of each quantity; default: if one of two designs is measured.",
+    ),
+]
+Align = Annotated[
+    str | None,
+    typer.Option("--align", help="Clocks for --errors: zero (dates) or start; default: what fits."),
+]
+Shift = Annotated[
+    str | None,
+    typer.Option("--shift", help="What is added to the other's times instead, e.g. '90 s'."),
+]
+Window = Annotated[
+    str | None, typer.Option("--window", help="Length of a window of --errors, e.g. '5 min'.")
+]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pair",
+        metavar="OTHER=REFERENCE",
+        help="For --errors: a service that the other ledger calls otherwise; repeatable.",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="Folder for HTML, figures and tables; default: none written."),
@@ -48,6 +74,11 @@ def compare(  # noqa: PLR0913  # the options of a command are its arguments
     over: Over = None,
     rules: Rules = "proportional,shapley,marginal",
     idle_rules: IdleRules = "unattributed,spread",
+    errors: Errors = None,
+    align: Align = None,
+    shift: Shift = None,
+    window: Window = None,
+    pair: Pairs = None,
     out: Out = None,
     trace: options.Traces = None,
     seed: options.Seed = None,
@@ -60,6 +91,8 @@ def compare(  # noqa: PLR0913  # the options of a command are its arguments
     as_json: options.Json = False,
 ) -> None:
     """Compare designs by TREE and EE, with the worth of a token at which the order turns.
+
+    A measured ledger beside a simulated one is also laid over it: the error of each quantity.
 
     Example: tree6g compare corner-a.yaml corner-b.yaml
     """
@@ -79,12 +112,16 @@ def compare(  # noqa: PLR0913  # the options of a command are its arguments
         study.show(texts, asked, load, query, out=out, as_json=as_json)
         return
     ledgers = designs.ledgers_of(designs.read_designs(texts), load)
+    laid = overlays.asked(errors=errors, align=align, shift=shift, window=window, pairs=pair)
     compared = compare_ledgers(ledgers, query)
-    page = None if out is None else write_comparison(ledgers, compared, out).page
+    overlay = overlays.overlay_of(ledgers, query, laid)
+    page = None if out is None else write_comparison(ledgers, compared, out, overlay).page
     if as_json:
-        print_json({**compared.to_dict(), "run_info": watch.info(report=page)})
+        beside = overlays.to_dict(overlay)
+        print_json({**compared.to_dict(), **beside, "run_info": watch.info(report=page)})
         return
     _print(compared)
+    overlays.show(overlay)
     if page is not None:
         typer.echo(f"\nReport: {page}")
 

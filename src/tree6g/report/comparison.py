@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from tree6g.calibrate.overlay import Overlay
 from tree6g.ledger.meta import digest
 from tree6g.ledger.reading import Ledger
 from tree6g.metric.compare import SERVED_SHARE_LIMIT, Comparison
 from tree6g.metric.delay import Delay
 from tree6g.metric.figure import ServiceFigure
 from tree6g.report import listings, numerals
+from tree6g.report import overlay as overlaid
 from tree6g.report.canvas import Drawing
 from tree6g.report.evidence import configuration
 from tree6g.report.figures import designs
@@ -28,7 +30,10 @@ _NOT_SAME = "Not the same service, so the designs are not ranked."
 
 
 def write_comparison(
-    ledgers: Mapping[str, Ledger], comparison: Comparison, out: Path
+    ledgers: Mapping[str, Ledger],
+    comparison: Comparison,
+    out: Path,
+    overlay: Overlay | None = None,
 ) -> ReportFiles:
     """Write the comparison of designs: `comparison.html` with its figures and tables.
 
@@ -36,6 +41,7 @@ def write_comparison(
         ledgers: The designs' ledgers by name, for their hashes and notes.
         comparison: What `metric.compare.compare` says of them.
         out: Folder, made if absent.
+        overlay: One of the two laid over the other, if that was asked for.
 
     Raises:
         LedgerError: The folder cannot be written.
@@ -50,10 +56,15 @@ def write_comparison(
         design_table(comparison), wait_table(comparison), served_table(comparison),
         *_weight_tables(comparison),
     ]  # fmt: skip
+    sections = _sections(comparison, drawings, tables)
+    if overlay is not None:
+        over = overlaid.drawings(overlay, stamp)
+        sections.append(overlaid.section(overlay, over))
+        drawings, tables = drawings + over, [*tables, overlaid.error_table(overlay)]
     html = page(
         title="tree6g: comparison of " + numerals.listing(list(comparison.figures)),
         header=_header(ledgers, comparison),
-        sections=_sections(comparison, drawings, tables),
+        sections=sections,
         footer=[stamp, "This page loads nothing from the web."],
     )
     return write_files(
