@@ -19,18 +19,23 @@ from tree6g.meter.exposition import Scrape
 from tree6g.meter.plausible import doubted
 from tree6g.meter.reading import Found, merged
 from tree6g.meter.sources import (
+    amd_gpu,
     codecarbon,
     column_map,
     dcgm,
     green_yang,
+    intel_gpu,
     ipmi,
+    ipmi_exporter,
     kepler,
     node_exporter,
     pdu,
+    pdu_inlets,
     pm,
     pm_xml,
     proc_stat,
     redfish,
+    redfish_exporter,
     scaphandre,
     shelly,
     srsran,
@@ -62,6 +67,11 @@ METERS: Final[tuple[Callable[[Scrape], Found], ...]] = (
     scaphandre.read_scaphandre,
     node_exporter.read_node_exporter,
     pdu.read_pdu_exposition,
+    pdu_inlets.read_pdu_inlets,
+    ipmi_exporter.read_ipmi_exporter,
+    redfish_exporter.read_redfish_exporter,
+    amd_gpu.read_amd_gpu,
+    intel_gpu.read_intel_gpu,
 )
 _JSON: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], Found]], ...]] = (
     (sysfs.is_sysfs, sysfs.read_sysfs),
@@ -73,7 +83,8 @@ _JSON: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], Found]], ...]] =
 )
 _KNOWN: Final = (
     "Prometheus text (vLLM, SGLang, llama.cpp, TGI, TensorRT-LLM, Triton, LiteLLM, Ray Serve, "
-    "DCGM, Kepler, Scaphandre, node_exporter, snmp_exporter), 3GPP PM XML, JSON of Redfish, "
+    "DCGM, AMD, Intel, Kepler, Scaphandre, node_exporter, snmp_exporter, ipmi_exporter, "
+    "redfish_exporter), 3GPP PM XML, JSON of Redfish, "
     "Shelly, PDUs, srsRAN or sysfs, CSV of CodeCarbon or VIAVI, or any CSV with --column"
 )
 
