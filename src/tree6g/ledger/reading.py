@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ROWS_PER_BATCH: Final = 1 << 18
+_LOOKS: Final = 5
 _SQL_TYPES: Final = {pa.string(): "VARCHAR", pa.float64(): "DOUBLE", pa.int64(): "BIGINT"}
 
 
@@ -131,17 +132,41 @@ def part_batches(
             yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
 
 
-def greatest(path: Path, column: str) -> float:
-    """Greatest value of a column of numbers in a part by its footer; infinity if it does not tell.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What the footer of a part says of its rows.
 
-    A part without rows gives minus infinity.
+    Attributes:
+        rows: Number of rows.
+        start_s: Least start, infinity without rows, minus infinity where it does not tell.
+        end_s: Greatest end, likewise with the other signs.
     """
+
+    rows: int
+    start_s: float
+    end_s: float
+
+
+def stated(path: Path, table: str) -> Stated:
+    """The footer of a part; a table without times has the bounds of no rows."""
+    names = schema.TABLES[table].names
+    times = ("t0_s", "t1_s") if "t0_s" in names else ("arrival_s", "arrival_s")
     with part_errors(path), pq.ParquetFile(path) as part:
-        stated = part.metadata
-        at = part.schema_arrow.get_field_index(column)
-        groups = [stated.row_group(i).column(at).statistics for i in range(stated.num_row_groups)]
-        told = [g.max if g is not None and g.has_min_max else math.inf for g in groups]
-    return max(told, default=-math.inf)
+        rows = part.metadata.num_rows
+        if times[0] not in names:
+            return Stated(rows=rows, start_s=math.inf, end_s=-math.inf)
+        low, high = (_statistics(part, column) for column in times)
+    return Stated(
+        rows=rows,
+        start_s=min((s.min if s and s.has_min_max else -math.inf for s in low), default=math.inf),
+        end_s=max((s.max if s and s.has_min_max else math.inf for s in high), default=-math.inf),
+    )
+
+
+def _statistics(part: pq.ParquetFile, column: str) -> list[Any]:
+    at = part.schema_arrow.get_field_index(column)
+    groups = range(part.metadata.num_row_groups)
+    return [part.metadata.row_group(i).column(at).statistics for i in groups]
 
 
 def open_ledger(path: str | Path) -> Ledger:
@@ -154,7 +179,7 @@ def open_ledger(path: str | Path) -> Ledger:
         LedgerError: No ledger there, a broken header or part, or columns of another schema.
     """
     folder = Path(path)
-    return _opened(folder, read_meta(folder), {}, {})
+    return _opened_as_it_changes(folder, read_meta(folder), {}, {})
 
 
 def reopen(ledger: Ledger) -> Ledger:
@@ -166,8 +191,22 @@ def reopen(ledger: Ledger) -> Ledger:
     Raises:
         LedgerError: As `open_ledger`.
     """
-    now = _opened(ledger.path, read_meta(ledger.path), ledger.parts, ledger.part_rows)
+    known = ledger.parts, ledger.part_rows
+    now = _opened_as_it_changes(ledger.path, read_meta(ledger.path), *known)
     return ledger if now == ledger else now
+
+
+def _opened_as_it_changes(
+    folder: Path, meta: Meta, known: Mapping[str, tuple[Path, ...]], known_rows: Mapping[str, int]
+) -> Ledger:
+    """As `_opened`; parts that go between being listed and being read are listed anew."""
+    for _ in range(_LOOKS - 1):
+        try:
+            return _opened(folder, meta, known, known_rows)
+        except LedgerError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+    return _opened(folder, meta, known, known_rows)
 
 
 def _opened(

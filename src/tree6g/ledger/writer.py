@@ -1,4 +1,8 @@
-"""The only way into a ledger: checked, buffered, durable, append-only."""
+"""The only way into a ledger: checked, buffered, durable, append-only.
+
+Once they are in, rows are moved between files (`upkeep`) or dropped (`retention`) by who holds the
+writer.
+"""
 
 from __future__ import annotations
 
@@ -243,7 +247,8 @@ class LedgerWriter:
     def _held(self) -> tuple[overlap.Claims, float]:
         """Claims of the energy that the ledger holds and new rows may touch, and since when."""
         with parts.disk_errors(self.path, "read"):
-            ends = {p: reading.greatest(p, "t1_s") for p in parts.list_parts(self.path, "energy")}
+            known = parts.list_parts(self.path, "energy")
+            ends = {path: reading.stated(path, "energy").end_s for path in known}
         since_s = max(ends.values(), default=math.inf) - self._late_s
         young = [path for path, end_s in ends.items() if end_s > since_s]
         claims = overlap.Claims()

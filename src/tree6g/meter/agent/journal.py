@@ -7,6 +7,7 @@ are one record of a journal. Records become part-files of the ledger, segment by
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ import pyarrow as pa
 from tree6g.errors import LedgerError
 from tree6g.ledger import batch, parts, schema
 from tree6g.ledger.meta import Meta
+from tree6g.ledger.retention import Retention
+from tree6g.ledger.upkeep import SPAN_S, Limits, Upkeep
 from tree6g.ledger.writer import LedgerWriter
 from tree6g.meter.agent import segment
 
@@ -45,7 +48,16 @@ class Journal:
     One Journal at a time holds a ledger, and no other writer may.
     """
 
-    def __init__(self, folder: Path, meta: Meta, *, late_s: float = LATE_S) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        meta: Meta,
+        *,
+        late_s: float = LATE_S,
+        keep_s: float = math.inf,
+        limit_byte: float = math.inf,
+        limits: Limits | None = None,
+    ) -> None:
         """Open the ledger in `folder`, creating it if there is none, and recover its journal.
 
         Args:
@@ -53,9 +65,12 @@ class Journal:
             meta: Its header.
             late_s: How long before the last energy of the ledger, as it is found here, new energy
                 may begin; earlier rows are refused. Reading stays within that time.
+            keep_s: Time that `tidy` keeps at least, see `Retention`.
+            limit_byte: Size of the ledger that `tidy` keeps to, see `Retention`.
+            limits: Sizes of parts, see `Upkeep`; None merges over a thirtieth of `keep_s`.
 
         Raises:
-            LedgerError: As `LedgerWriter`, or a damaged journal.
+            LedgerError: As `LedgerWriter`, or a damaged journal, or bounds that are none.
         """
         self.path = Path(folder)
         self._folder = self.path / parts.JOURNAL
@@ -66,6 +81,11 @@ class Journal:
         self._sure = True
         self._writer = LedgerWriter(self.path, meta, late_s=late_s, journal=True)
         try:
+            limits = limits or Limits(span_s=min(SPAN_S, keep_s / 30))
+            self._upkeep = Upkeep(self._writer, limits)
+            self._retention = Retention(
+                self._writer, self._upkeep, keep_s=keep_s, limit_byte=limit_byte
+            )
             with parts.disk_errors(self._folder, "open"):
                 self._recover()
         except BaseException:
@@ -133,6 +153,23 @@ class Journal:
             raise
         with parts.disk_errors(self._folder, "write"):
             self._begin(self._number + 1)
+
+    def tidy(self, now_s: float) -> None:
+        """Merge small parts, drop what is too old or too much, delete what nobody reads any more.
+
+        One bounded step of each; call it after a flush. Readers may go on meanwhile.
+
+        Args:
+            now_s: Now in the time of the ledger.
+
+        Raises:
+            LedgerError: The disk refuses, or a part cannot be read. No row is lost, and the next
+                call goes on.
+        """
+        self._require_open()
+        self._upkeep.sweep()
+        self._retention.retain(now_s, below=self._number)
+        self._upkeep.merge(below=self._number)
 
     def update_meta(self, meta: Meta) -> None:
         """Replace the header of the ledger durably."""
