@@ -193,10 +193,10 @@ def test_what_ended_before_the_time_that_is_kept_is_dropped_and_said(tmp_path, c
 def test_the_ledger_stays_within_a_size(tmp_path, clock):
     grow(tmp_path, clock, 20)
     size = sum(p.stat().st_size for p in tmp_path.rglob("*.parquet"))
-    grow(tmp_path / "small", Clock(), 100, limit_byte=size)
+    grow(tmp_path / "small", Clock(), 60, limit_byte=size)
     seen = [p for ps in open_ledger(tmp_path / "small").parts.values() for p in ps]
     assert sum(p.stat().st_size for p in seen) < 1.5 * size
-    assert stated(tmp_path / "small")[1] == 100.0
+    assert stated(tmp_path / "small")[1] == 60.0
     assert check(open_ledger(tmp_path / "small")).problems == ()
 
 
@@ -244,9 +244,9 @@ def test_a_follower_and_an_open_ledger_go_on_while_parts_are_merged_and_dropped(
     monkeypatch.setattr(follow, "LOOK_EVERY_S", 0.0)
     with LedgerWriter(tmp_path, META) as writer:
         upkeep = Upkeep(writer, LIMITS, clock)
-        retention = Retention(writer, upkeep, keep_s=30.0)
+        retention = Retention(writer, upkeep, keep_s=8.0)
         follower = None
-        for t in range(60):
+        for t in range(26):
             add(writer, t)
             follower = follower or Follower(tmp_path)
             held = follower.state().ledger
@@ -254,8 +254,8 @@ def test_a_follower_and_an_open_ledger_go_on_while_parts_are_merged_and_dropped(
             upkeep.sweep()
             retention.retain(t + 1.0)
             upkeep.merge()
-            sums = "SELECT sum(energy_j) FROM energy WHERE t0_s >= 31"
-            whole = sum(range(31, t + 1)) or None
+            sums = "SELECT sum(energy_j) FROM energy WHERE t0_s >= 18"
+            whole = sum(range(18, t + 1)) or None
             assert held.query(sums)[0][0].as_py() == whole
             assert reopen(held).query(sums)[0][0].as_py() == whole
             state = follower.state()
