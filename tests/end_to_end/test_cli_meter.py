@@ -65,3 +65,23 @@ def test_what_is_here_is_told_with_what_is_not():
     assert "absent" in _run("discover").output
     said = json.loads(_run("discover", "--json").stdout)
     assert said.keys() == {"offers", "absent"}
+
+
+def test_what_a_target_says_is_recorded_and_played_back(tmp_path):
+    sample = tmp_path / "vllm.prom"
+    sample.write_bytes(b"vllm:generation_tokens_total 5\n")
+    log = tmp_path / "log"
+    words = ["meter", "record", f"llm={sample}", f"gone={tmp_path}/gone"]
+    made = CliRunner().invoke(app, [*words, "--out", str(log), "--for", "10 ms", "--json"])
+    assert made.exit_code == 0, made.output
+    found = json.loads(made.stdout)
+    assert (found["looks"], found["failed_looks"], found["targets"]) == (2, 1, ["llm", "gone"])
+    assert found["log_byte"] > 0
+    again = CliRunner().invoke(app, [*words[:2], str(sample), "--out", str(log)])
+    assert again.exit_code == 2
+    ended = CliRunner().invoke(app, ["meter", "replay", str(log), "--for", "10 ms"])
+    assert "llm: http://127.0.0.1:" in ended.stdout
+    told = CliRunner().invoke(app, ["meter", "replay", str(log), "--for", "10 ms", "--json"])
+    assert set(json.loads(told.stdout)["targets"]) == {"llm", "gone"}
+    refused = CliRunner().invoke(app, ["meter", "replay", str(tmp_path), "--speed", "60"])
+    assert "a log of scrapes" in refused.stderr
