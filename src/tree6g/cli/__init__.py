@@ -109,6 +109,7 @@ app.add_typer(_models, name="model", help="Count a model from its config, or add
 _meters = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _meters.command("test")(guarded(meter.test))
 _meters.command("discover")(guarded(meter.discover))
+_meters.command("run")(guarded(meter.run))
 _meters.command("record")(guarded(scrapes.record))
 _meters.command("replay")(guarded(scrapes.replay))
 app.add_typer(_meters, name="meter", help="Read real systems: test a source, or find what is here.")

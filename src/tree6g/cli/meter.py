@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +12,7 @@ from tree6g.cli import options
 from tree6g.cli.console import print_json
 
 if TYPE_CHECKING:
+    from tree6g.meter.agent.config import Config
     from tree6g.meter.reading import Found, Reading
 
 MAX_SHOWN = 40
@@ -28,6 +31,16 @@ Columns = Annotated[
         help="Column of any CSV, e.g. 'energy=Energy used:Wh', time=Date; repeatable.",
     ),
 ]
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="YAML or TOML: targets, services, ledger.")
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Ask each target once, say what it gives, and end.")
+]
+Once = Annotated[
+    int | None, typer.Option("--once", metavar="N", min=1, help="End after N looks at all targets.")
+]
+For = Annotated[str | None, typer.Option("--for", metavar="TIME", help="End after a time.")]
 
 
 def test(  # the word that people type
@@ -75,6 +88,60 @@ def discover(*, as_json: options.Json = False) -> None:
     for offer in offers:
         if offer.found is None:
             typer.echo(f"absent  {offer.what}: {_ascii(offer.reason)}")
+
+
+def run(
+    config: ConfigFile,
+    *,
+    check: Check = False,
+    once: Once = None,
+    for_: For = None,
+    as_json: options.Json = False,
+) -> None:
+    """Poll the targets of a config, and write what they count into a ledger that grows.
+
+    Goes on until Ctrl-C; a crash loses at most the look in flight. `tree6g serve` shows the ledger
+    meanwhile.
+
+    Example: tree6g meter run meter.yaml --check
+    """
+    from tree6g.meter.agent import config as file
+
+    read = file.load(config)
+    if check:
+        _check(read, as_json=as_json)
+        return
+    from tree6g.meter.agent.loop import Until
+    from tree6g.meter.agent.run import meter
+
+    length_s = math.inf if for_ is None else options.quantity("--for", for_, "s")
+    until = Until(looks=math.inf if once is None else once, length_s=length_s)
+    typer.echo(f"metering into {read.ledger} (Ctrl-C ends)", err=True)
+    done = meter(read, until, lambda text: typer.echo(_ascii(text), err=True))
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{done['ticks']} looks, {done['rows']:,} rows in {done['ledger']}")
+
+
+def _check(config: Config, *, as_json: bool) -> None:
+    """What each target gives now, and which of them count the same."""
+    from tree6g.meter.agent.run import glance, glance_dict
+
+    found = glance_dict(config, glance(config))
+    if as_json:
+        print_json(found)
+    else:
+        for target in found["targets"]:
+            what = ", ".join(target["kinds"]) or "nothing that makes rows"
+            said = f"{target['format']}: {what}" if target["answers"] else target["reason"]
+            typer.echo(f"{'ok ' if target['answers'] else '-- '} {target['name']}: {_ascii(said)}")
+            for problem in target["problems"][:MAX_SHOWN]:
+                typer.echo(f"    {_ascii(problem)}")
+        for clash in found["clashes"]:
+            typer.echo(f"clash: {_ascii(clash)}")
+    if found["clashes"]:
+        raise typer.Exit(1)
 
 
 def _lines(found: Found) -> list[str]:

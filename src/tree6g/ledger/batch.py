@@ -268,10 +268,10 @@ def _order_faults(table: str, columns: Mapping[str, pa.Array]) -> Iterator[Fault
     for low, high, holds, hint in rules:
         if low not in columns or high not in columns:
             continue
-        good = pc.fill_null(holds(columns[low], columns[high]), True)
-        if pc.all(good, min_count=0).as_py():
+        good = holds(columns[low], columns[high])
+        if pc.all(good, min_count=0).as_py():  # nulls are skipped
             continue
-        for row in np.flatnonzero(~good.to_numpy(False)):
+        for row in np.flatnonzero(~pc.fill_null(good, True).to_numpy(False)):
             a, b = (measure(name, columns[name][int(row)].as_py()) for name in (low, high))
             sign = "before" if low == "t0_s" else "no more than"
             text = f"{low} must be {sign} {high}; got {a} and {b}. {hint}"

@@ -170,8 +170,8 @@ def _claims_by_place(
     """Union of the rows' intervals by place and source."""
     if energy.num_rows == 0:
         return
-    t0 = energy.column("t0_s").to_numpy()
-    t1 = energy.column("t1_s").to_numpy()
+    t0 = _view(energy.column("t0_s").combine_chunks(), np.float64)
+    t1 = _view(energy.column("t1_s").combine_chunks(), np.float64)
     node, nodes = _codes(energy, "node")
     component, components = _codes(energy, "component")
     source, sources = _codes(energy, "source") if claimant is None else (0, [claimant])
@@ -197,7 +197,14 @@ def _claims_by_place(
 
 def _codes(energy: pa.Table, column: str) -> tuple[np.ndarray, list[str]]:
     array = energy.column(column).unify_dictionaries().combine_chunks()
-    return array.indices.to_numpy().astype(np.int64), array.dictionary.to_pylist()
+    return _view(array.indices, np.int32).astype(np.int64), array.dictionary.to_pylist()
+
+
+def _view(array: pa.Array, kind: type[np.generic]) -> np.ndarray:
+    """Numbers without nulls as they lie in memory; `to_numpy` would load pandas if it is there."""
+    return np.frombuffer(
+        array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize
+    )
 
 
 def _in_order(

@@ -1,0 +1,273 @@
+"""One target over time: from look to look to pieces, and what of the time is covered.
+
+| what happens | rows | coverage |
+|---|---|---|
+| a look follows the last one | its amounts | ok |
+| looks failed in between, within `REACH` intervals | amounts over the whole time | ok |
+| looks failed for longer | amounts of counters over the whole time; none of power | gap |
+| a counter fell, and nothing says when | none of that counter | gap |
+| an interval comes again, or one that shares time with it | none; the first one stands | as it is |
+
+So counters lose nothing while they go on counting, but nobody knows when in a long gap it was; a
+figure leaves that time out (METRIC rule 11), the ledger keeps the sum.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from tree6g.meter.agent import look as looks
+from tree6g.meter.agent.config import Target
+from tree6g.meter.agent.pieces import CPU, ENERGY, PRB, WORK, Pieces, node_of, pieces_of, useful
+from tree6g.meter.agent.spans import Taken
+from tree6g.meter.deltas import Amount, Deltas, Gap, Look, deltas
+from tree6g.meter.reading import Found, Reading
+
+REACH: Final = 2.5  # intervals
+LONGEST_REASON: Final = 300
+SAME_CLOCK_S: Final = 1.0
+
+
+class Cover(NamedTuple):
+    """What is said of a time; node None speaks of all nodes of the source."""
+
+    quantity: str
+    node: str | None
+    t0_s: float
+    t1_s: float
+    reason: str  # empty: covered
+
+
+@dataclasses.dataclass(slots=True)
+class Seen:
+    """What one look gave.
+
+    Attributes:
+        pieces: Amounts.
+        cover: What is said of the time.
+        since_s: Time of the look before; None: this was the first.
+        time_s: Time of the look.
+        broken: Whether energy of this time is not known, so that sums over it start anew.
+        again: Intervals that had come before.
+    """
+
+    pieces: Pieces
+    cover: list[Cover]
+    since_s: float | None
+    time_s: float
+    broken: bool = False
+    again: int = 0
+
+
+class Tracker:
+    """The looks of one target; `step` plans, `commit` makes it so once the rows are durable."""
+
+    def __init__(self, target: Target, interval_s: float) -> None:
+        self.target = target
+        self.reach_s = REACH * interval_s
+        self.look: Look | None = None
+        self.reason = ""  # of the last failure
+        self.cut = ""  # why energy until the next look belongs to somebody else
+        self._taken = Taken()
+        self._shape: tuple[Any, ...] | None = None
+        self._next: tuple[Look, tuple[Any, ...]] | None = None
+        self._cuts: str | None = None
+
+    def step(self, found: Found, time_s: float, offset_s: float = 0.0) -> Seen:
+        """What a look gives since the last durable one.
+
+        Args:
+            found: What the source says.
+            time_s: When, in the agent's time.
+            offset_s: How far that is ahead of the wall clock, by which sources tell their start.
+        """
+        self._taken.drop()
+        readings = useful(found.readings, self.target)
+        counters = [r for r in readings if r.form != "interval"]
+        if abs(offset_s) > SAME_CLOCK_S:
+            counters = [_moved(r, offset_s, time_s) for r in counters]
+        now = Look(time_s=time_s, readings=counters)
+        self._next = (now, looks.shape(counters))
+        seen = Seen(Pieces(), [], self.look.time_s if self.look else None, time_s)
+        if self.look is not None and counters:
+            self._between(self.look, now, seen)
+        if len(counters) < len(readings):
+            self._intervals([r for r in readings if r.form == "interval"], seen)
+        return seen
+
+    def failed(self, reason: str, time_s: float, began_s: float) -> list[Cover]:
+        """What is said of the time since the last look, if that is out of reach."""
+        self.reason = reason[:LONGEST_REASON]
+        since_s = began_s if self.look is None else self.look.time_s
+        if time_s - since_s <= self.reach_s:
+            return []
+        places = self._places(self.look.readings) if self.look else []
+        if not places:  # never seen: it might give either
+            node = self.target.node or None
+            places = [("energy", node), ("work", node)]
+        return [Cover(q, node, since_s, time_s, self.reason) for q, node in places]
+
+    @property
+    def planned(self) -> Look | None:
+        """The look of the last step, until it is durable."""
+        return self._next[0] if self._next is not None else None
+
+    def cut_off(self, reason: str) -> None:
+        """Energy until the next look is inside of another target's rows already."""
+        self._cuts = reason
+
+    def commit(self) -> None:
+        """The rows of the last step are durable."""
+        if self._next is not None:
+            (self.look, self._shape), self._next = self._next, None
+            self.reason = self.cut = ""
+        if self._cuts is not None:
+            self.cut, self._cuts = self._cuts, None
+        self._taken.commit()
+
+    def drop(self) -> None:
+        """The rows of the last step are not durable: the next look covers its time as well."""
+        self._next = self._cuts = None
+        self._taken.drop()
+
+    def move(self, by_s: float) -> None:
+        """The agent's time jumped."""
+        if self.look is not None:
+            self.look = dataclasses.replace(self.look, time_s=self.look.time_s + by_s)
+
+    def state(self) -> dict[str, bytes]:
+        """What has to be durable together with the rows of the last step."""
+        made: dict[str, bytes] = {}
+        if self._next is not None:
+            now, shape = self._next
+            if shape != self._shape:
+                made["form"] = looks.form(now.readings)
+            made["look"] = looks.numbers(now)
+        cut = self._cuts if self._cuts is not None else "" if self._next is not None else self.cut
+        if cut != self.cut:
+            made["cut"] = cut.encode()
+        taken = self._taken.state()
+        if taken is not None:
+            made["taken"] = taken
+        return {f"{self.target.name}/{key}": value for key, value in made.items()}
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        """Go on from the last durable look."""
+        name = self.target.name
+        if f"{name}/form" in state and f"{name}/look" in state:
+            self.look = looks.look_of(state[f"{name}/form"], state[f"{name}/look"])
+            self._shape = looks.shape(self.look.readings)
+        if f"{name}/taken" in state:
+            self._taken.restore(state[f"{name}/taken"])
+        self.cut = state.get(f"{name}/cut", b"").decode()
+
+    def _between(self, before: Look, now: Look, seen: Seen) -> None:
+        found = deltas(before, now)
+        far = now.time_s - before.time_s > self.reach_s
+        amounts: Sequence[Amount] = found.amounts
+        if far:
+            amounts = [a for a in amounts if a.reading.form != "gauge"]
+        if self.cut:
+            amounts = [a for a in amounts if a.reading.kind not in (*ENERGY, CPU)]
+        seen.pieces = pieces_of(amounts, self.target)
+        places = self._places(now.readings)
+        gaps = list(self._gaps(found, before, now)) if found.gaps else []
+        why = self.reason or "no look for this long: the agent did not run, or was held up"
+        for quantity, node in places:
+            mine = [g for g in gaps if (g.quantity, g.node) == (quantity, node)]
+            if quantity == "energy" and self.cut:
+                mine = [Cover(quantity, node, before.time_s, now.time_s, self.cut)]
+            elif far:
+                mine = [Cover(quantity, node, before.time_s, now.time_s, why)]
+            seen.cover += mine or [Cover(quantity, node, before.time_s, now.time_s, "")]
+            seen.cover += _rest(mine, before.time_s, now.time_s)
+            seen.broken |= quantity == "energy" and bool(mine) and not seen.pieces.joules
+        known = {(c.quantity, c.node) for c in seen.cover}
+        seen.cover += [g for g in gaps if (g.quantity, g.node) not in known]
+
+    def _gaps(self, found: Deltas, before: Look, now: Look) -> Iterator[Cover]:
+        """Gaps of series as gaps of a quantity of a node."""
+        by_name = {(r.kind, r.name): r for r in (*before.readings, *now.readings)}
+        grouped: dict[tuple[str, str, float, float], list[Gap]] = {}
+        for gap in found.gaps:
+            quantity = quantity_of(gap.kind)
+            if quantity is not None:
+                node = node_of(by_name[gap.kind, gap.name], self.target)
+                grouped.setdefault((quantity, node, gap.t0_s, gap.t1_s), []).append(gap)
+        for (quantity, node, t0_s, t1_s), gaps in grouped.items():
+            more = f" (and {len(gaps) - 1} more series)" if len(gaps) > 1 else ""
+            reason = f"{gaps[0].name[:120]}: {gaps[0].reason}{more}"
+            yield Cover(quantity, node, t0_s, t1_s, reason[:LONGEST_REASON])
+
+    def _places(self, readings: Sequence[Reading]) -> list[tuple[str, str | None]]:
+        """Quantities and nodes that readings speak of."""
+        kinds = ((quantity_of(r.kind), node_of(r, self.target)) for r in readings)
+        return list(dict.fromkeys((q, node) for q, node in kinds if q is not None))
+
+    def _intervals(self, readings: Sequence[Reading], seen: Seen) -> None:
+        """Amounts of intervals that were not taken yet, and what is said of their time."""
+        amounts: list[Amount] = []
+        covers: dict[Cover, None] = {}
+        for r in readings:
+            t0_s, t1_s, quantity = r.t0_s, r.t1_s, quantity_of(r.kind)
+            if t0_s is None or t1_s is None or not t1_s > t0_s:
+                continue
+            if r.net_si is None:
+                if quantity is not None:
+                    why = f"{r.name[:120]}: {r.why}"[:LONGEST_REASON]
+                    covers[Cover(quantity, node_of(r, self.target), t0_s, t1_s, why)] = None
+                continue
+            name = f"{r.kind} {r.name}"
+            if not self._taken.free(name, (t0_s, t1_s)):
+                seen.again += 1
+                continue
+            self._taken.plan(name, (t0_s, t1_s))
+            amounts.append(
+                Amount(reading=r, t0_s=t0_s, t1_s=t1_s, value_si=r.net_si, origin=r.origin)
+            )
+            if quantity is not None:
+                covers[Cover(quantity, self.target.node or None, t0_s, t1_s, "")] = None
+        made = pieces_of(amounts, self.target)
+        for field in ("joules", "deeds", "waits", "blocks"):
+            getattr(seen.pieces, field).extend(getattr(made, field))
+        seen.cover += covers
+
+
+def quantity_of(kind: str) -> str | None:
+    """The quantity of the coverage table that a kind belongs to."""
+    if kind in WORK or kind in PRB:
+        return "work"
+    return "energy" if kind in ENERGY or kind == CPU else None
+
+
+def _rest(gaps: Sequence[Cover], t0_s: float, t1_s: float) -> list[Cover]:
+    """What of a time is covered beside gaps."""
+    found: list[Cover] = []
+    at_s = t0_s
+    if not gaps:
+        return found
+    for gap in sorted(gaps, key=lambda g: g.t0_s):
+        if gap.t0_s > at_s:
+            found.append(gap._replace(t0_s=at_s, t1_s=gap.t0_s, reason=""))
+        at_s = max(at_s, gap.t1_s)
+    if at_s < t1_s:
+        found.append(gaps[0]._replace(t0_s=at_s, t1_s=t1_s, reason=""))
+    return found
+
+
+def _moved(r: Reading, offset_s: float, time_s: float) -> Reading:
+    """A reading whose start is told by a wall clock that is behind the agent's time.
+
+    What would be in the future then was told by the clock before it was set back.
+    """
+    if r.start_s is None or r.start_s + offset_s > time_s + SAME_CLOCK_S:
+        return r
+    return dataclasses.replace(r, start_s=r.start_s + offset_s)
+
+
+def dumped(value: object) -> bytes:
+    """Plain data as bytes of a state."""
+    return json.dumps(value, separators=(",", ":")).encode()
