@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tree6g.serve.guard import Access
+from tree6g.meter.access import Access
 from tree6g.serve.server import Server, server_of
 from tree6g.serve.view import View
 

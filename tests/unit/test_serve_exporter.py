@@ -18,10 +18,10 @@ from random_ledgers import columns, statement
 from reporting import HOSTILE, NAME, small_ledger
 from serving_pages import ask, serving
 from tree6g.ledger.writer import LedgerWriter
+from tree6g.meter.exposition_writer import Family, render
 from tree6g.metric.figure import Query
 from tree6g.metric.tree import figure
 from tree6g.serve import exporter, follow
-from tree6g.serve.exposition import Family, render
 from tree6g.serve.follow import Follower
 from tree6g.serve.server import packaged
 from tree6g.serve.totals import Totals

@@ -9,7 +9,8 @@ import pytest
 from reporting import small_ledger
 from serving_pages import ask, asked, serving
 from tree6g.errors import MeterError
-from tree6g.serve.guard import Access, Keeper, host_allowed, is_loopback
+from tree6g.meter.access import Access, host_allowed, is_loopback
+from tree6g.serve.guard import Keeper
 
 TOKEN = "0123456789abcdef-secret"
 

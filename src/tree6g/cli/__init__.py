@@ -22,6 +22,7 @@ from tree6g.cli import (
     kpi,
     listing,
     meter,
+    meter_proxy,
     model,
     report,
     run,
@@ -112,6 +113,7 @@ _meters.command("discover")(guarded(meter.discover))
 _meters.command("run")(guarded(meter.run))
 _meters.command("record")(guarded(scrapes.record))
 _meters.command("replay")(guarded(scrapes.replay))
+_meters.command("proxy")(guarded(meter_proxy.proxy))
 app.add_typer(_meters, name="meter", help="Read real systems: test a source, or find what is here.")
 
 

@@ -16,7 +16,7 @@ from tree6g.cli.console import print_json
 from tree6g.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from tree6g.serve.guard import Access
+    from tree6g.meter.access import Access
     from tree6g.serve.view import View
 
 Ledger = Annotated[
@@ -101,7 +101,7 @@ def serve(  # noqa: PLR0913  # the options of a command are its arguments
         return
     if ledger is None:
         raise ScenarioError("expected a ledger to serve, or --grafana FILE, or --alerts FILE.")
-    from tree6g.serve.guard import Access
+    from tree6g.meter.access import Access
     from tree6g.serve.view import View
 
     access = Access(

@@ -34,6 +34,7 @@ from tree6g.meter.sources import (
     pm,
     pm_xml,
     proc_stat,
+    proxy,
     redfish,
     redfish_exporter,
     scaphandre,
@@ -72,6 +73,7 @@ METERS: Final[tuple[Callable[[Scrape], Found], ...]] = (
     redfish_exporter.read_redfish_exporter,
     amd_gpu.read_amd_gpu,
     intel_gpu.read_intel_gpu,
+    proxy.read_proxy,
 )
 _JSON: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], Found]], ...]] = (
     (sysfs.is_sysfs, sysfs.read_sysfs),
@@ -83,9 +85,9 @@ _JSON: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], Found]], ...]] =
 )
 _KNOWN: Final = (
     "Prometheus text (vLLM, SGLang, llama.cpp, TGI, TensorRT-LLM, Triton, LiteLLM, Ray Serve, "
-    "DCGM, AMD, Intel, Kepler, Scaphandre, node_exporter, snmp_exporter, ipmi_exporter, "
-    "redfish_exporter), 3GPP PM XML, JSON of Redfish, "
-    "Shelly, PDUs, srsRAN or sysfs, CSV of CodeCarbon or VIAVI, or any CSV with --column"
+    "tree6g meter proxy, DCGM, AMD, Intel, Kepler, Scaphandre, node_exporter, snmp_exporter, "
+    "ipmi_exporter, redfish_exporter), 3GPP PM XML, JSON of Redfish, Shelly, PDUs, srsRAN or "
+    "sysfs, CSV of CodeCarbon or VIAVI, or any CSV with --column"
 )
 
 

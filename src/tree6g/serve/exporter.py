@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from tree6g.meter.exposition_writer import Family, Sample
 from tree6g.metric.figure import Figure
 from tree6g.metric.part import ratio
 from tree6g.metric.reweigh import reweighed
-from tree6g.serve.exposition import Family, Sample
 from tree6g.serve.follow import Follower, State
 from tree6g.serve.totals import ENERGY_LABELS, WORK_LABELS, Key, Totals
 from tree6g.serve.view import Snapshot, View, take

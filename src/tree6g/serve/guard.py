@@ -1,21 +1,16 @@
-"""Who may ask: addresses, host names, tokens. Pure functions; the server holds them together."""
+"""Who may ask a page: a token, and for a browser a cookie in its place."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import hmac
-import ipaddress
 import secrets
-from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
-from pathlib import Path
 from typing import Final
 
-from tree6g.errors import MeterError
+from tree6g.meter.access import same_text
 
 COOKIE: Final = "tree6g"
-LEAST_TOKEN: Final = 16
 HEADERS: Final = (
     (
         "Content-Security-Policy",
@@ -32,101 +27,6 @@ HEADERS: Final = (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Where a server listens and whom it answers.
-
-    Attributes:
-        host: Address or name to listen on.
-        port: Port; 0 takes a free one.
-        token: What a request must know; None answers everybody, on a loopback address alone.
-        certificate: File of the certificate chain (PEM); None: no TLS.
-        key: File of its key; None: in the certificate's file.
-        plain_http: Someone else encrypts (a reverse proxy): no TLS although others may connect.
-        names: Further host names under which browsers reach the server.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8460
-    token: str | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    plain_http: bool = False
-    names: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse to be open to others without token and TLS.
-
-        Raises:
-            MeterError: With what to do.
-        """
-        if self.token is not None and (
-            len(self.token) < LEAST_TOKEN
-            or not self.token.isascii()
-            or not self.token.isprintable()
-        ):
-            raise MeterError(
-                f"expected a token of at least {LEAST_TOKEN} plain characters; got "
-                f"{len(self.token)}. This makes one: openssl rand -hex 24"
-            )
-        if self.key is not None and self.certificate is None:
-            raise MeterError("expected --certificate beside --key: a key alone encrypts nothing.")
-        if is_loopback(self.host):
-            return
-        if self.token is None:
-            raise MeterError(
-                f"expected a token, because {self.host!r} can be reached from other machines. Add "
-                "--token TEXT (openssl rand -hex 24 makes one) or set TREE6G_TOKEN; or leave out "
-                "--host, and only this machine sees the page (ssh -L 8460:127.0.0.1:8460 brings it "
-                "to yours)."
-            )
-        if self.certificate is None and not self.plain_http:
-            raise MeterError(
-                f"expected TLS, because {self.host!r} can be reached from other machines and the "
-                "token would travel in the clear. Add --certificate FILE.pem --key FILE.pem, or "
-                "--plain-http if a reverse proxy in front encrypts."
-            )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name is that of this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def host_allowed(header: str | None, local_address: str, names: Sequence[str]) -> bool:
-    """Whether a request's `Host` is ours.
-
-    A page of another site can point a name of its own at this machine (DNS rebinding); its requests
-    then carry that name. Allowed are `localhost`, loopback addresses, the address that the
-    connection came in on, and the names that the user gave.
-    """
-    if not header:
-        return False
-    name = _host_of(header)
-    if name is None:
-        return False
-    if name == "localhost" or name in {n.lower() for n in names}:
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-        return address.is_loopback or address == ipaddress.ip_address(local_address)
-    except ValueError:
-        return False
-
-
-def _host_of(header: str) -> str | None:
-    """The host of a `Host` header without its port; None if it is malformed."""
-    if header.startswith("["):
-        name, closed, port = header[1:].partition("]")
-        port = port.removeprefix(":") if port.startswith(":") or not port else "?"
-        return name.lower() if closed and (not port or port.isdigit()) else None
-    name, sign, port = header.partition(":")
-    return name.lower() if name and (not sign or port.isdigit()) else None
-
-
 class Keeper:
     """Compares what requests bring with the token, in constant time.
 
@@ -141,7 +41,7 @@ class Keeper:
 
     def knows(self, token: str) -> bool:
         """Whether a text is the token."""
-        return self._token is not None and _equal(token, self._token)
+        return self._token is not None and same_text(token, self._token)
 
     def lets_in(self, authorization: str | None, cookies: str | None) -> bool:
         """Whether a request brings the token as `Authorization: Bearer`, or the cookie."""
@@ -150,7 +50,7 @@ class Keeper:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() == "bearer" and self.knows(token.strip()):
             return True
-        return _equal(_cookie(cookies), self._pass())
+        return same_text(_cookie(cookies), self._pass())
 
     def cookie(self, *, secure: bool) -> str:
         """Value of `Set-Cookie` for a browser that brought the token."""
@@ -159,10 +59,6 @@ class Keeper:
 
     def _pass(self) -> str:
         return hmac.new(self._secret, (self._token or "").encode(), hashlib.sha256).hexdigest()
-
-
-def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
 def _cookie(header: str | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import socket
-import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -18,11 +17,13 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tree6g.errors import LedgerError, MeterError, nearest
+from tree6g.meter import exposition_writer as exposition
+from tree6g.meter.access import Access, host_allowed, is_loopback, tls_context
 from tree6g.metric.profile import from_meta
-from tree6g.serve import answers, exporter, exposition
+from tree6g.serve import answers, exporter
 from tree6g.serve.ask import ask_of
 from tree6g.serve.follow import Follower
-from tree6g.serve.guard import HEADERS, Access, Keeper, host_allowed, is_loopback
+from tree6g.serve.guard import HEADERS, Keeper
 from tree6g.serve.totals import Totals
 from tree6g.serve.view import View
 from tree6g.version import __version__
@@ -127,7 +128,7 @@ class Server(ThreadingHTTPServer):
         self.application, self.access = application, access
         self.keeper = Keeper(access.token)
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        context = _tls(access)
+        context = tls_context(access)
         self.address_family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
         try:
             super().__init__((access.host, access.port), _Handler)
@@ -290,17 +291,3 @@ def _fields(query: str, *, strict: bool = True) -> dict[str, list[str]]:
 def packaged(name: str) -> bytes:
     """Content of a packaged file: of the page, `grafana.json`, `alerts.yml`."""
     return resources.files("tree6g.serve").joinpath("files", name).read_bytes()
-
-
-def _tls(access: Access) -> ssl.SSLContext | None:
-    if access.certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(access.certificate, access.key)
-    except (OSError, ssl.SSLError) as error:
-        raise MeterError(
-            f"expected a certificate with its key in PEM form in {access.certificate}"
-            f"{f' and {access.key}' if access.key else ''}; got: {error}."
-        ) from error
-    return context

@@ -9,6 +9,7 @@ from typing import Final
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
+CREATED: Final = "_created"
 Sample = tuple[Mapping[str, str], float]
 
 
@@ -21,12 +22,15 @@ class Family:
         kind: `counter` or `gauge`.
         help: What it is, one line.
         samples: Labels and value of each; what is unknown has no sample.
+        parts: Samples with an ending of their own, series by series: `_total` and `_created` of a
+            counter, `_bucket`, `_count`, `_sum` and `_created` of a histogram.
     """
 
     name: str
     kind: str
     help: str
-    samples: Sequence[Sample]
+    samples: Sequence[Sample] = ()
+    parts: Sequence[tuple[str, Sample]] = ()
 
 
 def wants_openmetrics(accept: str) -> bool:
@@ -38,15 +42,30 @@ def render(families: Iterable[Family], *, openmetrics: bool = False) -> str:
     """Families as text; those without samples are left out."""
     lines: list[str] = []
     for family in families:
-        if not family.samples:
-            continue
-        name = family.name.removesuffix("_total") if openmetrics else family.name
-        lines.append(f"# HELP {name} {_help(family.help, openmetrics=openmetrics)}")
-        lines.append(f"# TYPE {name} {family.kind}")
-        lines += [f"{family.name}{_labels(lb)} {_number(v)}" for lb, v in family.samples]
+        lines += _family(family, openmetrics=openmetrics)
     if openmetrics:
         lines.append("# EOF")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _family(family: Family, *, openmetrics: bool) -> list[str]:
+    if not family.samples and not family.parts:
+        return []
+    stem = family.name.removesuffix("_total")
+    name = stem if openmetrics else family.name
+    lines = [
+        f"# HELP {name} {_help(family.help, openmetrics=openmetrics)}",
+        f"# TYPE {name} {family.kind}",
+        *(f"{family.name}{_labels(lb)} {_number(v)}" for lb, v in family.samples),
+    ]
+    all_lines = [f"{stem}{end}{_labels(lb)} {_number(v)}" for end, (lb, v) in family.parts]
+    if openmetrics:
+        return lines + all_lines
+    # In the older format the start of a series is a family of its own.
+    ends = [end for end, _ in family.parts]
+    lines += [line for end, line in zip(ends, all_lines, strict=True) if end != CREATED]
+    starts = [line for end, line in zip(ends, all_lines, strict=True) if end == CREATED]
+    return [*lines, *([f"# TYPE {stem}{CREATED} gauge", *starts] if starts else [])]
 
 
 def _help(text: str, *, openmetrics: bool) -> str:

@@ -1,0 +1,78 @@
+"""What a request asks for, from its path and body.
+
+Bytes change in one case alone: a stream of OpenAI's API whose client did not ask for `usage`. Then
+the server is asked for it, and `answer` takes the chunk that brings it out again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tree6g.meter.proxy.usage import loads
+
+MAX_NAME: Final = 200
+_GENERATING: Final = (
+    "/chat/completions", "/completions", "/completion", "/responses", "/infill", "/api/chat",
+    "/api/generate",
+)  # fmt: skip
+_EMBEDDING: Final = ("/embeddings", "/embedding", "/api/embed")
+_ASKABLE: Final = ("/chat/completions", "/v1/completions")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that is counted.
+
+    Attributes:
+        model: Model, or adapter, by the request; empty if it names none.
+        generates: Whether output tokens are to be expected.
+        asking: Body that asks for the usage as well; None if the client does, or nothing can be
+            asked.
+    """
+
+    model: str = ""
+    generates: bool = True
+    asking: bytes | None = None
+
+
+def is_counted(method: str, path: str) -> bool:
+    """Whether a request makes a server compute tokens."""
+    return method == "POST" and _plain(path).endswith((*_GENERATING, *_EMBEDDING))
+
+
+def call_of(path: str, body: bytes | None) -> Call:
+    """What a request asks for.
+
+    Args:
+        path: Path of a request that `is_counted`.
+        body: Its body; None if it is too large to be read, and then nothing is known of it.
+    """
+    generates = _plain(path).endswith(_GENERATING)
+    data = loads(body) if body else None
+    if body is None or not isinstance(data, Mapping):
+        return Call(generates=generates)
+    model = data.get("model")
+    name = model[:MAX_NAME] if isinstance(model, str) else ""
+    askable = data.get("stream") is True and _plain(path).endswith(_ASKABLE)
+    return Call(model=name, generates=generates, asking=_asking(body, data) if askable else None)
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0].rstrip("/")
+
+
+def _asking(body: bytes, data: Mapping[str, Any]) -> bytes | None:
+    """The body with `include_usage`; None if the client asks for it, or asks for what is wrong."""
+    options = data.get("stream_options")
+    if "stream_options" not in data:
+        start = body.find(b"{") + 1  # a mapping: the first brace is its own
+        return body[:start] + b'"stream_options":{"include_usage":true},' + body[start:]
+    if options is not None and not isinstance(options, Mapping):
+        return None  # the server shall say what is wrong with it
+    if options and options.get("include_usage"):
+        return None
+    asked = {**data, "stream_options": {**(options or {}), "include_usage": True}}
+    return json.dumps(asked, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -1,0 +1,163 @@
+"""The proxy as a server: who may ask, `/metrics`, and everything else forwarded."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from tree6g.errors import MeterError
+from tree6g.meter import exposition_writer
+from tree6g.meter.access import Access, host_allowed, same_text, tls_context
+from tree6g.meter.proxy.counts import Counts
+from tree6g.meter.proxy.forward import NOT_OURS, OWN_TOKEN, Forwarder, problem
+from tree6g.meter.proxy.tenants import Tenants
+from tree6g.meter.proxy.upstream import Chooser
+
+CONNECT_S: Final = 10.0
+SILENCE_S: Final = 600.0
+REUSE_S: Final = 4.0  # below the 5 s after which usual servers close a connection
+FAREWELL_S: Final = 10.0  # for requests under way when the proxy ends
+_LONGEST_LINE: Final = 65_536
+_EOF: Final = "# EOF\n"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How a proxy works.
+
+    Attributes:
+        access: Where it listens and whom it answers.
+        chooser: Which server takes a request.
+        tenants: How tenants are told apart.
+        ask: Whether servers are asked for the usage of streams.
+        silence_s: Without a byte from the server for so long, a request has failed.
+    """
+
+    access: Access
+    chooser: Chooser
+    tenants: Tenants = dataclasses.field(default_factory=Tenants)
+    ask: bool = True
+    silence_s: float = SILENCE_S
+
+
+class Gate:
+    """Lets requests in and gives each to what answers it."""
+
+    def __init__(self, setting: Setting, forwarder: Forwarder) -> None:
+        """Stand before a forwarder."""
+        self._access, self._tenants = setting.access, setting.tenants
+        self._forwarder = forwarder
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request."""
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        if not request.raw_path.startswith("/"):
+            return problem(400, "expected a path; this is no proxy to other servers")
+        token = self._access.token
+        if token is None:
+            if not host_allowed(request.headers.get("Host"), _local(request), self._access.names):
+                return problem(403, "expected a Host of this machine; see --allow-host")
+            owner = False
+        else:
+            owner = _brings(request, token)
+            if not owner and not self._named(request):
+                return problem(
+                    401, f"expected a key of the tenants' file, or the token ({OWN_TOKEN}: TOKEN)"
+                )
+        if request.path == "/metrics" and request.method in {"GET", "HEAD"}:
+            if token is not None and not owner:
+                return problem(403, "expected the token; a tenant's key does not show all tenants")
+            return await self._metrics(request)
+        key_is_token = token is not None and same_text(_bearer(request), token)
+        return await self._forwarder.forward(request, drop_key=key_is_token)
+
+    def _named(self, request: web.BaseRequest) -> bool:
+        return self._tenants.knows(request.headers)
+
+    async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The sums; streams go on in between, so that a long text delays none."""
+        openmetrics = exposition_writer.wants_openmetrics(request.headers.get("Accept", ""))
+        text = ""
+        for family in self._forwarder.counts.families():
+            text += exposition_writer.render([family], openmetrics=openmetrics).removesuffix(_EOF)
+            await asyncio.sleep(0)
+        kind = exposition_writer.OPENMETRICS if openmetrics else exposition_writer.TEXT
+        body = (text + (_EOF if openmetrics else "")).encode()
+        return web.Response(body=body, headers={"Content-Type": kind})
+
+
+def _brings(request: web.BaseRequest, token: str) -> bool:
+    given = (_bearer(request), request.headers.get(OWN_TOKEN, ""))
+    return any(same_text(text, token) for text in given)
+
+
+def _bearer(request: web.BaseRequest) -> str:
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
+
+
+def _local(request: web.BaseRequest) -> str:
+    name = request.transport.get_extra_info("sockname") if request.transport else None
+    return str(name[0]) if name else ""
+
+
+@asynccontextmanager
+async def running(setting: Setting) -> AsyncIterator[str]:
+    """A proxy that answers, as its address, until the context ends.
+
+    Raises:
+        MeterError: The address is taken or not ours, or the certificate cannot be used.
+    """
+    access = setting.access
+    context = tls_context(access)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=setting.silence_s)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=REUSE_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        skip_auto_headers=NOT_OURS,
+        timeout=timeout,
+        max_line_size=_LONGEST_LINE,
+        max_field_size=_LONGEST_LINE,
+    ) as session:
+        forwarder = Forwarder(
+            session, setting.chooser, setting.tenants, Counts(time.time()), ask=setting.ask
+        )
+        server = web.Server(
+            Gate(setting, forwarder).answer,
+            handler_cancellation=True,
+            access_log=None,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=FAREWELL_S, access_log=None)
+        await runner.setup()
+        try:
+            yield await _listen(runner, access, context)
+        finally:
+            await runner.cleanup()
+
+
+async def _listen(runner: web.ServerRunner, access: Access, context: ssl.SSLContext | None) -> str:
+    """Listen, and say where."""
+    site = web.TCPSite(runner, access.host, access.port, ssl_context=context, backlog=1024)
+    try:
+        await site.start()
+    except OSError as error:
+        raise MeterError(
+            f"cannot listen on {access.host} port {access.port}: {error.strerror or error}. "
+            "Choose another with --port (0 takes a free one) or --host."
+        ) from error
+    port = int(runner.addresses[0][1])
+    shown = f"[{access.host}]" if ":" in access.host else access.host
+    return f"{'https' if context else 'http'}://{shown}:{port}"
