@@ -142,7 +142,8 @@ class AnswerReader:
             self.final = True
             return False
         data = loads(text) if self.first_s is None or _TOLD.search(text) else None
-        self._note(data)
+        if data is not None:
+            self._note(data)
         if _usage_alone(data):
             self.final = True
             return self._take_out
@@ -179,6 +180,8 @@ class AnswerReader:
 
 def _data(event: bytes) -> bytes:
     """The data of an event, its lines put together."""
+    if event.startswith(b"data:") and event.find(b"\n", 0, -2) < 0 and b"\r" not in event:
+        return event[5:].strip()  # by far the most frequent form
     lines = [line for line in event.splitlines() if line.startswith(b"data:")]
     return b"\n".join(line[5:] for line in lines).strip()
 

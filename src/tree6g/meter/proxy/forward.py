@@ -27,6 +27,7 @@ from tree6g.meter.proxy.tenants import Tenants
 from tree6g.meter.proxy.upstream import Chooser
 
 MAX_READ_BYTE: Final = 32 << 20  # larger bodies go through unread
+_NO_BODY: Final = frozenset({204, 304})
 _LARGE_BYTE: Final = 1 << 18
 OWN_TOKEN: Final = "X-Tree6g-Token"
 _HOP: Final = frozenset(
@@ -150,6 +151,8 @@ async def _answer(
         trip.reader = AnswerReader(form, encoding=encoding, take_out=trip.asked)
         if trip.asked and form == "events":
             headers.pop("Content-Length", None)  # it may get shorter
+    if answer.content.is_eof() and request.method != "HEAD" and answer.status not in _NO_BODY:
+        return await _at_once(trip, answer, headers)
     reply = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     try:
         await reply.prepare(request)
@@ -162,6 +165,20 @@ async def _answer(
         return reply
     trip.ended = _ended(answer.status, trip.reader)
     return reply
+
+
+async def _at_once(
+    trip: _Trip, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]
+) -> web.Response:
+    """An answer that has come whole already: it goes out with its headers in one piece."""
+    reader = trip.reader
+    body, now_s = await answer.content.read(), time.perf_counter()
+    if reader is not None:
+        body = reader.feed(body, now_s) + reader.end(now_s)
+    trip.ended = _ended(answer.status, reader)
+    trip.down_byte = len(body)
+    headers.popall("Content-Length", None)
+    return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
 
 
 async def _pump(reply: web.StreamResponse, trip: _Trip, answer: aiohttp.ClientResponse) -> None:
