@@ -48,7 +48,7 @@ def test_it_says_where_it_is_answers_and_ends_when_told(told):
         (["--to", "http://x", "--tenants", "absent.yaml"], "absent.yaml"),
         (["--to", "http://x", "--timeout", "5"], "--timeout"),
         (
-            ["--to", "http://x", "--host", "192.0.2.1", "--token", "x" * 20, "--plain-http"],
+            ["--to", "http://x", "--host", "192.0.2.1", "--token", 20 * "x", "--plain-http"],
             "listen",
         ),
     ],
