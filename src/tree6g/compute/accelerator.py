@@ -123,6 +123,30 @@ def accelerator(name: str, engine: str | None = None) -> Accelerator:
     return Accelerator(name=name, engine=data.text(fitted, "engine"), **values, **absent)  # type: ignore[arg-type]
 
 
+def metered(a: Accelerator, idle_w: float | None, energy_scale: float) -> Accelerator:
+    """An accelerator whose idle power and whose joules above it are as somebody measured them.
+
+    Times stay as they are, so power above idle is scaled as well, and its limit with it.
+
+    Args:
+        a: The accelerator with the constants of its table.
+        idle_w: Idle with a loaded model; None: as it is.
+        energy_scale: Factor on the joules above idle.
+    """
+    if idle_w is None and energy_scale == 1.0:
+        return a
+    rest_w = a.idle_context_w if idle_w is None else idle_w
+    return dataclasses.replace(
+        a,
+        idle_context_w=rest_w,
+        static_w=rest_w + energy_scale * (a.static_w - a.idle_context_w),
+        tdp_w=rest_w + energy_scale * (a.tdp_w - a.idle_context_w),
+        energy_j_per_byte=energy_scale * a.energy_j_per_byte,
+        energy_j_per_kv_byte=energy_scale * a.energy_j_per_kv_byte,
+        energy_j_per_flop=energy_scale * a.energy_j_per_flop,
+    )
+
+
 def engines(name: str) -> tuple[str, ...]:
     """Engines that constants of an accelerator are packaged for, the usual one first."""
     rows = data.table("engine_constants").values()

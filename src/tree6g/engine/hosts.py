@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from tree6g.compute.accelerator import accelerator
+from tree6g.compute.accelerator import accelerator, metered
 from tree6g.compute.batching import BatchServer, Limits
 from tree6g.compute.model.footprint import footprint
 from tree6g.compute.replica import Replica, replica
@@ -93,11 +93,14 @@ class _Known:
         Raises:
             InfeasibleError: Its model does not fit.
         """
-        key = (server.accelerator, server.model, server.weights, server.count, server.share_frac)
+        key = (
+            server.accelerator, server.model, server.weights, server.count, server.share_frac,
+            server.idle_power_w, server.energy_scale,
+        )  # fmt: skip
         found = self._replicas.get(key)
         if found is None:
             found = self._replicas[key] = replica(
-                accelerator(server.accelerator),
+                metered(accelerator(server.accelerator), server.idle_power_w, server.energy_scale),
                 footprint(architecture(server.model)),
                 weights=server.weights,
                 count=server.count,

@@ -48,7 +48,8 @@ def station_of(site: Site) -> StationPower:
     except DataError as error:
         raise ScenarioError(f"base station of site '{site.name}': {error}") from error
     # Only a scenario that says FDD sends in both directions at once, whatever the table's set does.
-    return shared(dataclasses.replace(station, fdd=base.slot_pattern == "FDD"))
+    station = dataclasses.replace(station, fdd=base.slot_pattern == "FDD")
+    return shared(station if base.power_scale == 1.0 else station.scaled(base.power_scale))
 
 
 @functools.lru_cache(maxsize=256)

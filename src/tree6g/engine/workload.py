@@ -13,7 +13,7 @@ from tree6g.errors import ScenarioError, nearest
 from tree6g.radio.pathloss import FloatArray
 from tree6g.scenario.model import Scenario, Site
 from tree6g.scenario.trace import Trace
-from tree6g.traffic.lengths import draw_arrivals_s, draw_lengths, request_pattern
+from tree6g.traffic.lengths import draw_arrivals_s, draw_lengths, request_pattern, with_means
 from tree6g.traffic.messages import HOUR_S, site_rates, who
 
 Columns = tuple[IntArray, FloatArray, IntArray, IntArray]  # service, arrival, prompt, output
@@ -81,7 +81,8 @@ def _drawn(
 ) -> Columns:
     people = scenario.population
     per_hour = users * people.ai_requests_per_user_hour
-    pattern = request_pattern(service.spec.lengths)
+    spec = service.spec
+    pattern = with_means(request_pattern(spec.lengths), spec.mean_prompt_tok, spec.mean_answer_tok)
     rate_per_s = per_hour * service.spec.request_share_frac * service.spec.growth / 3600.0
     curve = service.spec.day_curve
     by_site = own_hours(curve, sites)

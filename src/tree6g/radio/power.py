@@ -38,6 +38,12 @@ class SleepState:
         """Time to wake up: half of the transition, which 3GPP states only for both ways."""
         return 0.5 * self.transition_s
 
+    def scaled(self, factor: float) -> SleepState:
+        """The same state with its watts and joules times a factor."""
+        return dataclasses.replace(
+            self, power_w=factor * self.power_w, transition_j=factor * self.transition_j
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StationPower:
@@ -75,6 +81,16 @@ class StationPower:
         """The same station with no state deeper than this one."""
         names = DEPTH[1 : DEPTH.index(deepest) + 1]
         return dataclasses.replace(self, sleep=tuple(s for s in self.sleep if s.name in names))
+
+    def scaled(self, factor: float) -> StationPower:
+        """The same station with all of its watts and joules times a factor."""
+        names = ("awake_w", "downlink_w", "uplink_w", "broadcast_w", "muted_w")
+        return dataclasses.replace(
+            self,
+            sleep=tuple(state.scaled(factor) for state in self.sleep),
+            off=self.off.scaled(factor),
+            **{name: factor * getattr(self, name) for name in names},
+        )
 
     def with_antennas(self, active_frac: float) -> StationPower:
         """With only a share of the transceivers on (s_a of TR 38.864, N_TRX of EARTH).

@@ -82,6 +82,12 @@ class Server(Described):
     """Tokens of one iteration at most (chunked prefill)."""
     host_power_w: NonNegative = 150.0
     """Power of processors, fans and memory per accelerator, drawn whenever the server is on."""
+    idle_power_w: Positive | None = None
+    """Power of each accelerator that waits with its model loaded, as somebody measured it. None:
+    that of the table row."""
+    energy_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Factor on the accelerators' joules above idle: what a meter says against their constants. Not
+    for answers that terminals share (`split`)."""
     services: tuple[Name, ...] = ()
     """AI services that it answers; empty: all."""
 
@@ -204,6 +210,10 @@ class AiService(Described):
     """Share of the population's AI requests that are for this service."""
     lengths: Name = "azure-conv-2023"
     """Row set of the packaged table `request_lengths`: prompt and output lengths, burstiness."""
+    mean_prompt_tok: Positive | None = None
+    """Mean length of prompts, to which those of `lengths` are scaled; None: theirs."""
+    mean_answer_tok: Positive | None = None
+    """Mean length of answers, likewise."""
     prompt_byte_per_tok: NonNegative = 4.0
     """Uplink bytes per prompt token (text about 4; an image's tokens carry its bytes)."""
     request_overhead_byte: NonNegative = 700.0

@@ -75,6 +75,8 @@ class BaseStation(Described):
     """Watts of the cell at full downlink, for models in relative units (TR 38.864)."""
     anchor_source: str = ""
     """Where these watts come from: a data sheet, a meter, an assumption."""
+    power_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Factor on all watts of its model: what a meter says against it."""
     amplifier: Literal["single", "dual"] = "single"
     """Efficiency of the amplifier in relative models: always the same, or lower at low power."""
     carriers: Annotated[int, Field(ge=1, le=16)] = 1

@@ -67,6 +67,34 @@ def request_pattern(name: str) -> RequestPattern:
     )
 
 
+def with_means(
+    pattern: RequestPattern, prompt_tok: float | None, answer_tok: float | None
+) -> RequestPattern:
+    """A pattern whose lengths are scaled to other means; None leaves them.
+
+    Lengths keep their distribution in shares of the mean. What is drawn is rounded to whole tokens
+    of at least 1, so means of a few tokens come out higher.
+    """
+    return dataclasses.replace(
+        pattern,
+        input_tok=_scaled(pattern, pattern.input_tok, prompt_tok),
+        output_tok=_scaled(pattern, pattern.output_tok, answer_tok),
+    )
+
+
+def mean_lengths(pattern: RequestPattern) -> tuple[float, float]:
+    """Mean prompt and mean answer of a pattern: the areas under its quantiles."""
+    means = [float(np.trapezoid(q, pattern.level_frac))
+             for q in (pattern.input_tok, pattern.output_tok)]  # fmt: skip
+    return means[0], means[1]
+
+
+def _scaled(pattern: RequestPattern, tok: FloatArray, mean_tok: float | None) -> FloatArray:
+    if mean_tok is None:
+        return tok
+    return tok * (mean_tok / float(np.trapezoid(tok, pattern.level_frac)))
+
+
 def draw_lengths(
     rng: np.random.Generator, pattern: RequestPattern, requests: int
 ) -> tuple[IntArray, IntArray]:
