@@ -17,6 +17,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tree6g.ledger import batch
@@ -46,7 +47,7 @@ def append_forever(path: Path, seed: int, out: int, flushes: int | None = None) 
             first = end
 
 
-def serve() -> None:
+def serve(write_forever: Callable[[Path, int, int], None]) -> None:
     """Fork, kill and report, once per line of standard input."""
     # The first conversion imports what is installed of pandas: not what shall be interrupted.
     batch.to_table("entity", ENTITY)
@@ -56,7 +57,7 @@ def serve() -> None:
         child = os.fork()
         if child == 0:
             os.close(read)
-            append_forever(Path(path), int(seed), write)
+            write_forever(Path(path), int(seed), write)
         os.close(write)
         answer = os.read(read, 1 << 16).decode() if since == "first" else ""
         time.sleep(float(delay_s))
@@ -81,6 +82,6 @@ def _append(writer: LedgerWriter, numbers: list[float]) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
-        serve()
+        serve(append_forever)
     else:
         append_forever(Path(sys.argv[1]), int(sys.argv[2]), 1, int(sys.argv[3]))
