@@ -57,6 +57,7 @@ def test_it_says_where_it_is_answers_and_ends_when_told(tmp_path: Path, more: li
         (["--floor", "assistant"], "SERVICE=NUMBER"),
         (["--floor", "assistent=2"], "assistant"),
         (["--over", "5 parsec"], "--over"),
+        (["--otlp", "127.0.0.1:4318"], "--otlp"),
         (["--rule", "fair"], "rule"),
     ],
 )

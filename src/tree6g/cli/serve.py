@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +18,7 @@ from tree6g.errors import ScenarioError
 
 if TYPE_CHECKING:
     from tree6g.meter.access import Access
+    from tree6g.serve.server import Application
     from tree6g.serve.view import View
 
 Ledger = Annotated[
@@ -65,6 +67,14 @@ Floors = Annotated[
 Grafana = Annotated[
     Path | None, typer.Option("--grafana", help="Write a Grafana dashboard to this file, and end.")
 ]
+Otlp = Annotated[
+    str | None,
+    typer.Option(
+        "--otlp",
+        metavar="URL",
+        help="Also send metrics to this collector every minute (OTLP over HTTP).",
+    ),
+]
 Alerts = Annotated[
     Path | None,
     typer.Option("--alerts", help="Write Prometheus alert rules to this file, and end."),
@@ -85,6 +95,7 @@ def serve(  # noqa: PLR0913  # the options of a command are its arguments
     begin: Begin = None,
     over: Over = "5 min",
     floors: Floors = None,
+    otlp: Otlp = None,
     boundary: options.Boundary = None,
     rule: options.Rule = None,
     idle: options.Idle = None,
@@ -117,7 +128,7 @@ def serve(  # noqa: PLR0913  # the options of a command are its arguments
     view = View(span_s=over_s, boundary=boundary, rule=rule, idle=idle)
     warned = options.numbers("--floor", floors)
     with _played(options.ledger_folder(ledger), replay, begin) as folder:
-        _serve(folder, access, view, warned, as_json=as_json)
+        _serve(folder, access, view, warned, otlp=otlp, as_json=as_json)
 
 
 @contextlib.contextmanager
@@ -135,13 +146,19 @@ def _played(folder: Path, speed: float | None, begin: str | None) -> Iterator[Pa
         yield growing
 
 
-def _serve(
-    folder: Path, access: Access, view: View, floors: Mapping[str, float], *, as_json: bool
+def _serve(  # what is served, how, and to whom
+    folder: Path,
+    access: Access,
+    view: View,
+    floors: Mapping[str, float],
+    *,
+    otlp: str | None,
+    as_json: bool,
 ) -> None:
     """Serve until interrupted; the address is printed as soon as it answers."""
     from tree6g.serve.server import server_of
 
-    with server_of(folder, access, view, floors) as server:
+    with server_of(folder, access, view, floors) as server, _sent(server.application, otlp):
         if as_json:
             print_json(
                 {"url": server.url, "ledger": str(folder), "token": access.token is not None}
@@ -155,6 +172,25 @@ def _serve(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
+
+
+@contextlib.contextmanager
+def _sent(application: Application, otlp: str | None) -> Iterator[None]:
+    """Send metrics while the context lasts, if that is wanted."""
+    if otlp is None:
+        yield
+        return
+    from tree6g.serve.otlp import request_of, sending, start_of, target_of
+
+    began_s = time.time()
+
+    def make() -> dict[str, Any]:
+        """The request of now."""
+        start_s = start_of(application.follower.state(), began_s)
+        return request_of(application.families(), start_s=start_s, time_s=time.time())
+
+    with sending(target_of(otlp), make, lambda text: typer.echo(text, err=True)):
+        yield
 
 
 def _write_files(grafana: Path | None, alerts: Path | None, *, as_json: bool) -> None:

@@ -84,6 +84,15 @@ class Application:
             # What was asked is wrong, or the ledger cannot be read; the text says which.
             return problem(HTTPStatus.BAD_REQUEST, str(error))
 
+    def families(self) -> list[exposition.Family]:
+        """What is exported now.
+
+        Raises:
+            LedgerError: The ledger cannot be read.
+        """
+        with self._lock:
+            return exporter.families(self.follower, self._totals, self.live, self.floors)
+
     def _windows(self, query: str, _: str) -> Answer:
         return as_json(answers.windows(self.follower, ask_of(_fields(query)), self.floors))
 
@@ -94,8 +103,7 @@ class Application:
         return as_json({"ledger": answers.about(self.follower.state())})
 
     def _metrics(self, _query: str, accept: str) -> Answer:
-        with self._lock:
-            found = exporter.families(self.follower, self._totals, self.live, self.floors)
+        found = self.families()
         openmetrics = exposition.wants_openmetrics(accept)
         text = exposition.render(found, openmetrics=openmetrics)
         kind = exposition.OPENMETRICS if openmetrics else exposition.TEXT
