@@ -46,6 +46,11 @@ FITS: Final[Mapping[str, Kind]] = {
     "accelerator": Kind(function="tree6g.calibrate.accelerator_fit:fit"),
     "base-station": Kind(function="tree6g.calibrate.base_station:fit"),
     "cpu-power": Kind(function="tree6g.calibrate.cpu_power:fit", takes="paths"),
+    "phase-weights": Kind(
+        function="tree6g.calibrate.phase_weights:fit",
+        options=("model", "pid", "energy", "busy", "minutes", "together", "batch", "progress"),
+        takes="address",
+    ),
 }
 
 

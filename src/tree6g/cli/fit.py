@@ -8,28 +8,89 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tree6g.cli import options
-from tree6g.cli.console import print_json
+from tree6g.cli.console import print_json, progress
 
 if TYPE_CHECKING:
     from tree6g.calibrate.result import Fit
 
 KindName = Annotated[
-    str, typer.Argument(metavar="KIND", help="What to fit: accelerator, base-station, cpu-power.")
+    str,
+    typer.Argument(
+        metavar="KIND", help="What to fit: accelerator, base-station, cpu-power, phase-weights."
+    ),
 ]
 Data = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...",
-        help="Table of runs, folder of a base station, or tables of a processor's loads.",
+        metavar="PATH|URL...",
+        help="Table of runs, folder of a base station, tables of a processor's loads, or the "
+        "address of a server.",
     ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="File for the constants, as other commands read them."),
 ]
+Model = Annotated[
+    str | None, typer.Option("--model", help="Only phase-weights: the model to ask for.")
+]
+Pid = Annotated[
+    int | None,
+    typer.Option(
+        "--pid",
+        min=1,
+        help="Only phase-weights: CPU seconds of this process count; if not given, of the one "
+        "that listens at the port.",
+    ),
+]
+Energy = Annotated[
+    str | None,
+    typer.Option(
+        "--energy",
+        metavar="SOURCE",
+        help="Only phase-weights: joules of this meter count, a target of `meter test`.",
+    ),
+]
+Busy = Annotated[
+    str | None,
+    typer.Option(
+        "--busy",
+        metavar="timings",
+        help="Only phase-weights: the time that the server says it was busy counts.",
+    ),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", help="Only phase-weights: how long the load is, 1 if not given."),
+]
+Together = Annotated[
+    int | None,
+    typer.Option("--together", min=1, help="Only phase-weights: requests side by side at most."),
+]
+Batch = Annotated[
+    float | None,
+    typer.Option(
+        "--batch",
+        min=1.0,
+        help="Only phase-weights: tokens that the work to be weighed decodes side by side.",
+    ),
+]
 
 
-def fit(kind: KindName, data: Data, *, out: Out = None, as_json: options.Json = False) -> None:
+def fit(  # noqa: PLR0913  # the options of a command are its arguments
+    kind: KindName,
+    data: Data,
+    *,
+    model: Model = None,
+    pid: Pid = None,
+    energy: Energy = None,
+    busy: Busy = None,
+    minutes: Minutes = None,
+    together: Together = None,
+    batch: Batch = None,
+    out: Out = None,
+    as_json: options.Json = False,
+) -> None:
     """Fit a model to your own measurements and print its constants with intervals.
 
     accelerator: a table of runs of language models, measured or from telemetry: energy or power,
@@ -37,12 +98,24 @@ def fit(kind: KindName, data: Data, *, out: Out = None, as_json: options.Json = 
     base-station: a folder with bs_info, bs_load_hourly and bs_energy_hourly (.csv or .parquet);
     their columns stand in docs/how-to/validate-a-model.md
     cpu-power: tables of a processor's load and energy; docs/how-to/calibrate-attribution.md
+    phase-weights: the address of an OpenAI-compatible server, which gets a load of a minute
 
     Example: tree6g fit accelerator runs.csv --out my_constants.csv
     """
     from tree6g.calibrate import kinds
 
-    fitted = kinds.fit(kind, data)
+    fitted = kinds.fit(
+        kind,
+        data,
+        model=model,
+        pid=pid,
+        energy=energy,
+        busy=busy,
+        minutes=minutes,
+        together=together,
+        batch=batch,
+        progress=progress(),
+    )
     if out is not None:
         _save(fitted, out)
     if as_json:
