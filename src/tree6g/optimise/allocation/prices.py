@@ -1,0 +1,266 @@
+"""The prices at which users take what there is: Dinkelbach's iteration about Newton's.
+
+For given watts per worth, D(z) = surplus(z) + (z - floor) . limit - P_fixed is convex in the prices
+z and bounds the best of (worth in watts - power) from above, whatever z >= floor. At its least, use
+is within the limits, and a price above its floor has a limit that binds. It is found by Newton
+steps in at most three prices, each along its line by false position; linear items have ramps that
+are narrowed and centred anew (a proximal method), so that no corner stops the steps and the end is
+exact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Generator
+from typing import Final
+
+import numpy as np
+
+from tree6g.optimise.allocation.items import Items, worth
+from tree6g.optimise.allocation.problem import Cell, Clock, FloatArray
+from tree6g.optimise.allocation.response import Ask, Response, response
+
+USE_FRAC: Final = 1e-10  # of the fixed power: worth of what use may differ from its limit
+NARROW: Final = 1e-4  # of ramps: from here on prices are found exactly
+NARROWEST: Final = 1e-6  # of ramps; centring does the rest
+FEW: Final = 8  # linear items on ramps that are looked after one by one
+STAGES: Final = 60
+NEWTON_STEPS: Final = 40
+SECANTS: Final = 12
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A cell with one choice of accelerators, as the prices see it.
+
+    Attributes:
+        items: What can be given.
+        limit: Bandwidth, power, GPU seconds per second. [3]
+        floor: Least prices: what using each costs in watts by itself. [3]
+        fixed_w: Power whatever is given.
+        per_unit_j: Energy of a unit besides radio. [item]
+    """
+
+    items: Items
+    limit: FloatArray
+    floor: FloatArray
+    fixed_w: float
+    per_unit_j: FloatArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where the prices are: after each narrowing of the ramps."""
+
+    ask: Ask
+    response: Response
+    asked: int
+
+    def bound(self, setting: Setting) -> float:
+        """No allocation of this setting has a greater ratio (Lagrangian duality).
+
+        worth / power <= (1 + D / P_fixed) / w_per_worth, D without ramps and not below 0.
+        """
+        over_w = surplus_w(setting, self.ask.price, self.response) + self.response.missed_w
+        return (1.0 + max(over_w, 0.0) / setting.fixed_w) / self.ask.w_per_worth
+
+
+def setting_of(items: Items, cell: Cell, count: int, clock: Clock) -> Setting:
+    """A cell with so many accelerators in this state."""
+    capacity = count * clock.speed_frac
+    fixed_w = cell.fixed_power_w + count * clock.idle_power_w
+    room = np.divide(capacity, items.gpu, out=items.high.copy(), where=items.gpu > 0.0)
+    high = np.maximum(items.low, np.minimum(items.high, room))
+    least_w_per_hz = 1e-15 * fixed_w / cell.bandwidth_hz  # a price of 0 has no best density
+    return Setting(
+        items=items._replace(high=high),
+        limit=np.array([cell.bandwidth_hz, cell.power_limit_w, capacity]),
+        floor=np.array([max(cell.power_w_per_hz, least_w_per_hz), 1.0 / cell.amplifier_frac, 0.0]),
+        fixed_w=fixed_w,
+        per_unit_j=items.energy + clock.energy_frac * items.gpu_energy,
+    )
+
+
+def surplus_w(setting: Setting, price: FloatArray, taken: Response) -> float:
+    """D: worth less power of the best allocation at most, as the ramps see it."""
+    scarce = float((price - setting.floor) @ setting.limit)
+    return taken.surplus_w + scarce - setting.fixed_w
+
+
+def stages(setting: Setting, ask: Ask) -> Generator[Stage, float, None]:
+    """The prices at ever narrower ramps; `send` the best ratio so far, Dinkelbach's next aim."""
+    taken, asked = response(setting.items, ask), 1
+    for _ in range(STAGES):
+        ask, taken, more = _settled(setting, ask, taken)
+        asked += more
+        ratio = yield Stage(ask=ask, response=taken, asked=asked)
+        ask = _next(setting, ask, taken, ratio)
+        taken = response(setting.items, ask)
+        asked += 1
+
+
+def start(setting: Setting, amount: FloatArray) -> Ask:
+    """Prices to begin with, and the worth of a watt at some amounts."""
+    items, fixed_w = setting.items, setting.fixed_w
+    moved_w = float(setting.limit[:2] @ setting.floor[:2] + amount @ setting.per_unit_j)
+    k = items.first[1]
+    span = items.high[:k] - items.low[:k]
+    share = np.divide(amount[:k] - items.low[:k], span, out=np.zeros(k), where=span > 0.0)
+    scarce = np.array([0.5, 0.05, 0.05 if setting.limit[2] > 0.0 else 0.0]) * fixed_w
+    above = np.divide(scarce, setting.limit, out=np.zeros(3), where=setting.limit > 0.0)
+    return Ask(
+        price=setting.floor + above,
+        w_per_worth=(fixed_w + moved_w) / max(float(worth(items, amount).sum()), 1e-300),
+        width=1.0,
+        centre=np.minimum(np.maximum(share, 0.0), 1.0),
+        per_unit_j=setting.per_unit_j,
+    )
+
+
+def fair_start(setting: Setting) -> FloatArray:
+    """Amounts with equal bandwidth for all, at full power density. [item]."""
+    items, limit = setting.items, setting.limit
+    each_hz = limit[0] / len(items.gain)
+    rate = each_hz * np.log2(1.0 + items.gain * limit[1] / limit[0]) - items.offset
+    amount = np.divide(rate, items.bits, out=items.high.copy(), where=items.bits > 0.0)
+    amount = np.minimum(np.maximum(amount, items.low), items.high)
+    busy = float(items.gpu @ amount)
+    if busy > limit[2] > 0.0:
+        amount = np.where(items.gpu > 0.0, np.maximum(amount * limit[2] / busy, items.low), amount)
+    return amount
+
+
+def _next(setting: Setting, ask: Ask, taken: Response, ratio: float) -> Ask:
+    """Narrower ramps about where the items are; prices of what is scarce go with worth's watts.
+
+    Where few items are on ramps, these narrow only so far that none falls off at these prices.
+    """
+    inside = (taken.share > 0.0) & (taken.share < 1.0)
+    part = 0.1
+    if 0 < np.count_nonzero(inside) <= FEW:
+        share, drift = taken.share[inside], (taken.share - ask.centre)[inside]
+        room = np.where(drift > 0.0, 1.0 - share, share)
+        part = min(max(float(np.max(2.0 * np.abs(drift) / room)), 0.1), 1.0)
+    w_per_worth = 1.0 / ratio
+    above = (ask.price - setting.floor) * (w_per_worth / ask.w_per_worth)
+    return ask._replace(
+        price=setting.floor + above,
+        w_per_worth=w_per_worth,
+        width=max(part * ask.width, NARROWEST),
+        centre=taken.share,
+    )
+
+
+def _settled(setting: Setting, ask: Ask, taken: Response) -> tuple[Ask, Response, int]:
+    """Newton steps until the prices are right for these ramps; how often the users were asked.
+
+    With few items on ramps, or narrow ones, use must be right too, or these items drift.
+    """
+    asked = 0
+    for _ in range(NEWTON_STEPS):
+        few = np.count_nonzero((taken.share > 0.0) & (taken.share < 1.0)) <= FEW
+        exact = few or ask.width <= NARROW
+        tight = max(1e-3 * ask.width * (1e-6 if exact else 1.0), 1e-14)
+        way = _direction(setting, ask.price, taken)
+        if -way[1] <= tight * setting.fixed_w and not (exact and _off(setting, ask.price, taken)):
+            break
+        ask, taken, more = _along(setting, ask, taken, way)
+        asked += more
+    return ask, taken, asked
+
+
+def _off(setting: Setting, price: FloatArray, taken: Response) -> bool:
+    """Whether use and limits differ where they should not."""
+    slope = setting.limit - taken.use
+    worth_w = np.where((price > setting.floor) | (slope < 0.0), slope * price, 0.0)
+    return float(np.abs(worth_w).max()) > USE_FRAC * setting.fixed_w
+
+
+def newton(setting: Setting, price: FloatArray, taken: Response) -> list[float]:
+    """Newton's change of the prices; those at their floor that would fall stay. [3]."""
+    at, floor, limit = price.tolist(), setting.floor.tolist(), setting.limit.tolist()
+    slope = (setting.limit - taken.use).tolist()
+    bent = taken.curvature.tolist()
+    scale = _scale(setting.fixed_w, at, limit)
+    free = [i for i in range(3) if limit[i] > 0.0 and (at[i] > floor[i] or slope[i] < 0.0)]
+    matrix = [[bent[i][j] * scale[i] * scale[j] for j in free] for i in free]
+    for i, row in enumerate(matrix):
+        row[i] += 1e-10 * setting.fixed_w
+    change = [0.0, 0.0, 0.0]
+    for i, x in zip(free, _solve(matrix, [-scale[i] * slope[i] for i in free]), strict=True):
+        change[i] = scale[i] * x
+    return change
+
+
+def _solve(matrix: list[list[float]], right: list[float]) -> list[float]:
+    """Up to three linear equations, positive definite: elimination, faster here than a library."""
+    size = len(right)
+    for k in range(size):
+        for i in range(k + 1, size):
+            part = matrix[i][k] / matrix[k][k]
+            for j in range(k, size):
+                matrix[i][j] -= part * matrix[k][j]
+            right[i] -= part * right[k]
+    for k in reversed(range(size)):
+        known = sum(matrix[k][j] * right[j] for j in range(k + 1, size))
+        right[k] = (right[k] - known) / matrix[k][k]
+    return right
+
+
+def _scale(fixed_w: float, price: list[float], limit: list[float]) -> list[float]:
+    """What counts as a large change of each price. [3]."""
+    return [
+        p if p > 0.0 else 1e-3 * fixed_w / max(m, 1e-300) for p, m in zip(price, limit, strict=True)
+    ]
+
+
+def _direction(setting: Setting, price: FloatArray, taken: Response) -> tuple[FloatArray, float]:
+    """Where the prices should go, within bounds all the way, and the slope of D along it.
+
+    Newton's change, no price by more than to a tenth or tenfold, and no further than its floor;
+    where that leads uphill, the way down of the logarithms.
+    """
+    at, floor = price.tolist(), setting.floor.tolist()
+    slope = (setting.limit - taken.use).tolist()
+    scale = _scale(setting.fixed_w, at, setting.limit.tolist())
+    down = [-math.copysign(z, s) if s else 0.0 for z, s in zip(scale, slope, strict=True)]
+    for change in (newton(setting, price, taken), down):
+        far = [c / z / (9.0 if c > 0.0 else -0.9) for c, z in zip(change, scale, strict=True)]
+        part = 1.0 / max(1.0, *far)
+        kept = [max(part * c, f - p) for c, f, p in zip(change, floor, at, strict=True)]
+        if at[2] + change[2] <= floor[2]:
+            kept[2] = floor[2] - at[2]  # the price of accelerators may fall to nothing at once
+        downhill = sum(s * k for s, k in zip(slope, kept, strict=True))
+        if downhill <= 0.0:
+            return np.array(kept), downhill
+    return np.zeros(3), 0.0
+
+
+def _along(
+    setting: Setting, ask: Ask, taken: Response, way: tuple[FloatArray, float]
+) -> tuple[Ask, Response, int]:
+    """The least of D on the way from the prices in a direction, roughly.
+
+    D is convex, so its slope along the way rises, at corners of ramps by steps: false position
+    after Illinois, until the slope is a third of what it was.
+    """
+    direction, low_slope = way
+    enough, low, high, high_slope, at = -0.3 * low_slope, 0.0, 1.0, np.inf, 1.0
+    side = 0
+    trial, answer = ask, taken
+    for asked in range(1, SECANTS + 1):
+        trial = ask._replace(price=np.maximum(ask.price + at * direction, setting.floor))
+        answer = response(setting.items, trial)
+        here = float((setting.limit - answer.use) @ direction)
+        if abs(here) <= enough or (at == 1.0 and here < 0.0):
+            return trial, answer, asked
+        if here < 0.0:
+            low, low_slope, high_slope = at, here, high_slope * (0.5 if side < 0 else 1.0)
+            side = -1
+        else:
+            high, high_slope, low_slope = at, here, low_slope * (0.5 if side > 0 else 1.0)
+            side = 1
+        part = -low_slope / (high_slope - low_slope)
+        at = low + (high - low) * min(max(part, 0.02), 0.98)
+    return trial, answer, SECANTS
