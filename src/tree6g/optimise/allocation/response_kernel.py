@@ -36,84 +36,104 @@ def response(items: Items, ask: Ask) -> Response:
 
 
 @compiled
-def _take(items: Items, ask: Ask, out: Any, share: Any, sums: Any) -> None:  # noqa: PLR0915
+def _level(a: float) -> float:
+    """`response.nats` of one number."""
+    level = math.log1p(math.sqrt(2.0 * a) + 0.4 * a / (1.0 + 0.21 * math.log1p(a)))
+    for _ in range(2):
+        step = 1.0 + (math.expm1(-level) - a * math.exp(-level)) / level
+        level = level - step / (1.0 - 0.5 * step * (1.0 + 1.0 / level))
+    return level
+
+
+@compiled
+def _line(items: Items, ask: Ask, n: int, cost: float) -> tuple[float, float, float, float]:
+    """A linear item: share, stiffness, surplus and what the ramp misses of it."""
+    low, span = items.low[n], items.high[n] - items.low[n]
+    margin = ask.w_per_worth * items.slope[n] - cost
+    ramp = ask.width * ask.w_per_worth * items.scale[n]
+    wanted = ask.centre[n] + margin / ramp
+    part = min(max(wanted, 0.0), 1.0)
+    got = span * (margin * part - 0.5 * ramp * (part - ask.centre[n]) ** 2)
+    slack = span / ramp if part == wanted else 0.0
+    return part, slack, low * margin + got, span * max(margin, 0.0) - got
+
+
+@compiled
+def _curve(items: Items, ask: Ask, n: int, cost: float) -> tuple[float, float, float]:
+    """A smooth item: amount, stiffness and worth."""
+    low, high, slope = items.low[n], items.high[n], items.slope[n]
+    t0, order = items.scale[n], items.order[n]
+    best = ask.w_per_worth * slope / cost
+    if n < items.first[2]:
+        log = abs(1.0 - order) < 1e-12
+        wanted = t0 * ((best if log else best ** (1.0 / order)) - 1.0)
+        amount = min(max(wanted, low), high)
+        ln = math.log1p(amount / t0)
+        shape = ln if log else math.expm1((1.0 - order) * ln) / (1.0 - order)
+        worth, free = slope * t0 * shape, (wanted + t0) / (order * cost)
+    elif n < items.first[3]:
+        wanted = t0 * math.log(max(best, 1e-300))
+        amount = min(max(wanted, low), high)
+        worth, free = -slope * t0 * math.expm1(-amount / t0), t0 / cost
+    else:
+        wanted = t0 * best ** (1.0 / (1.0 - order))
+        amount = min(max(wanted, low), high)
+        worth = slope / order * t0 * (amount / t0) ** order
+        free = wanted / ((1.0 - order) * cost)
+    return amount, free if amount == wanted else 0.0, worth
+
+
+@compiled
+def _add(
+    sums: Any,
+    hz: float,
+    watt: float,
+    gpu: float,
+    slack: float,
+    bend: float,
+    ratio: float,
+    at: float,
+) -> None:
+    """Second derivatives and the pull of worth, of one item."""
+    sums[6] += slack * hz * hz + bend
+    sums[7] += slack * hz * watt - bend * ratio
+    sums[8] += slack * hz * gpu
+    sums[9] += slack * watt * watt + bend * ratio * ratio
+    sums[10] += slack * watt * gpu
+    sums[11] += slack * gpu * gpu
+    sums[12] += hz * slack * at
+    sums[13] += watt * slack * at
+    sums[14] += gpu * slack * at
+
+
+@compiled
+def _take(items: Items, ask: Ask, out: Any, share: Any, sums: Any) -> None:
     """Fill amounts, shares and sums in one loop, so that nothing is read twice."""
     nu, mu, pi = ask.price[0], ask.price[1], ask.price[2]
-    ratio = nu / mu
-    per_worth = ask.w_per_worth
+    ratio, per_worth = nu / mu, ask.w_per_worth
     for n in range(len(items.gain)):
-        gain = items.gain[n]
-        a = gain * ratio
-        level = math.log1p(math.sqrt(2.0 * a) + 0.4 * a / (1.0 + 0.21 * math.log1p(a)))
-        for _ in range(2):
-            step = 1.0 + (math.expm1(-level) - a * math.exp(-level)) / level
-            level = level - step / (1.0 - 0.5 * step * (1.0 + 1.0 / level))
+        gain, bits = items.gain[n], items.bits[n]
+        level = _level(gain * ratio)
         more = math.expm1(level)
         hz = LN2 / level
         watt = more / gain * hz
         bit_w = nu * hz + mu * watt
-        bits = items.bits[n]
         cost = bits * bit_w + ask.per_unit_j[n] + pi * items.gpu[n]
-        low, high = items.low[n], items.high[n]
-        slack, at_worth = 0.0, cost
         if n < items.first[1]:
-            span = high - low
-            margin = per_worth * items.slope[n] - cost
-            ramp = ask.width * per_worth * items.scale[n]
-            wanted = ask.centre[n] + margin / ramp
-            part = min(max(wanted, 0.0), 1.0)
-            if part == wanted:
-                slack = span / ramp
-            amount = low + span * part
-            got = span * (margin * part - 0.5 * ramp * (part - ask.centre[n]) ** 2)
-            share[n] = part
-            worth = items.slope[n] * amount
-            at_worth = per_worth * items.slope[n]
-            sums[0] += low * margin + got
-            sums[1] += span * max(margin, 0.0) - got
+            share[n], slack, surplus, missed = _line(items, ask, n, cost)
+            amount = items.low[n] + (items.high[n] - items.low[n]) * share[n]
+            worth, at_worth = items.slope[n] * amount, per_worth * items.slope[n]
+            sums[1] += missed
         else:
-            t0, order = items.scale[n], items.order[n]
-            best = per_worth * items.slope[n] / cost
-            if n < items.first[2]:
-                log = abs(1.0 - order) < 1e-12
-                wanted = t0 * ((best if log else best ** (1.0 / order)) - 1.0)
-                amount = min(max(wanted, low), high)
-                ln = math.log1p(amount / t0)
-                shape = ln if log else math.expm1((1.0 - order) * ln) / (1.0 - order)
-                worth = items.slope[n] * t0 * shape
-                free = (wanted + t0) / (order * cost)
-            elif n < items.first[3]:
-                wanted = t0 * math.log(max(best, 1e-300))
-                amount = min(max(wanted, low), high)
-                worth = -items.slope[n] * t0 * math.expm1(-amount / t0)
-                free = t0 / cost
-            else:
-                wanted = t0 * best ** (1.0 / (1.0 - order))
-                amount = min(max(wanted, low), high)
-                worth = items.slope[n] / order * t0 * (amount / t0) ** order
-                free = wanted / ((1.0 - order) * cost)
-            if amount == wanted:
-                slack = free
-            sums[0] += per_worth * worth - cost * amount
+            amount, slack, worth = _curve(items, ask, n, cost)
+            surplus, at_worth = per_worth * worth - cost * amount, cost
         rate = bits * amount + items.offset[n]
-        sums[0] -= items.offset[n] * bit_w + items.offset_w[n]
+        sums[0] += surplus - items.offset[n] * bit_w - items.offset_w[n]
         sums[2] += worth
         sums[3] += rate * hz
         sums[4] += rate * watt
         sums[5] += items.gpu[n] * amount
         bend = rate * hz * hz * gain / (LN2 * level * (1.0 + more) * mu)
-        x, y, z = bits * hz, bits * watt, items.gpu[n]
-        sums[6] += slack * x * x + bend
-        sums[7] += slack * x * y - bend * ratio
-        sums[8] += slack * x * z
-        sums[9] += slack * y * y + bend * ratio * ratio
-        sums[10] += slack * y * z
-        sums[11] += slack * z * z
-        pull = slack * at_worth / per_worth
-        sums[12] += x * pull
-        sums[13] += y * pull
-        sums[14] += z * pull
-        out[0, n] = amount
-        out[1, n] = hz
-        out[2, n] = watt
-        out[3, n] = slack
+        at = at_worth / per_worth
+        _add(sums, bits * hz, bits * watt, items.gpu[n], slack, bend, ratio, at)
+        out[0, n], out[1, n], out[2, n], out[3, n] = amount, hz, watt, slack
