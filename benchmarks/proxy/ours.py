@@ -45,6 +45,12 @@ def cpu_s(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def peak_rss_byte(pid: int) -> int:
+    """Peak memory of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
 def connect(port: int) -> http.client.HTTPConnection:
     for _ in range(300):
         try:
@@ -82,14 +88,18 @@ def measured(count: int) -> dict[str, object]:
         try:
             ways = {"direct": connect(server_port), "proxy": connect(port)}
             counts = {"whole": count, "stream": count // 5}
-            return {kind: one(kind, counts[kind], ways, proxy.pid) for kind in KINDS}
+            pids = (proxy.pid, server.pid)
+            return {kind: one(kind, counts[kind], ways, pids) for kind in KINDS}
         finally:
             proxy.send_signal(signal.SIGINT)
             server.kill()
 
 
 def one(
-    kind: str, count: int, ways: dict[str, http.client.HTTPConnection], pid: int
+    kind: str,
+    count: int,
+    ways: dict[str, http.client.HTTPConnection],
+    pids: tuple[int, int],
 ) -> dict[str, float]:
     """Costs of one kind of request."""
     body = json.dumps(KINDS[kind]).encode()
@@ -97,12 +107,11 @@ def one(
         for _ in range(50):
             ask(connection, body)
     times: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-    used = 0.0
+    before = [cpu_s(pid) for pid in pids]
     for _ in range(count):
         for way, connection in ways.items():
-            before = cpu_s(pid)
             times[way].append(ask(connection, body))
-            used += cpu_s(pid) - before
+    proxy_s, server_s = (cpu_s(pid) - was for pid, was in zip(pids, before, strict=True))
     first, last = (
         {way: statistics.median(t[i] for t in times[way]) for way in ways} for i in (0, 1)
     )
@@ -111,7 +120,9 @@ def one(
         "direct_last_s": last["direct"],
         "added_first_s": first["proxy"] - first["direct"],
         "added_last_s": last["proxy"] - last["direct"],
-        "cpu_s": used / count,
+        "cpu_s": proxy_s / count,
+        "server_cpu_s": server_s / count / 2,
+        "peak_rss_byte": peak_rss_byte(pids[0]),
         "events": EVENTS if kind == "stream" else 0,
         "requests": count,
     }
