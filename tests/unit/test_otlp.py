@@ -16,11 +16,14 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as serv
 
 from fuzz import mutate
 from reporting import small_ledger
-from tree6g.errors import MeterError
+from tree6g.errors import MeterError, ScenarioError
 from tree6g.meter.access import Access
+from tree6g.meter.agent.config import load_text
+from tree6g.meter.agent.targets import source_of
 from tree6g.meter.deltas import Look, deltas
 from tree6g.meter.otlp.receiver import receiving
 from tree6g.meter.otlp.request import JSON, PROTOBUF, request_of
+from tree6g.meter.otlp.source import Otlp
 from tree6g.meter.otlp.store import Store
 from tree6g.serve import otlp
 from tree6g.serve.server import server_of
@@ -387,3 +390,27 @@ def test_a_receiver_that_is_away_or_unwilling_is_told_once():
 def test_a_wrong_address_of_a_collector_is_refused(text):
     with pytest.raises(MeterError, match="--otlp"):
         otlp.target_of(text)
+
+
+def test_the_agent_listens_to_programs_as_to_any_target():
+    config = load_text('targets: {p: {otlp: "127.0.0.1:0?tenant=user.group", node: box}}')
+    source = source_of(config.targets[0])
+    try:
+        with pytest.raises(MeterError, match="no program"):
+            source.look()
+        wish = request(counter("gen_ai.client.inference.usage.output_tokens", 5, user__group="a"))
+        assert post(source.url, json.dumps(wish).encode())[0] == 200
+        assert sums(source.look()) == {("token_out", "a", ""): 5.0}
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize("where", ["", "x:y", "127.0.0.1:0/v1", "127.0.0.1:0?user=a", "h:99999"])
+def test_a_wrong_place_to_listen_is_refused(where):
+    with pytest.raises(ScenarioError, match="otlp: HOST:PORT"):
+        Otlp(where, None)
+
+
+def test_listening_for_others_needs_a_token():
+    with pytest.raises(MeterError, match="token"):
+        Otlp("0.0.0.0:0", None)

@@ -18,7 +18,7 @@ from tree6g.meter.agent.fields import Faults, Fields, shown
 from tree6g.scenario.document import Document, read_bytes, read_file
 
 UNASSIGNED: Final = "unassigned"
-WAYS: Final = ("url", "file", "files", "sysfs", "nvml", "cpu_time")
+WAYS: Final = ("url", "file", "files", "sysfs", "nvml", "cpu_time", "otlp")
 MAX_TARGETS: Final = 1000
 MAX_SERVICES: Final = 1000
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -215,6 +215,8 @@ def _where(way: str, fields: Fields, folder: Path) -> str:
         fields.raw(way)
         return way
     text = fields.text(way)
+    if way == "otlp":
+        return text
     if way != "url":
         return str(folder / text) if text else ""
     try:

@@ -11,6 +11,7 @@ from tree6g.meter.agent.cpu_time import read_cpu_time
 from tree6g.meter.agent.files import Folder
 from tree6g.meter.agent.http import Connection
 from tree6g.meter.exposition import ExpositionReader, is_exposition
+from tree6g.meter.otlp.source import Otlp
 from tree6g.meter.plausible import doubted
 from tree6g.meter.reading import Found
 from tree6g.meter.recognise import read_scrape, recognise
@@ -135,10 +136,11 @@ class Machine:
 
 
 def source_of(target: Target) -> Source:
-    """The source of a target; nothing is asked yet.
+    """The source of a target; nothing is asked yet, and one of OTLP listens.
 
     Raises:
-        ScenarioError: Its token is not there.
+        ScenarioError: Its token is not there, or where to listen is no place.
+        MeterError: It cannot listen there.
     """
     if target.way == "url":
         return Web(target)
@@ -146,6 +148,8 @@ def source_of(target: Target) -> Source:
         return File(target)
     if target.way == "files":
         return Folder(target)
+    if target.way == "otlp":
+        return Otlp(target.where, token_of(target))
     return Machine(target)
 
 

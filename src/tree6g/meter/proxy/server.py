@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -65,7 +66,8 @@ class Gate:
             return problem(400, "expected a path; this is no proxy to other servers")
         token = self._access.token
         if token is None:
-            if not host_allowed(request.headers.get("Host"), _local(request), self._access.names):
+            names = tuple(self._access.names)
+            if not _allowed(request.headers.get("Host"), _local(request), names):
                 return problem(403, "expected a Host of this machine; see --allow-host")
             owner = False
         else:
@@ -94,6 +96,10 @@ class Gate:
         kind = exposition_writer.OPENMETRICS if openmetrics else exposition_writer.TEXT
         body = (text + (_EOF if openmetrics else "")).encode()
         return web.Response(body=body, headers={"Content-Type": kind})
+
+
+# The same few hosts ask over and over.
+_allowed = functools.lru_cache(maxsize=256)(host_allowed)
 
 
 def _brings(request: web.BaseRequest, token: str) -> bool:
