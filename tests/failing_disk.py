@@ -42,16 +42,20 @@ class Disk:
         self._how, self._left, self.failed = how, after, False
 
     def mend(self, rng: random.Random | None = None) -> None:
-        """The next process begins, after a power failure if there is a source of chance for it."""
-        if rng is not None and self._dead:
+        """There is space again, or the next process begins.
+
+        Args:
+            rng: Chance that decides what a power failure took; None if there was none.
+        """
+        if rng is not None:
             for _, undo in reversed(self._names):
                 if rng.random() < 0.5:
                     undo()
             for path, safe in self._written.values():
                 if path.exists():
                     os.truncate(path, rng.randint(safe, max(safe, path.stat().st_size)))
-        self._names, self._written = [], {}
-        self._left, self._dead = None, False
+            self._names, self._written = [], {}
+        self._left, self._dead, self.failed = None, False, False
 
     def _fails(self) -> bool:
         if self._dead:

@@ -204,7 +204,21 @@ def make_folder(path: Path) -> None:
         path = path.parent
     for folder in reversed(missing):
         folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
+        try:
+            sync_folder(folder.parent)
+        except BaseException:
+            # Who finds it the next time takes its name for durable.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            raise
+
+
+def sync_names(ledger: Path) -> None:
+    """Make names durable that a writer gave and died before it could sync them."""
+    folders = [ledger.parent, ledger, ledger / JOURNAL, *(ledger / t for t in schema.TABLES)]
+    for folder in folders:
+        if folder.is_dir():
+            sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -104,10 +104,13 @@ class LedgerWriter:
         self._buffered = dict.fromkeys(schema.TABLES, 0)
         self._failed = False
         with parts.disk_errors(self.path, "open for writing"):
+            is_found = self.path.is_dir()
             parts.make_folder(self.path)
             self._lock = parts.lock(self.path)
         try:
             with parts.disk_errors(self.path, "open for writing"):
+                if is_found:
+                    parts.sync_names(self.path)
                 self._adopt(meta)
         except BaseException:
             self._lock.close()
