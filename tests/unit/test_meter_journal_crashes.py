@@ -56,8 +56,8 @@ class Meter:
         elif action == "tidy":
             self.journal.tidy(0.0)
         else:
-            self.journal.close()
-            self.journal = None
+            closing, self.journal = self.journal, None
+            closing.close()
 
     def _open(self):
         if self.journal is not None and not self.journal._sure:
