@@ -76,7 +76,15 @@ def test_a_counter_that_wraps_goes_on_from_zero():
 def test_a_new_series_counts_only_if_it_started_between_the_looks():
     assert _amount(_between(None, _counter(4.0, start_s=105.0))).value_si == 4.0
     assert "first seen" in _reason(_between(None, _counter(4.0)))
-    assert "first seen" in _reason(_between(None, _counter(4.0, start_s=50.0)))
+
+
+def test_a_new_series_of_a_process_that_was_there_before_counts_from_zero():
+    amount = _amount(_between(None, _counter(4.0, start_s=50.0)))
+    assert (amount.value_si, amount.t0_s, amount.t1_s) == (4.0, 100.0, 110.0)
+
+
+def test_a_new_series_of_a_clock_that_runs_ahead_is_a_gap():
+    assert "first seen" in _reason(_between(None, _counter(4.0, start_s=111.0)))
 
 
 def test_a_series_that_is_gone_or_unknown_is_a_gap():

@@ -6,8 +6,9 @@
 | its start changed, or it fell and its start lies between the looks | it counts from 0 since then; what came between the first look and the start is a gap |
 | it fell, and wraps at a known value | the way up to there and on from 0 |
 | it fell, and nothing says when it started | a gap, for a fall says nothing of how much came before and after |
-| it is new, and started between the looks | it counts from 0 |
-| it is new otherwise, or gone, or not known | a gap |
+| it is new, and it or its process started between the looks | it counts from 0 since then |
+| it is new, and its process was there at the look before | it counts from 0 since that look: of a series that is not there yet nothing has happened |
+| it is new, and nothing says since when it counts; or gone, or not known | a gap |
 | a gauge | the mean of both looks, marked estimated: what lay between was not seen |
 
 Nothing is extrapolated. Only differences of the same series are taken, never of sums: a restart of
@@ -153,6 +154,8 @@ def _counter(old: Reading | None, new: Reading, span: _Span) -> Iterator[Amount 
             lost = f"it started anew at {started:.3f}; what it counted before that is lost"
             yield _gap(new, _Span(span.t0_s, started), lost)
         yield _amount(None, new, _Span(started, span.t1_s))
+    elif old is None and new.start_s is not None and new.start_s <= span.t0_s:
+        yield _amount(None, new, span)
     elif old is None:
         yield _gap(new, span, "first seen, and nothing says since when it counts")
     elif not _fell(old, new):

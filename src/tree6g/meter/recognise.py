@@ -57,6 +57,7 @@ from tree6g.meter.sources.triton import TRITON
 from tree6g.meter.sources.vllm import VLLM, VLLM_ON_RAY
 
 MAX_BYTE: Final = 256_000_000
+PROMETHEUS: Final = "prometheus"  # a text of it, of no source that is known
 MAX_MEMBERS: Final = 1000  # of a folder of samples
 ENGINES: Final[tuple[Engine, ...]] = (
     VLLM, VLLM_ON_RAY, SGLANG, LLAMA_CPP, TGI, TENSORRT_LLM, TRITON, LITELLM, RAY_SERVE, OLLAMA,
@@ -128,7 +129,7 @@ def read_scrape(scrape: Scrape) -> Found:
         names = ", ".join(list(scrape.layout.places)[:8])
         problems = (*problems, f"no series of a source that is known here; it has {names or '-'}.")
     return Found(
-        format=f"prometheus ({found.format})" if found.format else "prometheus",
+        format=f"{PROMETHEUS} ({found.format})" if found.format else PROMETHEUS,
         readings=found.readings,
         problems=problems,
     )

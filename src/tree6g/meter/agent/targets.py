@@ -14,11 +14,10 @@ from tree6g.meter.exposition import ExpositionReader, is_exposition
 from tree6g.meter.otlp.source import Otlp
 from tree6g.meter.plausible import doubted
 from tree6g.meter.reading import Found
-from tree6g.meter.recognise import read_scrape, recognise
+from tree6g.meter.recognise import PROMETHEUS, read_scrape, recognise
 from tree6g.meter.sources import nvml, sysfs
 
 MAX_READINGS: Final = 20_000  # of one look
-PROMETHEUS: Final = "prometheus"
 
 
 class Source(Protocol):
@@ -59,7 +58,7 @@ class Text:
             self._reader = None
             raise MeterError("the text ends before its `# EOF`; it was cut off or is too large.")
         found = read_scrape(scrape)
-        if not found.readings:
+        if found.format == PROMETHEUS:
             self._reader = None
             raise MeterError(f"expected a source that is known; {' '.join(found.problems[-1:])}")
         return _bounded(doubted(found))
