@@ -32,7 +32,7 @@ from tree6g.ledger.reading import open_ledger
 HERE = Path(__file__).parent
 TREE6G = (str(Path(sys.executable).with_name("tree6g")),)
 PLACES = ("shared", "single", "proxy", "serve", "prometheus")
-KINDS = ("token_in", "token_in_cached", "token_out", "request")
+KINDS = ("token_in", "token_in_cached", "token_out")
 SETTLE_S = 30.0
 POLL_S = 0.5
 
@@ -185,8 +185,7 @@ def sums(ledger: Path) -> dict[str, dict[str, int]]:
 def as_counts(told: Told) -> dict[str, int]:
     """What clients were told, in words of the ledger; what is none has no entry."""
     counts = dataclasses.asdict(told)
-    counts["request"] = counts.pop("requests")
-    return {kind: count for kind, count in counts.items() if count}
+    return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
 
 def estimated(ledger: Path) -> float | None:
@@ -206,7 +205,7 @@ def prometheus_sums(port: int, told: dict[str, Told]) -> dict[str, dict[str, flo
             kind: prometheus.by_label(
                 port, f'sum by (service) (tree_tokens_total{{kind="{kind}"}})', "service"
             )
-            for kind in KINDS[:3]
+            for kind in KINDS
         }
         out = found["token_out"]
         if all(out.get(name, 0.0) >= told[name].token_out for name in told):
@@ -228,6 +227,7 @@ def row(
     of = next((s for s in figure["services"] if s["name"] == name), {})
     return {
         "service": name,
+        "requests": told[name].requests,
         "told": as_counts(told[name]),
         "counted": counted.get(name, {}),
         "scraped_token_out": None if scraped is None else scraped["token_out"].get(name),

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-KINDS = ("token_in", "token_in_cached", "token_out", "request")
+KINDS = ("token_in", "token_in_cached", "token_out")
 
 
 def text(found: dict[str, Any]) -> str:
     """What was counted beside what clients were told, and what each service is worth."""
-    titles = ("prompt tok", "cached tok", "answer tok", "requests")
+    titles = ("requests", "prompt tok", "cached tok", "answer tok")
     lines = [f"{'service':<12}{'':<10}" + "".join(f"{title:>12}" for title in titles)]
     for service in found["services"]:
         for who in ("told", "counted"):
             counts = service[who]
             name = service["service"] if who == "told" else ""
+            requests = f"{service['requests']:,}" if who == "told" else ""
             cells = "".join(f"{counts.get(kind, 0):>12,}" for kind in KINDS)
-            lines.append(f"{name:<12}{'clients' if who == 'told' else 'ledger':<10}{cells}")
+            lines.append(
+                f"{name:<12}{'clients' if who == 'told' else 'ledger':<10}{requests:>12}{cells}"
+            )
     verdict = "equal to the token" if found["equal"] else "NOT EQUAL"
     lines += [f"counts of the ledger and sums of the clients' usage: {verdict}", ""]
     lines.append(

@@ -55,7 +55,7 @@ def test_two_tenants_on_one_model_are_told_apart(shown):
     chat, summary = (
         next(s for s in shown["services"] if s["service"] == name) for name in ("chat", "summarise")
     )
-    mean = [s["counted"]["token_in"] / s["counted"]["request"] for s in (chat, summary)]
+    mean = [s["counted"]["token_in"] / s["requests"] for s in (chat, summary)]
     assert mean[1] > 2 * mean[0]
 
 

@@ -92,7 +92,7 @@ class Tracker:
         now = Look(time_s=time_s, readings=counters)
         self._next = (now, looks.shape(counters))
         seen = Seen(Pieces(), [], self.look.time_s if self.look else None, time_s)
-        if self.look is not None and counters:
+        if self.look is not None and (counters or self.target.tenants_of):
             self._between(self.look, now, seen)
         if len(counters) < len(readings):
             self._intervals([r for r in readings if r.form == "interval"], seen)
@@ -205,7 +205,10 @@ class Tracker:
     def _places(self, readings: Sequence[Reading]) -> list[tuple[str, str | None]]:
         """Quantities and nodes that readings speak of."""
         kinds = ((quantity_of(r.kind), node_of(r, self.target)) for r in readings)
-        return list(dict.fromkeys((q, node) for q, node in kinds if q is not None))
+        found = list(dict.fromkeys((q, node) for q, node in kinds if q is not None))
+        if not found and self.target.tenants_of:  # it served nobody so far, and that is known
+            return [("work", self.target.node or None)]
+        return found
 
     def _intervals(self, readings: Sequence[Reading], seen: Seen) -> None:
         """Amounts of intervals that were not taken yet, and what is said of their time."""
