@@ -205,6 +205,7 @@ class Tracker:
     def _places(self, readings: Sequence[Reading]) -> list[tuple[str, str | None]]:
         """Quantities and nodes that readings speak of."""
         kinds = ((quantity_of(r.kind), node_of(r, self.target)) for r in readings)
+        found: list[tuple[str, str | None]]
         found = list(dict.fromkeys((q, node) for q, node in kinds if q is not None))
         if not found and self.target.tenants_of:  # it served nobody so far, and that is known
             return [("work", self.target.node or None)]
