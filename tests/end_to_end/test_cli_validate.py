@@ -178,3 +178,10 @@ def test_folders_that_share_no_station_are_refused(columns, tmp_path):
     done = _run("validate", "base-station", write(tmp_path, odd))
     assert done.exit_code == 2
     assert "got none that all three tables name" in done.stderr
+
+
+def test_options_of_one_fit_are_refused_by_the_others(tmp_path):
+    words = ["fit", "accelerator", str(tmp_path), "--template", "hybrid-cell"]
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert "--template does not apply to accelerator" in refused.stderr

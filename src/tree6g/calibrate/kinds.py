@@ -51,6 +51,10 @@ FITS: Final[Mapping[str, Kind]] = {
         options=("model", "pid", "energy", "busy", "minutes", "together", "batch", "progress"),
         takes="address",
     ),
+    "scenario": Kind(
+        function="tree6g.calibrate.scenario_fit:fit",
+        options=("template", "hold_out_frac", "longest_s", "progress"),
+    ),
 }
 
 

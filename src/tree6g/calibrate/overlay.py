@@ -103,6 +103,7 @@ def overlay(
     shift_s: float | None = None,
     window_s: float | None = None,
     services: Mapping[str, str] | None = None,
+    reference: str | None = None,
 ) -> Overlay:
     """Lay two ledgers over each other.
 
@@ -117,6 +118,7 @@ def overlay(
         window_s: Length of a window; None: a round length that gives about 60,
             no shorter than rows.
         services: Names of the other's services that the reference calls otherwise: theirs to its.
+        reference: Name of the ledger that is right by definition; None: as above.
 
     Raises:
         LedgerError: Not two ledgers, an alignment that the headers do not allow, or damaged rows.
@@ -124,6 +126,8 @@ def overlay(
     if len(ledgers) != 2:
         raise LedgerError(f"expected two ledgers to lay over each other; got {len(ledgers)}.")
     names = sorted(ledgers, key=lambda name: not is_measured(ledgers[name]))
+    if reference is not None:
+        names.sort(key=lambda name: name != reference)
     asked = dataclasses.replace(
         query or Query(),
         boundary=(query and query.boundary) or ledgers[names[0]].meta.boundary,

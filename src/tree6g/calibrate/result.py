@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tree6g.calibrate.overlay import Overlay
 
 FloatArray = NDArray[np.float64]
 
@@ -190,25 +193,29 @@ class Fit:
     Attributes:
         kind: What was fitted.
         rows: Rows of the data that were used.
-        error: Mean absolute percentage error on the fitted rows, as a fraction.
+        error: Mean absolute percentage error on the fitted rows, as a fraction; None: not known.
         headline: The outcome in one sentence.
         constants: The fitted constants, with intervals where the data give them. Those of one
             thing carry its name, a colon and a blank in front of their own.
         problems: Rows left out and why, and what makes a constant doubtful.
         table: The constants as text that other commands read, CSV or YAML; may be empty.
+        errors: What was fitted laid over the data, in time that the fit did not see.
     """
 
     kind: str
     rows: int
-    error: float
+    error: float | None
     constants: tuple[Constant, ...]
     headline: str = ""
     problems: tuple[str, ...] = ()
     table: str = ""
+    errors: Overlay | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The fit under the keys of `--json`."""
+        beside = {} if self.errors is None else {"errors": self.errors.to_dict()}
         return {
+            **beside,
             "kind": self.kind,
             "headline": self.headline,
             "constants": [constant.to_dict() for constant in self.constants],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tree6g.cli import options
+from tree6g.cli import options, overlays
 from tree6g.cli.console import print_json, progress
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KindName = Annotated[
     str,
     typer.Argument(
-        metavar="KIND", help="What to fit: accelerator, base-station, cpu-power, phase-weights."
+        metavar="KIND", help="What to fit: accelerator, base-station, cpu-power, phase-weights, scenario."
     ),
 ]
 Data = Annotated[
@@ -77,6 +77,29 @@ Batch = Annotated[
 ]
 
 
+Template = Annotated[
+    str | None,
+    typer.Option(
+        "--template",
+        metavar="SCENARIO",
+        help="Only scenario: what a ledger cannot know; hybrid-cell if not given.",
+    ),
+]
+HoldOut = Annotated[
+    float | None,
+    typer.Option(
+        "--hold-out",
+        min=0.0,
+        max=0.9,
+        help="Only scenario: share of the time that the fit does not see, 0.3 if not given.",
+    ),
+]
+Longest = Annotated[
+    str | None,
+    typer.Option("--simulate", help="Only scenario: longest simulated time, 1 h if not given."),
+]
+
+
 def fit(  # noqa: PLR0913  # the options of a command are its arguments
     kind: KindName,
     data: Data,
@@ -88,6 +111,9 @@ def fit(  # noqa: PLR0913  # the options of a command are its arguments
     minutes: Minutes = None,
     together: Together = None,
     batch: Batch = None,
+    template: Template = None,
+    hold_out: HoldOut = None,
+    longest: Longest = None,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -99,6 +125,7 @@ def fit(  # noqa: PLR0913  # the options of a command are its arguments
     their columns stand in docs/how-to/validate-a-model.md
     cpu-power: tables of a processor's load and energy; docs/how-to/calibrate-attribution.md
     phase-weights: the address of an OpenAI-compatible server, which gets a load of a minute
+    scenario: a measured ledger; docs/how-to/measured-against-simulated.md
 
     Example: tree6g fit accelerator runs.csv --out my_constants.csv
     """
@@ -114,6 +141,9 @@ def fit(  # noqa: PLR0913  # the options of a command are its arguments
         minutes=minutes,
         together=together,
         batch=batch,
+        template=template,
+        hold_out_frac=hold_out,
+        longest_s=None if longest is None else options.quantity("--simulate", longest, "s"),
         progress=progress(),
     )
     if out is not None:
@@ -127,6 +157,7 @@ def fit(  # noqa: PLR0913  # the options of a command are its arguments
         typer.echo(line)
     for problem in fitted.problems:
         typer.echo(f"note: {problem}")
+    overlays.show(fitted.errors)
     if out is not None:
         typer.echo(f"\nConstants: {out}")
 
