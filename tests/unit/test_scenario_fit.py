@@ -77,8 +77,8 @@ def test_what_was_simulated_comes_back_within_what_chance_allows(simulated, tmp_
     assert fitted.errors is not None
     assert fitted.errors.reference == "measured"
     # 90 s hold some 90 requests whose rate varies by a fifth from minute to minute.
-    assert abs(fitted.errors.row("energy").error_frac) < 0.1
-    assert abs(fitted.errors.row("bit").error_frac) < 0.15
+    assert abs(fitted.errors.row("energy").error_frac) < 0.05
+    assert abs(fitted.errors.row("bit").error_frac) < 0.05
     text = fitted.to_yaml()
     assert load_text(text) == fitted.scenario
     assert text.startswith("# assistant: of the packaged distributions 'azure-conv-2023'")

@@ -41,7 +41,6 @@ from tree6g.scenario.model import Scenario
 
 TEMPLATE: Final = "hybrid-cell"
 HOLD_OUT_FRAC: Final = 0.3
-DRAIN_S: Final = 60.0  # after what is compared, so that nothing in it is cut off
 LONGEST_S: Final = 3600.0  # of simulated time, each time
 Progress = Callable[[float, str], None]
 
@@ -183,7 +182,9 @@ def split(cover: Sequence[Span], hold_out_frac: float) -> tuple[list[Span], list
 def _simulated(
     scenario: Scenario, length_s: float, folder: Path, progress: Progress | None
 ) -> Ledger:
-    short = load({**dump(scenario), "duration_s": length_s, "drain_s": DRAIN_S})
+    """A run whose load goes on beyond what is compared, so that no row of that is half empty."""
+    longer_s = length_s + 2.0 * scenario.ledger_interval_s
+    short = load({**dump(scenario), "duration_s": longer_s, "drain_s": 0.0})
     return run(short, out=folder, progress=progress).ledger
 
 
