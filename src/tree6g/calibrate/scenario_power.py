@@ -18,8 +18,7 @@ _LEAST, _MOST = 1e-3, 1e3
 
 def server_nodes(scenario: Scenario) -> list[str]:
     """Nodes of the servers."""
-    places = (*scenario.sites, *scenario.clouds)
-    return [f"{place.name}.{server.name}" for place in places for server in place.servers]
+    return [node for node, _, _ in _servers(dump(scenario))]
 
 
 def powered(

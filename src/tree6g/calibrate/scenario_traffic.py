@@ -96,7 +96,7 @@ def _ai(
         like = next((e for e in entries if e["kind"] == "ai"), None)
         source = f"{like['name']!r} of the template" if like else "a scenario's defaults"
         said.append(f"{name}: bytes per token, patience and chunks are those of {source}.")
-    entry = copy.deepcopy(like) if like else {"kind": "ai"}
+    entry: dict[str, Any] = copy.deepcopy(like) if like else {"kind": "ai"}
     requests = rates[0] * own.length_s / HOUR_S
     entry |= {
         "name": name,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 KindName = Annotated[
     str,
     typer.Argument(
-        metavar="KIND", help="What to fit: accelerator, base-station, cpu-power, phase-weights, scenario."
+        metavar="KIND",
+        help="What to fit: accelerator, base-station, cpu-power, phase-weights, scenario.",
     ),
 ]
 Data = Annotated[

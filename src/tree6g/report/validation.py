@@ -142,7 +142,8 @@ def constant_lines(constants: Sequence[Constant]) -> list[str]:
 def fit_lines(fitted: Fit) -> list[str]:
     """A fit as lines for a terminal."""
     return [
-        fitted.headline or f"{fitted.kind}: {fitted.rows:,} rows, mean error {fitted.error or 0.0:.2%}",
+        fitted.headline
+        or f"{fitted.kind}: {fitted.rows:,} rows, mean error {fitted.error or 0.0:.2%}",
         "Constants with 95 % intervals, in SI units or the unit of the file:",
         *constant_lines(fitted.constants),
     ]
