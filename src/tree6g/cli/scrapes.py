@@ -31,6 +31,14 @@ For = Annotated[str | None, typer.Option("--for", help="End after this long, e.g
 Speed = Annotated[float, typer.Option("--speed", help="How many times faster than it was.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")]
 
+Into = Annotated[
+    Path | None, typer.Option("--ledger", help="Write this ledger from the record instead.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="For --ledger: configuration in place of the record's."),
+]
+
 
 def record(
     targets: Targets,
@@ -80,9 +88,13 @@ def replay(
     speed: Speed = 1.0,
     port: Port = 0,
     length: For = None,
+    ledger: Into = None,
+    config: ConfigFile = None,
     as_json: options.Json = False,
 ) -> None:
     """Answer as recorded targets did, on loopback, until the record is at its end.
+
+    With --ledger nothing is served: the record is read into a ledger at once.
 
     Example: tree6g meter replay log --speed 60
     """
@@ -92,11 +104,28 @@ def replay(
     log = open_log(folder)
     for problem in log.problems():
         typer.echo(f"note: {problem}", err=True)
+    if ledger is not None:
+        _read(log, ledger, config, as_json=as_json)
+        return
     player = Player(log, speed=speed)
     longest_s = math.inf if length is None else _positive("--for", length)
     with PlayerServer(player, port=port) as server:
         _announce(log, server.url, player.span_s, as_json=as_json)
         player.wait(longest_s)
+
+
+def _read(log: Log, ledger: Path, config: Path | None, *, as_json: bool) -> None:
+    import dataclasses
+
+    from tree6g.meter.scrapes.direct import config_of, read_log
+
+    counts = read_log(
+        log, config_of(log, ledger, config), say=lambda line: typer.echo(line, err=True)
+    )
+    if as_json:
+        print_json({"ledger": str(ledger), **dataclasses.asdict(counts)})
+    else:
+        typer.echo(f"{counts.looks} looks, {counts.rows:,} rows: {ledger}")
 
 
 @contextlib.contextmanager

@@ -54,9 +54,17 @@ class Agent:
         clock: Clock,
         *,
         sources: Mapping[str, Source] | None = None,
+        asking: tuple[Poller, Pauses] | None = None,
         say: Say = lambda _: None,
     ) -> None:
         """Open the ledger and go on from its last durable looks; nothing is asked yet.
+
+        Args:
+            config: What to read.
+            clock: Its time.
+            sources: Sources by target, in place of those of the config.
+            asking: What asks the targets and when, in place of a poller of the sources.
+            say: Is told what changes.
 
         Raises:
             LedgerError: The ledger cannot be opened, or is no metered one.
@@ -65,6 +73,7 @@ class Agent:
         self.config, self.counts = config, Counts()
         self._say, self._clock = say, clock
         self._sources = sources or {t.name: source_of(t) for t in config.targets}
+        self._asking = asking
         old, wanted = continued(config.ledger, meta_of(config))
         self.journal = Journal(config.ledger, old)
         try:
@@ -81,10 +90,10 @@ class Agent:
         self.time = SteadyClock(self._clock, not_before_s=last_s)
         self._last_s = last_s or self.time.now_s()
         self._began_s = self._flushed_s = self.time.now_s()
-        self._poller = Poller(
-            self._sources, {t.name: t.timeout_s for t in config.targets}, self.time.now_s
-        )
-        self._pauses = Pauses(config.interval_s)
+        timeouts_s = {t.name: t.timeout_s for t in config.targets}
+        self._poller, self._pauses = self._asking or (
+            Poller(self._sources, timeouts_s, self.time.now_s), Pauses(config.interval_s)
+        )  # fmt: skip
         self._identity, self._services = Identity(config), Services(config)
         self._trackers = {t.name: Tracker(t, config.interval_s) for t in config.targets}
         self._merging = Merging(config)

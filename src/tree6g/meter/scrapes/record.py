@@ -14,15 +14,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from tree6g.errors import MeterError
+from tree6g.meter.agent.config import Target, load, token_of
+from tree6g.meter.agent.http import Connection
 from tree6g.meter.fetch import fetch, is_url
 from tree6g.meter.scrapes.log import MAX_BYTE, Entry, Log, append
 from tree6g.meter.sources import sysfs
+from tree6g.scenario.document import SUFFIXES, read_file
 
 Fetch = Callable[[], bytes]
 Say = Callable[[str], None]
 THREADS: Final = 8
 INTERVAL_S: Final = 10.0
+RECORDED: Final = ("url", "file", "sysfs")  # ways that give a text
 
 
 @dataclasses.dataclass(slots=True)
@@ -54,17 +60,53 @@ class Plan:
 
 
 def plan_of(words: Sequence[str], interval_s: float | None = None) -> Plan:
-    """What the words of a command name.
+    """What the words of a command name: one configuration, or targets.
 
     Raises:
-        MeterError: Two targets of one name.
+        MeterError: Two targets of one name, or a configuration without any that has bytes.
+        ScenarioError: A configuration with faults.
     """
+    if len(words) == 1 and Path(words[0]).suffix in SUFFIXES:
+        return _plan_of_config(Path(words[0]), interval_s)
     targets = named_targets(words)
     return Plan(
         fetchers={name: fetcher(where) for name, where in targets.items()},
         told=told(targets),
         interval_s=interval_s or INTERVAL_S,
     )
+
+
+def _plan_of_config(path: Path, interval_s: float | None) -> Plan:
+    """The targets of an agent's configuration; the log keeps it, with its phase weights in it."""
+    config = load(path)
+    body = dict(read_file(path).data)
+    if config.phase_weights:
+        body["phase_weights"] = [dict(row) for row in config.phase_weights]
+    kept = {t.name: t for t in config.targets if t.way in RECORDED}
+    if not kept:
+        raise MeterError(f"expected a target of {', '.join(RECORDED)} in {path}; there is none.")
+    return Plan(
+        fetchers={name: _of_target(target) for name, target in kept.items()},
+        told=told({name: target.where for name, target in kept.items()}),
+        interval_s=interval_s or config.interval_s,
+        config=yaml.safe_dump(body, sort_keys=False),
+        left_out=tuple(
+            f"target '{t.name}' is left out: {t.way} has no text to keep"
+            for t in config.targets
+            if t.way not in RECORDED
+        ),
+    )
+
+
+def _of_target(target: Target) -> Fetch:
+    if target.way != "url":
+        return fetcher(target.where)
+    return Connection(
+        target.where,
+        timeout_s=target.timeout_s,
+        max_byte=target.max_byte,
+        token=token_of(target),
+    ).get
 
 
 def named_targets(words: Sequence[str]) -> dict[str, str]:
