@@ -103,6 +103,8 @@ class FakeServer:
             raise
 
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        if request.path == "/empty":
+            return web.Response(status=int(request.query_string or 204), headers={"X-Way": "back"})
         if request.path == "/echo":
             reply = web.Response(status=207, body=body, headers={"X-Way": "back", "ETag": '"1"'})
             reply.headers.add("Set-Cookie", "a=1")
@@ -175,7 +177,8 @@ async def _body(request: web.BaseRequest) -> bytes:
 async def serving(fake: FakeServer) -> AsyncIterator[str]:
     """The address of a fake server that answers."""
     runner = web.ServerRunner(
-        web.Server(fake.answer, handler_cancellation=True), shutdown_timeout=0.1
+        web.Server(fake.answer, handler_cancellation=True, auto_decompress=False),
+        shutdown_timeout=0.1,
     )
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import io
 import json
@@ -94,6 +95,55 @@ def test_a_body_in_pieces_and_with_a_wish_to_wait_goes_through():
             session.post(f"{url}/echo", data=pieces(), expect100=True) as answer,
         ):
             assert await answer.read() == b"x" * 10_000
+
+    asyncio.run(main())
+
+
+def test_a_packed_body_goes_through_packed():
+    async def main():
+        packed = gzip.compress(b'{"model": "m"}')
+        kinds = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        fake = FakeServer()
+        async with (
+            proxied(fake) as (url, _),
+            client() as session,
+            session.post(f"{url}/echo", data=packed, headers=kinds) as answer,
+        ):
+            assert await answer.read() == packed
+        assert fake.seen.requests[0][2]["Content-Encoding"] == "gzip"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("status", [200, 204, 304, 404])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+def test_an_answer_without_a_body_stays_without(method, status):
+    async def main():
+        async with proxied(FakeServer()) as (url, _), client() as session:
+            for _ in range(2):  # the connection goes on
+                async with session.request(method, f"{url}/empty?{status}") as answer:
+                    assert answer.status == status
+                    assert answer.headers["X-Way"] == "back"
+                    assert await answer.read() == b""
+
+    asyncio.run(main())
+
+
+def test_a_header_that_is_no_text_does_not_stop_a_request():
+    async def main():
+        fake = FakeServer()
+        async with proxied(fake) as (url, _):
+            parts = urlsplit(url)
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            head = f"GET /empty?200 HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n"
+            writer.write(head.encode() + b"X-Odd: \xe9\xff\r\nX-Even: \xc3\xa9\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        assert answer.startswith(b"HTTP/1.1 200")
+        headers = fake.seen.requests[0][2]
+        assert headers["X-Even"] == "\u00e9"
+        assert not headers.get("X-Odd")  # the library cannot say it
 
     asyncio.run(main())
 

@@ -59,9 +59,6 @@ class Gate:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
         if not request.raw_path.startswith("/"):
             return problem(400, "expected a path; this is no proxy to other servers")
         token = self._access.token
@@ -80,6 +77,9 @@ class Gate:
             if token is not None and not owner:
                 return problem(403, "expected the token; a tenant's key does not show all tenants")
             return await self._metrics(request)
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
         key_is_token = token is not None and same_text(_bearer(request), token)
         return await self._forwarder.forward(request, drop_key=key_is_token)
 
@@ -142,6 +142,7 @@ async def running(setting: Setting) -> AsyncIterator[str]:
         server = web.Server(
             Gate(setting, forwarder).answer,
             handler_cancellation=True,
+            auto_decompress=False,
             access_log=None,
             max_line_size=_LONGEST_LINE,
             max_field_size=_LONGEST_LINE,
