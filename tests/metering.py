@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from tree6g.errors import MeterError
 from tree6g.ledger.check import check
+from tree6g.ledger.parts import list_parts
 from tree6g.ledger.reading import open_ledger
 from tree6g.meter.agent.agent import Agent
 from tree6g.meter.agent.config import load_text
@@ -117,7 +118,7 @@ class World:
 def rows(ledger, table):
     """Rows of a table as dicts."""
     found = []
-    for path in sorted((ledger.path / table).glob("part-*.parquet")):
+    for path in list_parts(ledger.path, table):
         found += pq.read_table(path).to_pylist()
     return found
 

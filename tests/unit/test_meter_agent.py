@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from metering import START_S, Counters, World, joules, rows, tokens, total
 from tree6g.errors import LedgerError
 from tree6g.meter.agent import segment
 
+NODE = Path(__file__).parents[1] / "fixtures" / "meter" / "node.xml"
 LLM = """
 interval: 10 s
 flush: 60 s
@@ -347,25 +349,53 @@ def test_a_failing_target_is_asked_ever_more_rarely_up_to_a_bound(tmp_path):
     world.end()
 
 
+def _file(path, raw, age_s=100.0):
+    path.write_bytes(raw)
+    os.utime(path, (time.time() - age_s,) * 2)
+
+
+def _later(raw):
+    """The same measurements of the period after."""
+    return raw.replace(b"00:15:00", b"00:30:00")
+
+
+PM = """
+interval: 10 s
+targets:
+  ran: {files: pm/*.xml, tier: ran}
+"""
+
+
 def test_files_are_read_once_late_or_not(tmp_path):
     folder = tmp_path / "pm"
     folder.mkdir()
-    for name, end in (("b", "00:30"), ("a", "00:15")):
-        file = folder / f"{name}.csv"
-        file.write_text(f"end,cell,kWh\n2026-11-28T{end}:00Z,c1,0.1\n")
-        os.utime(file, (time.time() - 100.0,) * 2)
-    text = f"""
-interval: 10 s
-targets:
-  ran: {{files: "{folder}/*.csv", tier: ran, component: radio_unit,
-         columns: [time=end, node=cell, "energy=kWh:kWh"]}}
-"""
-    world = World(tmp_path, text)
+    node = NODE.read_bytes()
+    _file(folder / "b.xml", _later(node))
+    world = World(tmp_path, PM)
     for _ in range(3):
         world.tick()
         world.crash()
-    (folder / "copy.csv").write_bytes((folder / "a.csv").read_bytes())
-    os.utime(folder / "copy.csv", (time.time() - 50.0,) * 2)
-    world.tick()
-    found = rows(world.end(), "energy")
-    assert sum(r["energy_j"] for r in found) in {0.0, 360_000.0, 720_000.0}
+    _file(folder / "a.xml", node)  # late
+    _file(folder / "copy.xml", node)
+    _file(folder / "again.xml", node.replace(b"<measData>", b"<measData >"))
+    for _ in range(3):
+        world.tick()
+    ledger = world.end()
+    assert node != _later(node)
+    assert total(ledger, "energy", "energy_j") == 2 * 61.0 * 3600.0
+    assert total(ledger, "work", "amount", kind="bit_dl") == 2 * 80e6
+    assert {r["tier"] for r in rows(ledger, "work")} == {"ran"}
+    covered = [r for r in rows(ledger, "coverage") if r["status"] == "ok"]
+    assert {(r["t1_s"] - r["t0_s"]) % 900.0 for r in covered} == {0.0}
+    assert any("suspect" in r["reason"] for r in rows(ledger, "coverage") if r["reason"])
+
+
+def test_a_file_that_cannot_be_read_is_told_once(tmp_path):
+    folder = tmp_path / "pm"
+    folder.mkdir()
+    _file(folder / "a.xml", b"<html>no</html>")
+    world = World(tmp_path, PM)
+    for _ in range(4):
+        world.tick()
+    world.end()
+    assert len([said for said in world.said if "a.xml" in said]) == 1

@@ -110,7 +110,10 @@ class ExpositionReader:
         form = self._form
         if form is None or len(lines) != len(self._lines):
             return None
-        if form.still(lines) != form.still_lines:
+        still = form.still(lines)
+        if still == form.still_lines:
+            form.still_lines = still  # the same text, so that the older one can go
+        else:
             form = form.with_moving(lines, self._lines)
             if form is None:
                 return None

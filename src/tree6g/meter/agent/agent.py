@@ -74,15 +74,31 @@ class Agent:
         self._say, self._clock = say, clock
         self._sources = sources or {t.name: source_of(t) for t in config.targets}
         self._asking = asking
-        old, wanted = continued(config.ledger, meta_of(config))
-        self.journal = Journal(config.ledger, old)
+        self.journal = self._open()
         try:
-            if old != wanted:
-                self.journal.update_meta(wanted)
             self._start(self.journal.state)
+            self._restore(self.journal.state)
         except BaseException:
             self.journal.close()
             raise
+
+    def _open(self) -> Journal:
+        """The ledger with its journal, its header as the config says."""
+        config = self.config
+        old, wanted = continued(config.ledger, meta_of(config))
+        journal = Journal(
+            config.ledger,
+            old,
+            keep_s=config.keep_s or math.inf,
+            limit_byte=config.disk_byte or math.inf,
+        )
+        if old != wanted:
+            try:
+                journal.update_meta(wanted)
+            except BaseException:
+                journal.close()
+                raise
+        return journal
 
     def _start(self, state: Mapping[str, bytes]) -> None:
         config = self.config
@@ -95,13 +111,17 @@ class Agent:
             Poller(self._sources, timeouts_s, self.time.now_s), Pauses(config.interval_s)
         )  # fmt: skip
         self._identity, self._services = Identity(config), Services(config)
+        self._lost: set[str] = set()
+        self._refused: dict[str, str] = {}
+
+    def _restore(self, state: Mapping[str, bytes]) -> None:
+        """Go on from a durable state."""
+        config = self.config
         self._trackers = {t.name: Tracker(t, config.interval_s) for t in config.targets}
         self._merging = Merging(config)
         self._cover = Coverage()
         self._nodes: dict[str, Any] = json.loads(state.get(NODES, b"{}"))
         self._told_services = state.get(SERVICES, b"")
-        self._lost: set[str] = set()
-        self._refused: dict[str, str] = {}
         for tracker in self._trackers.values():
             tracker.restore(state)
         for name, source in self._sources.items():
@@ -152,6 +172,7 @@ class Agent:
         self._flushed_s = self.time.now_s()
         try:
             self.journal.flush()
+            self.journal.tidy(self._flushed_s)
         except LedgerError as error:
             self._say(f"the ledger cannot be written: {_one_line(error)} It is tried again.")
 
@@ -172,9 +193,10 @@ class Agent:
             answer = answers.get(name)
             reason = self._refused.get(name) or (answer.reason if answer else tracker.reason)
             if answer is not None and answer.found is not None:
-                reason = self._refusal(name, answer)
+                found = tracker.step(answer.found, answer.time_s, self.time.offset_s)
+                reason = self._refusal(name, tracker) if tracker.changed else ""
                 if not reason:
-                    seen[name] = tracker.step(answer.found, answer.time_s, self.time.offset_s)
+                    seen[name] = found
             if name in seen:
                 self.counts.looks += 1
                 self._pauses.answered(name)
@@ -188,11 +210,12 @@ class Agent:
                 self._tell_lost(name, reason, lost=bool(covers))
         return seen
 
-    def _refusal(self, name: str, answer: Answer) -> str:
+    def _refusal(self, name: str, tracker: Tracker) -> str:
         """Why a target that answers is not taken: others count the same."""
-        clashes = self._identity.enter(name, _useful(self._trackers[name], answer))
+        clashes = self._identity.enter(name, tracker.planned.readings if tracker.planned else ())
         if not clashes:
             return ""
+        tracker.drop()
         self._refused[name] = _one_line(" ".join(clashes))
         self._say(f"target '{name}' is left out: {self._refused[name]}")
         return self._refused[name]
@@ -306,6 +329,18 @@ class Agent:
         if "disk" not in self._lost:
             self._lost.add("disk")
             self._say(f"not recorded, the next look covers its time: {reason}")
+        if not self.journal.usable:
+            self._mend()
+
+    def _mend(self) -> None:
+        """Open the journal anew, which says from which looks to go on."""
+        try:
+            self.journal.close()
+            self.journal = self._open()
+        except LedgerError as error:
+            self._say(f"the ledger cannot be opened: {_one_line(error)} It is tried again.")
+        else:
+            self._restore(self.journal.state)
 
     def _jumped(self, jump: Step) -> None:
         """Looks of before are as long ago after the jump as they were before it."""

@@ -98,6 +98,11 @@ class Journal:
         return MappingProxyType(self._state)
 
     @property
+    def usable(self) -> bool:
+        """Whether it can go on; if not, close it and open another, whose `state` is to be used."""
+        return self._appender is not None and self._sure
+
+    @property
     def since_s(self) -> float:
         """Energy rows that begin before this are refused."""
         return self._writer.since_s

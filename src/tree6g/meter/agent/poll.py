@@ -11,7 +11,7 @@ from tree6g.errors import MeterError
 from tree6g.meter.agent.targets import Source
 from tree6g.meter.reading import Found
 
-THREADS: Final = 16
+THREADS: Final = 8
 SPARE_S: Final = 1.0  # beyond the time-out of a target, for what does not heed it
 LONGEST_PAUSE_S: Final = 300.0
 JITTER: Final = 0.25

@@ -42,6 +42,7 @@ class Text:
     def __init__(self, columns: tuple[str, ...] = ()) -> None:
         self._columns = columns
         self._reader: ExpositionReader | None = None
+        self._first = b""
 
     def read(self, raw: bytes) -> Found:
         """What a text says.
@@ -64,6 +65,9 @@ class Text:
         return _bounded(doubted(found))
 
     def _is_exposition(self, raw: bytes) -> bool:
+        if self._reader is not None and raw[:1] == self._first:
+            return True
+        self._first = raw[:1]
         return raw[:2] != b"\x1f\x8b" and is_exposition(raw)
 
 

@@ -27,6 +27,7 @@ from tree6g.meter.deltas import Amount, Deltas, Gap, Look, deltas
 from tree6g.meter.reading import Found, Reading
 
 REACH: Final = 2.5  # intervals
+SLOW_S: Final = 9.0  # between looks at histograms, at least
 LONGEST_REASON: Final = 300
 SAME_CLOCK_S: Final = 1.0
 
@@ -62,19 +63,78 @@ class Seen:
     again: int = 0
 
 
+class _Lane:
+    """Readings that are held against those of the look before."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self.look: Look | None = None
+        self.next: Look | None = None
+        self._shape: tuple[Any, ...] | None = None
+        self._next_shape: tuple[Any, ...] | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the series of the next look are others than those of the last one."""
+        return self._next_shape != self._shape
+
+    def step(self, look: Look) -> None:
+        """Plan the next look."""
+        self.next, self._next_shape = look, looks.shape(look.readings)
+
+    def commit(self) -> None:
+        if self.next is not None:
+            self.look, self._shape, self.next = self.next, self._next_shape, None
+
+    def drop(self) -> None:
+        self.next = None
+
+    def move(self, by_s: float) -> None:
+        if self.look is not None:
+            self.look = dataclasses.replace(self.look, time_s=self.look.time_s + by_s)
+
+    def state(self) -> dict[str, bytes]:
+        if self.next is None:
+            return {}
+        made = {f"{self._key}look": looks.numbers(self.next)}
+        if self.changed:
+            made[f"{self._key}form"] = looks.form(self.next.readings)
+        return made
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        form, numbers = state.get(f"{self._key}form"), state.get(f"{self._key}look")
+        if form is not None and numbers is not None:
+            self.look = looks.look_of(form, numbers)
+            self._shape = looks.shape(self.look.readings)
+
+
 class Tracker:
     """The looks of one target; `step` plans, `commit` makes it so once the rows are durable."""
 
     def __init__(self, target: Target, interval_s: float) -> None:
         self.target = target
         self.reach_s = REACH * interval_s
-        self.look: Look | None = None
         self.reason = ""  # of the last failure
         self.cut = ""  # why energy until the next look belongs to somebody else
         self._taken = Taken()
-        self._shape: tuple[Any, ...] | None = None
-        self._next: tuple[Look, tuple[Any, ...]] | None = None
+        self._fast, self._slow = _Lane(f"{target.name}/"), _Lane(f"{target.name}/slow-")
+        self._known_places: list[tuple[str, str | None]] | None = None
         self._cuts: str | None = None
+
+    @property
+    def look(self) -> Look | None:
+        """The last durable look."""
+        return self._fast.look
+
+    @property
+    def planned(self) -> Look | None:
+        """The look of the last step, until it is durable."""
+        return self._fast.next
+
+    @property
+    def changed(self) -> bool:
+        """Whether the last step saw other series than the one before."""
+        return self._fast.changed
 
     def step(self, found: Found, time_s: float, offset_s: float = 0.0) -> Seen:
         """What a look gives since the last durable one.
@@ -89,11 +149,9 @@ class Tracker:
         counters = [r for r in readings if r.form != "interval"]
         if abs(offset_s) > SAME_CLOCK_S:
             counters = [_moved(r, offset_s, time_s) for r in counters]
-        now = Look(time_s=time_s, readings=counters)
-        self._next = (now, looks.shape(counters))
         seen = Seen(Pieces(), [], self.look.time_s if self.look else None, time_s)
-        if self.look is not None and (counters or self.target.tenants_of):
-            self._between(self.look, now, seen)
+        self._counters([r for r in counters if r.form != "histogram"], seen)
+        self._histograms([r for r in counters if r.form == "histogram"], seen)
         if len(counters) < len(readings):
             self._intervals([r for r in readings if r.form == "interval"], seen)
         return seen
@@ -110,59 +168,69 @@ class Tracker:
             places = [("energy", node), ("work", node)]
         return [Cover(q, node, since_s, time_s, self.reason) for q, node in places]
 
-    @property
-    def planned(self) -> Look | None:
-        """The look of the last step, until it is durable."""
-        return self._next[0] if self._next is not None else None
-
     def cut_off(self, reason: str) -> None:
         """Energy until the next look is inside of another target's rows already."""
         self._cuts = reason
 
     def commit(self) -> None:
         """The rows of the last step are durable."""
-        if self._next is not None:
-            (self.look, self._shape), self._next = self._next, None
+        if self._fast.next is not None:
             self.reason = self.cut = ""
+        self._fast.commit()
+        self._slow.commit()
         if self._cuts is not None:
             self.cut, self._cuts = self._cuts, None
         self._taken.commit()
 
     def drop(self) -> None:
         """The rows of the last step are not durable: the next look covers its time as well."""
-        self._next = self._cuts = None
+        self._fast.drop()
+        self._slow.drop()
+        self._cuts = self._known_places = None
         self._taken.drop()
 
     def move(self, by_s: float) -> None:
         """The agent's time jumped."""
-        if self.look is not None:
-            self.look = dataclasses.replace(self.look, time_s=self.look.time_s + by_s)
+        self._fast.move(by_s)
+        self._slow.move(by_s)
 
     def state(self) -> dict[str, bytes]:
         """What has to be durable together with the rows of the last step."""
-        made: dict[str, bytes] = {}
-        if self._next is not None:
-            now, shape = self._next
-            if shape != self._shape:
-                made["form"] = looks.form(now.readings)
-            made["look"] = looks.numbers(now)
-        cut = self._cuts if self._cuts is not None else "" if self._next is not None else self.cut
+        made = self._fast.state() | self._slow.state()
+        cut = self._cuts if self._cuts is not None else "" if self.planned else self.cut
         if cut != self.cut:
-            made["cut"] = cut.encode()
+            made[f"{self.target.name}/cut"] = cut.encode()
         taken = self._taken.state()
         if taken is not None:
-            made["taken"] = taken
-        return {f"{self.target.name}/{key}": value for key, value in made.items()}
+            made[f"{self.target.name}/taken"] = taken
+        return made
 
     def restore(self, state: Mapping[str, bytes]) -> None:
         """Go on from the last durable look."""
+        self._fast.restore(state)
+        self._slow.restore(state)
         name = self.target.name
-        if f"{name}/form" in state and f"{name}/look" in state:
-            self.look = looks.look_of(state[f"{name}/form"], state[f"{name}/look"])
-            self._shape = looks.shape(self.look.readings)
         if f"{name}/taken" in state:
             self._taken.restore(state[f"{name}/taken"])
         self.cut = state.get(f"{name}/cut", b"").decode()
+
+    def _counters(self, readings: list[Reading], seen: Seen) -> None:
+        before, now = self._fast.look, Look(time_s=seen.time_s, readings=readings)
+        self._fast.step(now)
+        if self._fast.changed:
+            self._known_places = None
+        if before is not None and (readings or self.target.tenants_of):
+            self._between(before, now, seen)
+
+    def _histograms(self, readings: list[Reading], seen: Seen) -> None:
+        """Waiting times, which are rows of many buckets, are looked at more rarely."""
+        before = self._slow.look
+        if not readings or (before is not None and seen.time_s - before.time_s < SLOW_S):
+            return
+        now = Look(time_s=seen.time_s, readings=readings)
+        self._slow.step(now)
+        if before is not None:
+            seen.pieces.waits += pieces_of(deltas(before, now).amounts, self.target).waits
 
     def _between(self, before: Look, now: Look, seen: Seen) -> None:
         found = deltas(before, now)
@@ -173,7 +241,9 @@ class Tracker:
         if self.cut:
             amounts = [a for a in amounts if a.reading.kind not in (*ENERGY, CPU)]
         seen.pieces = pieces_of(amounts, self.target)
-        places = self._places(now.readings)
+        places = self._known_places
+        if places is None:
+            places = self._known_places = self._places(now.readings)
         gaps = list(self._gaps(found, before, now)) if found.gaps else []
         why = self.reason or "no look for this long: the agent did not run, or was held up"
         for quantity, node in places:

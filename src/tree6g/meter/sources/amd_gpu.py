@@ -24,7 +24,10 @@ _BUSY: Final = ("gpu_gfx_activity",)
 
 def read_amd_gpu(scrape: Scrape) -> Found:
     """Energy, power and use of each GPU."""
-    names = {name.lower().removeprefix("amd_"): name for name in scrape.layout.places}
+    memo = scrape.layout.memo
+    if _ENERGY not in memo:  # once for as long as the series stay the same
+        memo[_ENERGY] = {n.lower().removeprefix("amd_"): n for n in scrape.layout.places}
+    names: dict[str, str] = memo[_ENERGY]
     if not any(name in names for name in (*_ENERGY, *_POWER[:2])):
         return Found(format="")
     problems: list[str] = []
