@@ -143,6 +143,25 @@ def test_a_server_that_starts_anew_is_counted_from_its_start(tmp_path):
     assert (gap["t0_s"], gap["t1_s"]) == (START_S + 10.0, START_S + 14.0)
 
 
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_series_that_is_away_for_a_while_is_not_counted_again(tmp_path, crash):
+    llm = Counters()
+    world = World(tmp_path, LLM, llm=llm)
+    for tick in range(12):
+        llm.add(tokens(), 10)
+        llm.add(tokens("prompt"), 1)
+        held = llm.values.pop(tokens()) if tick in (4, 5, 8) else None
+        world.tick()
+        if held is not None:
+            llm.values[tokens()] = held
+        if crash:
+            world.crash()
+    ledger = world.end()
+    assert total(ledger, "work", "amount", kind="token_out") == 110.0
+    assert total(ledger, "work", "amount", kind="token_in") == 11.0
+    assert any("no longer there" in gap["reason"] for gap in _gaps(ledger))
+
+
 def test_a_crash_counts_nothing_twice_and_loses_nothing(tmp_path):
     llm, gpu = Counters(), Counters()
     world = World(tmp_path, LLM_AND_GPU, llm=llm, gpu=gpu)

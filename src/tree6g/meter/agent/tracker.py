@@ -17,10 +17,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from tree6g.meter.agent import look as looks
 from tree6g.meter.agent.config import Target
+from tree6g.meter.agent.lane import Lane
 from tree6g.meter.agent.pieces import CPU, ENERGY, PRB, WORK, Pieces, node_of, pieces_of, useful
 from tree6g.meter.agent.spans import Taken
 from tree6g.meter.deltas import Amount, Deltas, Gap, Look, deltas
@@ -63,51 +63,6 @@ class Seen:
     again: int = 0
 
 
-class _Lane:
-    """Readings that are held against those of the look before."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-        self.look: Look | None = None
-        self.next: Look | None = None
-        self._shape: tuple[Any, ...] | None = None
-        self._next_shape: tuple[Any, ...] | None = None
-
-    @property
-    def changed(self) -> bool:
-        """Whether the series of the next look are others than those of the last one."""
-        return self._next_shape != self._shape
-
-    def step(self, look: Look) -> None:
-        """Plan the next look."""
-        self.next, self._next_shape = look, looks.shape(look.readings)
-
-    def commit(self) -> None:
-        if self.next is not None:
-            self.look, self._shape, self.next = self.next, self._next_shape, None
-
-    def drop(self) -> None:
-        self.next = None
-
-    def move(self, by_s: float) -> None:
-        if self.look is not None:
-            self.look = dataclasses.replace(self.look, time_s=self.look.time_s + by_s)
-
-    def state(self) -> dict[str, bytes]:
-        if self.next is None:
-            return {}
-        made = {f"{self._key}look": looks.numbers(self.next)}
-        if self.changed:
-            made[f"{self._key}form"] = looks.form(self.next.readings)
-        return made
-
-    def restore(self, state: Mapping[str, bytes]) -> None:
-        form, numbers = state.get(f"{self._key}form"), state.get(f"{self._key}look")
-        if form is not None and numbers is not None:
-            self.look = looks.look_of(form, numbers)
-            self._shape = looks.shape(self.look.readings)
-
-
 class Tracker:
     """The looks of one target; `step` plans, `commit` makes it so once the rows are durable."""
 
@@ -117,7 +72,7 @@ class Tracker:
         self.reason = ""  # of the last failure
         self.cut = ""  # why energy until the next look belongs to somebody else
         self._taken = Taken()
-        self._fast, self._slow = _Lane(f"{target.name}/"), _Lane(f"{target.name}/slow-")
+        self._fast, self._slow = Lane(f"{target.name}/"), Lane(f"{target.name}/slow-")
         self._known_places: list[tuple[str, str | None]] | None = None
         self._cuts: str | None = None
 
@@ -215,8 +170,8 @@ class Tracker:
         self.cut = state.get(f"{name}/cut", b"").decode()
 
     def _counters(self, readings: list[Reading], seen: Seen) -> None:
-        before, now = self._fast.look, Look(time_s=seen.time_s, readings=readings)
-        self._fast.step(now)
+        now = Look(time_s=seen.time_s, readings=readings)
+        before = self._fast.step(now)
         if self._fast.changed:
             self._known_places = None
         if before is not None and (readings or self.target.tenants_of):
@@ -224,11 +179,11 @@ class Tracker:
 
     def _histograms(self, readings: list[Reading], seen: Seen) -> None:
         """Waiting times, which are rows of many buckets, are looked at more rarely."""
-        before = self._slow.look
-        if not readings or (before is not None and seen.time_s - before.time_s < SLOW_S):
+        last = self._slow.look
+        if not readings or (last is not None and seen.time_s - last.time_s < SLOW_S):
             return
         now = Look(time_s=seen.time_s, readings=readings)
-        self._slow.step(now)
+        before = self._slow.step(now)
         if before is not None:
             seen.pieces.waits += pieces_of(deltas(before, now).amounts, self.target).waits
 
