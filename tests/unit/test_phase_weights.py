@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from tree6g.calibrate import kinds
 from tree6g.calibrate.costs import CpuSeconds, MeterJoules, cost_of, listening
 from tree6g.calibrate.endpoint import Endpoint
-from tree6g.calibrate.phase_load import Load, Run
+from tree6g.calibrate.phase_load import Load, Run, measure
 from tree6g.calibrate.phase_weights import fitted, in_rounds, nonnegative
 from tree6g.cli import app
 from tree6g.errors import DataError, MeterError, ScenarioError
@@ -33,10 +33,11 @@ class Server(ThreadingHTTPServer):
     strict = False
     tells_cached = True
     slots = None
+    meter = None  # a file whose counter grows by the joules of each answer, 2 W while busy
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.seen, self.lock = set(), threading.Lock()
+        self.seen, self.lock, self.energy_j = set(), threading.Lock(), 0.0
 
     @property
     def url(self):
@@ -72,6 +73,10 @@ class Handler(BaseHTTPRequestHandler):
             self.server.seen.add(tuple(words))
         out = asked["max_tokens"]
         busy_s = IN_S * (len(words) - cached) + CACHED_S * cached + OUT_S * (out - 1) + REQUEST_S
+        if self.server.meter:
+            with self.server.lock:
+                self.server.energy_j += 2.0 * busy_s
+                _joules(self.server.meter, self.server.energy_j)
         usage = {"prompt_tokens": len(words), "completion_tokens": out}
         if self.server.tells_cached:
             usage["prompt_tokens_details"] = {"cached_tokens": cached}
@@ -83,6 +88,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _joules(file, energy_j):
+    name = "kepler_node_platform_joules_total"
+    file.write_text(f'# TYPE {name} counter\n{name}{{instance="a"}} {energy_j!r}\n')
 
 
 @contextmanager
@@ -208,12 +218,23 @@ def test_the_process_at_a_port_is_found():
 
 def test_joules_are_those_of_a_meters_counters(tmp_path):
     file = tmp_path / "energy.prom"
-    file.write_text("# TYPE kepler_node_platform_joules_total counter\n"
-                    'kepler_node_platform_joules_total{instance="a"} 12.5\n')  # fmt: skip
+    _joules(file, 12.5)
     assert MeterJoules(str(file)).total() == 12.5
     file.write_text("# TYPE x counter\nx 1\n")
     with pytest.raises(MeterError):
         MeterJoules(str(file))
+
+
+def test_joules_of_a_meter_give_weights_in_joules(tmp_path):
+    file = tmp_path / "energy.prom"
+    _joules(file, 0.0)
+    with serving(meter=file) as server:
+        load = measure(Endpoint(server.url), MeterJoules(str(file), least_s=0.0), minutes=0.001,
+                       together=3, seed=1)  # fmt: skip
+    weights = fitted(load)
+    assert weights.of("prompt") == pytest.approx(2.0 * IN_S)
+    assert weights.per_token(3.0)["token_out"] == pytest.approx(2.0 * OUT_S)
+    assert max(run.requests for run in load.runs) == 4
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,8 @@ class Fit:
     Attributes:
         kind: What was fitted.
         rows: Rows of the data that were used.
-        error: Mean absolute percentage error on the fitted rows, as a fraction; None: not known.
+        error: Mean absolute percentage error on the fitted rows, as a fraction; of a load that is
+            made for the fit, on runs left out of it; None: not known.
         headline: The outcome in one sentence.
         constants: The fitted constants, with intervals where the data give them. Those of one
             thing carry its name, a colon and a blank in front of their own.
