@@ -13,7 +13,7 @@ import pytest
 # Loaded where they are used, never by `import tree6g`.
 HEAVY = (
     "duckdb", "pyarrow", "matplotlib", "pydantic", "pandas", "polars", "scipy", "highspy",
-    "typer", "click", "rich", "yaml", "plotly", "http.server", "numba",
+    "typer", "click", "rich", "yaml", "plotly", "http.server", "numba", "aiohttp", "opentelemetry",
 )  # fmt: skip
 BUDGET_CPU_S = 0.3
 
