@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -357,3 +358,25 @@ def test_a_tenant_that_is_new_between_two_looks_is_counted_whole_and_a_restart_i
     assert not first.gaps
     assert tokens(second) == {"a": (25.0, 5.0)}
     assert {gap.reason for gap in second.gaps} > {"the series is no longer there"}
+
+
+def test_no_token_is_lost_to_looks_that_fall_into_long_requests_or_before_a_new_kind():
+    counts, looks, whole = Counts(50.0), [], 0
+    cached = Usage(prompt_tok=9, cached_tok=5, output_tok=1)
+    plain = Usage(prompt_tok=7, output_tok=2, reasoning_tok=1)
+    # Each request came before the look before: the third is the first with cached tokens, the
+    # fourth the first that is lost, the fifth the first of its tenant.
+    asked = [("a", None), ("a", plain), ("a", cached), ("a", None), ("b", cached)]
+    for i, (tenant, usage) in enumerate(asked):
+        if i:
+            ended = "done" if usage else "aborted"
+            start_s = 10.0 * i + 88.0
+            counts.add(tenant, "m", _done(ended=ended, usage=usage, start_s=start_s))
+            whole += 0 if usage is None else usage.prompt_tok + usage.output_tok
+        found = recognise(render(counts.families()).encode())
+        looks.append(Look(time_s=10.0 * i + 101.0, readings=found.readings))
+    between = [deltas(a, b) for a, b in pairwise(looks)]
+    assert [gap for one in between for gap in one.gaps] == []
+    amounts = [a for one in between for a in one.amounts]
+    assert sum(a.value_si for a in amounts if a.reading.kind.startswith("token")) == whole
+    assert sum(a.value_si for a in amounts if a.reading.kind.startswith("request")) == 4.0
