@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -256,3 +258,34 @@ def test_a_disk_that_fills_between_the_parts_of_a_flush_loses_and_doubles_nothin
         with Journal(path, META) as journal:
             journal.record(second(2.0), look(2.0))
         assert seconds(path) == seconds(path, "work", "amount") == [0.0, 1.0, 2.0]
+
+
+def test_a_meter_that_gives_arrow_columns_loads_neither_pandas_nor_the_database(tmp_path):
+    code = f"""
+import sys
+from pathlib import Path
+from tree6g.ledger.meta import Meta
+from tree6g.ledger.upkeep import Limits
+from tree6g.meter.agent.arrow import columns
+from tree6g.meter.agent.journal import Journal
+
+text = {{"node": "n", "source": "s"}}
+energy = {{**text, "tier": "edge", "component": "gpu", "state": "idle", "origin": "measured"}}
+stated = {{**text, "quantity": "energy", "status": "ok"}}
+path = Path({str(tmp_path)!r})
+for begin in (0, 2):
+    journal = Journal(path, Meta(), keep_s=2.0, limits=Limits(fan=2, grace_s=0.0))
+    for t in range(begin, begin + 2):
+        times = {{"t0_s": [float(t)], "t1_s": [t + 1.0]}}
+        rows = {{"energy": {{**energy, "energy_j": 1.0}}, "coverage": stated}}
+        wide = {{k: {{n: [v] for n, v in row.items()}} | times for k, row in rows.items()}}
+        journal.record({{k: columns(k, row) for k, row in wide.items()}}, {{"t": b"%d" % t}})
+        journal.flush()
+        journal.tidy(t + 1.0)
+    journal.close()
+print(*({{"pandas", "duckdb"}} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == ("", "")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ROWS_PER_BATCH: Final = 1 << 18
+ROWS_PER_LEAN_BATCH: Final = 1 << 13
 _LOOKS: Final = 5
 _SQL_TYPES: Final = {pa.string(): "VARCHAR", pa.float64(): "DOUBLE", pa.int64(): "BIGINT"}
 
@@ -112,7 +113,7 @@ class Ledger:
 
 
 def part_batches(
-    path: Path, table: str, columns: Sequence[str] | None = None
+    path: Path, table: str, columns: Sequence[str] | None = None, *, lean: bool = False
 ) -> Iterator[pa.RecordBatch]:
     """Rows of one part in order, a few at a time, in the types of the schema.
 
@@ -120,13 +121,15 @@ def part_batches(
         path: The part.
         table: Its table.
         columns: Names of the columns to read, None for all.
+        lean: Few rows at a time and one column after the other, for little memory.
     """
     wanted = schema.columns_of(table)
     if columns is not None:
         wanted = pa.schema([wanted.field(name) for name in columns])
     text = [f.name for f in wanted if pa.types.is_dictionary(f.type)]
     with part_errors(path), pq.ParquetFile(path, read_dictionary=text) as part:
-        for rows in part.iter_batches(ROWS_PER_BATCH, columns=wanted.names):
+        size = ROWS_PER_LEAN_BATCH if lean else ROWS_PER_BATCH
+        for rows in part.iter_batches(size, columns=wanted.names, use_threads=not lean):
             # Column by column: a null where none may be is for `check` to report.
             arrays = [rows.column(f.name).cast(f.type) for f in wanted]
             yield pa.RecordBatch.from_arrays(arrays, schema=wanted)

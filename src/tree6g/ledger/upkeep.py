@@ -21,6 +21,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tree6g.ledger import parts, reading, schema
 from tree6g.ledger.overlap import TOUCH_ULP
@@ -31,6 +32,8 @@ FAN: Final = 24
 ROWS: Final = 1_000_000
 SPAN_S: Final = 86_400.0
 GRACE_S: Final = 600.0
+# Rows that are sorted and written at once: 122,880, a row group of the writer's, take 100 MB.
+ROWS_PER_PIECE: Final = 30_000
 _CLAIM: Final = ("source", "quantity", "status", "node", "reason")
 
 
@@ -78,7 +81,7 @@ class Upkeep:
     """Looks after the files of a ledger for who writes it.
 
     Its calls may take a while (a merge of a million rows about a second) and a bounded amount of
-    memory (a few row groups).
+    memory (50 MB, for pieces of `ROWS_PER_PIECE` rows and what Parquet takes to write them).
     """
 
     def __init__(
@@ -180,11 +183,14 @@ def joined(data: pa.Table) -> pa.Table:
     """Statements of coverage with those that touch and say the same as one."""
     if data.num_rows < 2:
         return data
-    start, end = (data.column(name).to_numpy() for name in ("t0_s", "t1_s"))
+    data = data.unify_dictionaries().combine_chunks()
+    # Not `to_numpy`, which loads pandas if that is installed: more memory than all of a meter.
+    times = [np.from_dlpack(data.column(name).chunk(0)) for name in ("t0_s", "t1_s")]
+    start, end = (column.astype(np.float64, copy=False) for column in times)
     code = np.zeros(data.num_rows, np.int64)
     for name in _CLAIM:
-        column = data.column(name).unify_dictionaries().combine_chunks()
-        words = column.indices.fill_null(-1).to_numpy(False).astype(np.int64) + 1
+        text = data.column(name).chunk(0).dictionary_decode()
+        words = np.from_dlpack(text.dictionary_encode("encode").indices).astype(np.int64)
         code = np.unique(code * (words.max() + 1) + words, return_inverse=True)[1]
     order = np.lexsort((start, code))
     begin, stop, what = start[order], end[order], code[order]
@@ -193,9 +199,14 @@ def joined(data: pa.Table) -> pa.Table:
     meets = np.abs(begin[1:] - stop[:-1]) <= TOUCH_ULP * np.spacing(np.abs(begin[1:]))
     first = np.append(True, ~(same & meets))
     last = np.append(first[1:], True)
-    kept = data.take(pa.array(order[first]))
+    kept = data.take(_array(order[first], pa.int64()))
     at = kept.schema.get_field_index("t1_s")
-    return kept.set_column(at, kept.schema.field(at), pa.array(stop[last]))
+    return kept.set_column(at, kept.schema.field(at), _array(stop[last], pa.float64()))
+
+
+def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """As `pa.array`, which loads pandas too."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 def _part(path: Path, table: str) -> Part:
@@ -237,12 +248,12 @@ def _fitting(run: Sequence[Part], limits: Limits) -> list[Part]:
 
 
 def _together(group: Sequence[Part], table: str) -> Iterator[pa.Table]:
-    """Rows of neighbours in pieces of about a row group, each sorted by time."""
+    """Rows of neighbours in pieces, each sorted by time."""
     waiting: list[pa.RecordBatch] = []
     for part in group:
-        for rows in reading.part_batches(part.path, table):
+        for rows in reading.part_batches(part.path, table, lean=True):
             waiting.append(rows)
-            if sum(r.num_rows for r in waiting) >= parts.ROWS_PER_GROUP:
+            if sum(r.num_rows for r in waiting) >= ROWS_PER_PIECE:
                 yield _sorted(waiting, table)
                 waiting = []
     if waiting:
@@ -255,6 +266,5 @@ def _sorted(batches: list[pa.RecordBatch], table: str) -> pa.Table:
         data = joined(data)
     times = [name for name in ("t0_s", "arrival_s") if name in data.column_names]
     if times:
-        order = np.argsort(data.column(times[0]).to_numpy(), kind="stable")
-        data = data.take(pa.array(order))
+        data = data.take(pc.sort_indices(data, sort_keys=[(times[0], "ascending")]))
     return data.combine_chunks()
