@@ -3,7 +3,8 @@
 The error is (other - reference) / reference; the reference is the measured ledger. Amounts are
 taken over the time that both cover, so that sums compare; where no time is common, each over its
 own covered time, and what compares are amounts per second. Shares of windows are prorated by time.
-`mape_frac` is the mean of |error| over the windows in which the reference is not zero.
+`mape_frac` is the mean of |error| over the windows in which the reference has more than 1 % of its
+mean window.
 
 Nodes have other names in another world, so energy is compared by tier and component, work by
 service. Only what lies inside one boundary counts.

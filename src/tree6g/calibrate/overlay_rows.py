@@ -19,6 +19,7 @@ from tree6g.metric.tree import figure
 Windows = Mapping[int, float]
 Pair = tuple[float | None, float | None]
 _UNITS: Final = {"token": "tok", "bit": "bit", "request": "request"}
+QUIET_FRAC: Final = 0.01  # of the mean window; windows with less are left out of mean errors
 _LATENCIES: Final = ("ttft", "tpot", "e2e")
 _POINTS: Final = ("mean_s", "p50_s", "p95_s", "p99_s")
 _OPPOSITE: Final = ("the reference", "the other")
@@ -156,7 +157,7 @@ def compared(
         error = 0.0 if other == 0.0 else None
     else:
         error = (other - reference) / reference
-    apes = [abs(b - a) / a for _, a, b in by_window or () if a > 0.0]
+    apes = _apes(by_window or ())
     if error is not None and not apes:
         reason = _NO_WINDOWS if by_window is None else reason or _ONE_WINDOW
     return ErrorRow(
@@ -172,6 +173,14 @@ def compared(
         note=note,
         series=by_window or (),
     )
+
+
+def _apes(by_window: Sequence[tuple[int, float, float]]) -> list[float]:
+    """Errors of windows without their signs; next to nothing is no measure of an error."""
+    if not by_window:
+        return []
+    least = QUIET_FRAC * math.fsum(a for _, a, _ in by_window) / len(by_window)
+    return [abs(b - a) / a for _, a, b in by_window if a > least]
 
 
 def rows_of(
