@@ -182,9 +182,7 @@ class _Unhurried(Pauses):
 
 def _plain(log: Log) -> str:
     """A configuration that names the targets of a log."""
-    targets = {
-        name: {"url" if is_url(str(told["where"])) else "file": str(told["where"])}
-        for name, told in log.targets.items()
-    }
+    places = {name: str(told.get("where") or name) for name, told in log.targets.items()}
+    targets = {name: {"url" if is_url(at) else "file": at} for name, at in places.items()}
     body = {"name": "replay", "interval": f"{log.interval_s:g} s", "targets": targets}
     return yaml.safe_dump(body)
