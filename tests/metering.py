@@ -111,7 +111,7 @@ class World:
         self.agent.close()
         ledger = open_ledger(self.config.ledger)
         problems = check(ledger).problems
-        assert [p.text for p in problems] == []
+        assert not problems, [p.text for p in problems]
         return ledger
 
 

@@ -11,7 +11,6 @@ from tree6g.meter.agent.cpu_time import read_cpu_time
 from tree6g.meter.agent.files import Folder
 from tree6g.meter.agent.http import Connection
 from tree6g.meter.exposition import ExpositionReader, is_exposition
-from tree6g.meter.otlp.source import Otlp
 from tree6g.meter.plausible import doubted
 from tree6g.meter.reading import Found
 from tree6g.meter.recognise import PROMETHEUS, read_scrape, recognise
@@ -152,6 +151,8 @@ def source_of(target: Target) -> Source:
     if target.way == "files":
         return Folder(target)
     if target.way == "otlp":
+        from tree6g.meter.otlp.source import Otlp  # it brings a server
+
         return Otlp(target.where, token_of(target))
     return Machine(target)
 

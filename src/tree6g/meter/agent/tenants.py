@@ -175,12 +175,13 @@ class Division:
             part = given.get(id(deed), 0.0)
             if part > 0.0:
                 origin = "estimated" if len(kinds) > 1 else deed.origin
-                mine = deed._replace(tenant=claim.tenant, amount=deed.amount * part, origin=origin)
+                mine, rest = _cut(deed, part)
+                mine = mine._replace(tenant=claim.tenant, origin=origin)
                 made.deeds.append(Owned(claim.front, mine))
+            else:
+                rest = deed
             if part < 1.0:
-                pool.append(
-                    deed._replace(amount=deed.amount - deed.amount * part) if part else deed
-                )
+                pool.append(rest)
         state.pool = pool
         return claim._replace(amount=left) if left > _TINY else None
 
@@ -210,6 +211,23 @@ class Division:
             else:
                 kept.append(cover)
         state.covers = kept
+
+
+def _cut(deed: Deed, part: float) -> tuple[Deed, Deed]:
+    """The first part of some work, and what is left of it; its time is shared out alike.
+
+    So what is claimed of one look at several ticks are rows that follow one another.
+    """
+    if part >= 1.0:
+        return deed, deed._replace(amount=0.0)
+    at_s = deed.t0_s + part * (deed.t1_s - deed.t0_s)
+    first, rest = (
+        deed._replace(amount=deed.amount * part),
+        deed._replace(amount=deed.amount - deed.amount * part),
+    )
+    if not deed.t0_s < at_s < deed.t1_s:
+        return first, rest
+    return first._replace(t1_s=at_s), rest._replace(t0_s=at_s)
 
 
 def _pooled(kind: str, kinds: set[str]) -> bool:

@@ -23,7 +23,7 @@ from tree6g.meter.agent.config import Target
 from tree6g.meter.agent.lane import Lane
 from tree6g.meter.agent.pieces import CPU, ENERGY, PRB, WORK, Pieces, node_of, pieces_of, useful
 from tree6g.meter.agent.spans import Taken
-from tree6g.meter.deltas import Amount, Deltas, Gap, Look, deltas
+from tree6g.meter.deltas import SAME_START_S, Amount, Deltas, Gap, Look, deltas
 from tree6g.meter.reading import Found, Reading
 
 REACH: Final = 2.5  # intervals
@@ -75,6 +75,7 @@ class Tracker:
         self._fast, self._slow = Lane(f"{target.name}/"), Lane(f"{target.name}/slow-")
         self._known_places: list[tuple[str, str | None]] | None = None
         self._cuts: str | None = None
+        self._offset_s = 0.0
 
     @property
     def look(self) -> Look | None:
@@ -102,8 +103,7 @@ class Tracker:
         self._taken.drop()
         readings = useful(found.readings, self.target)
         counters = [r for r in readings if r.form != "interval"]
-        if abs(offset_s) > SAME_CLOCK_S:
-            counters = [_moved(r, offset_s, time_s) for r in counters]
+        self._offset_s = offset_s
         seen = Seen(Pieces(), [], self.look.time_s if self.look else None, time_s)
         self._counters([r for r in counters if r.form != "histogram"], seen)
         self._histograms([r for r in counters if r.form == "histogram"], seen)
@@ -185,10 +185,19 @@ class Tracker:
         now = Look(time_s=seen.time_s, readings=readings)
         before = self._slow.step(now)
         if before is not None:
-            seen.pieces.waits += pieces_of(deltas(before, now).amounts, self.target).waits
+            found = self._deltas(before, now)
+            seen.pieces.waits += pieces_of(found.amounts, self.target).waits
+
+    def _deltas(self, before: Look, now: Look) -> Deltas:
+        """What came between two looks, with new starts in the agent's time."""
+        if abs(self._offset_s) <= SAME_CLOCK_S:
+            return deltas(before, now)
+        old = {(r.kind, r.name): r for r in before.readings}
+        moved = [_moved(old.get((r.kind, r.name)), r, self._offset_s) for r in now.readings]
+        return deltas(before, dataclasses.replace(now, readings=moved))
 
     def _between(self, before: Look, now: Look, seen: Seen) -> None:
-        found = deltas(before, now)
+        found = self._deltas(before, now)
         far = now.time_s - before.time_s > self.reach_s
         amounts: Sequence[Amount] = found.amounts
         if far:
@@ -287,12 +296,15 @@ def _rest(gaps: Sequence[Cover], t0_s: float, t1_s: float) -> list[Cover]:
     return found
 
 
-def _moved(r: Reading, offset_s: float, time_s: float) -> Reading:
-    """A reading whose start is told by a wall clock that is behind the agent's time.
+def _moved(old: Reading | None, r: Reading, offset_s: float) -> Reading:
+    """A reading whose start was told by a wall clock that is behind the agent's time.
 
-    What would be in the future then was told by the clock before it was set back.
+    A start that is the same as at the look before was told by the clock of then.
     """
-    if r.start_s is None or r.start_s + offset_s > time_s + SAME_CLOCK_S:
+    same = old is not None and (
+        old.start_s is None or r.start_s is None or abs(r.start_s - old.start_s) < SAME_START_S
+    )
+    if r.start_s is None or same:
         return r
     return dataclasses.replace(r, start_s=r.start_s + offset_s)
 
