@@ -9,6 +9,7 @@ known but its design power: by constants fitted to the other machines.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 
 from tree6g.calibrate.cpu_model import (
     FittedPower,
-    Power,
     default_power,
     fit_power,
     has_clocks,
@@ -122,7 +122,7 @@ def fit(files: Sequence[Path]) -> Fit:
             *_defaults(machines),
         ),
         problems=tuple(notes),
-        table="".join(_yaml(m, f.power) for m, f in zip(machines, fitted, strict=True)),
+        table=_yaml(machines),
     )
 
 
@@ -267,14 +267,17 @@ def _defaults(machines: Sequence[Machine]) -> Iterator[Constant]:
                    remark=words)  # fmt: skip
 
 
-def _yaml(machine: Machine, power: Power) -> str:
-    """Lines for the configuration of a meter."""
-    clock = f", clock exponent {power.clock_exponent:.2f}" if power.clock_exponent else ""
-    return (
-        f"# {machine.name}: {machine.processor}{clock}\n"
-        f"idle: {power.idle_w:.4g} W\nfull: {power.full_w:.4g} W\nexponent: {power.exponent:.3g}\n"
-        "calibrated: true\n"
-    )
+def _yaml(machines: Sequence[Machine]) -> str:
+    """Lines for `cpu_time` of a meter, which knows no clocks: fitted without them, by machine."""
+    lines = []
+    for machine in machines:
+        power = fit_power(machine, clocked=False).power
+        lines.append(
+            f"# {machine.processor}; without clocks\n"
+            f"{json.dumps(machine.name)}:\n  idle: {power.idle_w:.4g} W\n"
+            f"  full: {power.full_w:.4g} W\n  exponent: {power.exponent:.3g}\n  calibrated: true\n"
+        )
+    return "".join(lines)
 
 
 def _misses(told: Told) -> Iterator[Mapping[str, object]]:
