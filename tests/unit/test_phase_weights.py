@@ -21,6 +21,7 @@ from tree6g.calibrate.phase_load import Load, Run, measure
 from tree6g.calibrate.phase_weights import fitted, in_rounds, nonnegative
 from tree6g.cli import app
 from tree6g.errors import DataError, MeterError, ScenarioError
+from tree6g.meter.agent import config
 
 IN_S, OUT_S, CACHED_S, REQUEST_S = 0.010, 0.014, 0.001, 0.020
 
@@ -259,7 +260,7 @@ def test_an_address_that_nobody_answers_and_one_that_is_none():
         Endpoint("ftp://x")
 
 
-def test_the_command_prints_constants_and_writes_rows(tmp_path):
+def test_the_command_prints_constants_and_writes_rows_that_a_meter_reads(tmp_path):
     out = tmp_path / "weights.yaml"
     with serving() as server:
         words = ["fit", "phase-weights", server.url, "--busy", "timings", "--minutes", "0.001"]
@@ -267,6 +268,10 @@ def test_the_command_prints_constants_and_writes_rows(tmp_path):
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert {"constants", "rows", "error"} <= set(found)
-    assert [row["kind"] for row in yaml.safe_load(out.read_text())][:2] == [
-        "token_in", "token_in_cached",
-    ]  # fmt: skip
+    meter = (
+        "name: lab\nphase_weights: weights.yaml\n"
+        'targets: {llama: {url: "http://127.0.0.1:1/metrics", node: box, tier: edge}}\n'
+    )
+    read = config.load_text(meter, folder=tmp_path)
+    assert [row["kind"] for row in read.phase_weights][:2] == ["token_in", "token_in_cached"]
+    assert list(read.phase_weights) == yaml.safe_load(out.read_text())
