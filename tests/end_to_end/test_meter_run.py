@@ -22,6 +22,7 @@ from tree6g.ledger.reading import open_ledger
 from tree6g.meter.agent.agent import Agent
 from tree6g.meter.agent.clock import SystemClock
 from tree6g.meter.agent.config import load_text
+from tree6g.serve.live import metering
 
 STARTED_S = time.time() - 100.0
 
@@ -166,3 +167,23 @@ def _live(config):
             agent.flush()
     finally:
         os._exit(1)
+
+
+def test_a_ledger_is_shown_while_the_meter_writes_it(tmp_path, server):
+    config = tmp_path / "meter.yaml"
+    ledger, text = tmp_path / "ledger", _text(server, "good", interval="100 ms")
+    config.write_text(f"ledger: {ledger}\nflush: 200 ms\n{text}")
+    told = []
+    with metering(config, told.append) as folder:
+        until_s = time.monotonic() + 20.0
+        while not open_ledger(folder).part_rows["work"] and time.monotonic() < until_s:
+            time.sleep(0.05)
+        assert open_ledger(folder).part_rows["work"] > 0
+    assert check(open_ledger(folder)).problems == ()
+    assert told == []
+
+
+def test_serve_takes_a_ledger_or_a_config_not_both(tmp_path):
+    refused = CliRunner().invoke(app, ["serve", str(tmp_path), "--live", "meter.yaml"])
+    assert refused.exit_code == 2
+    assert "--live CONFIG alone" in refused.output

@@ -50,6 +50,12 @@ Replay = Annotated[
     float | None,
     typer.Option("--replay", metavar="SPEED", help="Play a recorded ledger as if it were live."),
 ]
+Live = Annotated[
+    Path | None,
+    typer.Option(
+        "--live", metavar="CONFIG", help="Run the meter of a config, and show its ledger."
+    ),
+]
 Begin = Annotated[
     str | None,
     typer.Option(
@@ -92,6 +98,7 @@ def serve(  # noqa: PLR0913  # the options of a command are its arguments
     plain_http: PlainHttp = False,
     names: Names = None,
     replay: Replay = None,
+    live: Live = None,
     begin: Begin = None,
     over: Over = "5 min",
     floors: Floors = None,
@@ -110,8 +117,7 @@ def serve(  # noqa: PLR0913  # the options of a command are its arguments
     if grafana is not None or alerts is not None:
         _write_files(grafana, alerts, as_json=as_json)
         return
-    if ledger is None:
-        raise ScenarioError("expected a ledger to serve, or --grafana FILE, or --alerts FILE.")
+    shown = _shown(ledger, live, replay, begin)
     from tree6g.meter.access import Access
     from tree6g.serve.view import View
 
@@ -127,8 +133,25 @@ def serve(  # noqa: PLR0913  # the options of a command are its arguments
     over_s = options.quantity("--over", over, "s")
     view = View(span_s=over_s, boundary=boundary, rule=rule, idle=idle)
     warned = options.numbers("--floor", floors)
-    with _played(options.ledger_folder(ledger), replay, begin) as folder:
+    with shown as folder:
         _serve(folder, access, view, warned, otlp=otlp, as_json=as_json)
+
+
+def _shown(
+    ledger: Path | None, live: Path | None, replay: float | None, begin: str | None
+) -> contextlib.AbstractContextManager[Path]:
+    """The ledger that is shown: one that is there, its replay, or one that the meter writes."""
+    if live is None:
+        if ledger is None:
+            raise ScenarioError(
+                "expected a ledger to serve, or --live CONFIG, or --grafana FILE, or --alerts FILE."
+            )
+        return _played(options.ledger_folder(ledger), replay, begin)
+    if ledger is not None or replay is not None or begin is not None:
+        raise ScenarioError("expected --live CONFIG alone: its ledger is the one that is shown.")
+    from tree6g.serve.live import metering
+
+    return metering(live, lambda text: typer.echo(text, err=True))
 
 
 @contextlib.contextmanager
