@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import agents
+import allocations
 import forwarding
 import placements
 import replay
@@ -85,7 +86,7 @@ BENCHES = (
 def main() -> int:
     """Run the benchmarks, print a table and write `results.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    others = (steps, replay, placements, scrapes, forwarding, agents, shares)
+    others = (steps, replay, placements, scrapes, forwarding, agents, shares, allocations)
     names = [b.name for b in (*BENCHES, *(b for other in others for b in other.BENCHES))]
     parser.add_argument("--only", choices=names, help="run one benchmark")
     only = parser.parse_args().only

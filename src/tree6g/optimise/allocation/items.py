@@ -13,6 +13,7 @@ from tree6g.optimise.allocation.problem import Cell, FloatArray, IntArray, Probl
 
 Objective = Literal["tree", "ee"]
 LINEAR, FAIR, SATURATING, POWER = range(4)
+NO_TABLE: Final = np.empty((0, 0))
 
 
 class Items(NamedTuple):
@@ -28,11 +29,12 @@ class Items(NamedTuple):
         scale: T0 of the utility; of linear ones the slope, or 1 where it is 0: their ramps' unit.
         order: a of alpha-fair (1: log), p of power.
         gpu: GPU seconds per unit.
-        gpu_energy: Energy of a unit at the accelerator, of the reference clock.
-        energy: Energy of a unit besides radio and accelerator.
+        energy: Energy of a unit besides radio; of the accelerator once its clock is known.
         offset_w: Power of what `offset` moves, besides radio.
+        gpu_energy: Energy of a unit at the accelerator, of the reference clock.
         first: First item of each family, and the end. [family + 1]
         owner: User, data users first. [item]
+        table: The first columns as rows, once they are final, for compiled code. [11, item]
     """
 
     gain: FloatArray
@@ -44,11 +46,12 @@ class Items(NamedTuple):
     scale: FloatArray
     order: FloatArray
     gpu: FloatArray
-    gpu_energy: FloatArray
     energy: FloatArray
     offset_w: FloatArray
+    gpu_energy: FloatArray
     first: IntArray
     owner: IntArray
+    table: FloatArray = NO_TABLE
 
 
 _FAMILY: Final = {"linear": LINEAR, "log": FAIR, "alpha_fair": FAIR, "saturating": SATURATING}
@@ -90,6 +93,11 @@ def _bounded(items: Items, cell: Cell) -> Items:
     return items._replace(
         high=np.maximum(wanted, items.low), scale=np.where(linear, unit, items.scale)
     )
+
+
+def packed(items: Items) -> Items:
+    """The same items with their table."""
+    return items._replace(table=np.stack(items[:11]))
 
 
 def worth(items: Items, amount: FloatArray) -> FloatArray:

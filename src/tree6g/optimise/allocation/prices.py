@@ -17,12 +17,12 @@ from typing import Final
 
 import numpy as np
 
-from tree6g.optimise.allocation.items import Items, worth
+from tree6g.optimise.allocation.items import Items, packed, worth
 from tree6g.optimise.allocation.problem import Cell, Clock, FloatArray
 from tree6g.optimise.allocation.response import Ask, Response, response
 
-USE_FRAC: Final = 1e-10  # of the fixed power: worth of what use may differ from its limit
-NARROW: Final = 1e-4  # of ramps: from here on prices are found exactly
+GAIN_FRAC: Final = 1e-2  # of what a bound lacks: what another Newton step may be worth
+USE_FRAC: Final = 1e-2  # of the same: worth of what use may differ from its limit
 NARROWEST: Final = 1e-6  # of ramps; centring does the rest
 FEW: Final = 8  # linear items on ramps that are looked after one by one
 STAGES: Final = 60
@@ -39,14 +39,12 @@ class Setting:
         limit: Bandwidth, power, GPU seconds per second. [3]
         floor: Least prices: what using each costs in watts by itself. [3]
         fixed_w: Power whatever is given.
-        per_unit_j: Energy of a unit besides radio. [item]
     """
 
     items: Items
     limit: FloatArray
     floor: FloatArray
     fixed_w: float
-    per_unit_j: FloatArray
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +71,12 @@ def setting_of(items: Items, cell: Cell, count: int, clock: Clock) -> Setting:
     room = np.divide(capacity, items.gpu, out=items.high.copy(), where=items.gpu > 0.0)
     high = np.maximum(items.low, np.minimum(items.high, room))
     least_w_per_hz = 1e-15 * fixed_w / cell.bandwidth_hz  # a price of 0 has no best density
+    energy = items.energy + clock.energy_frac * items.gpu_energy
     return Setting(
-        items=items._replace(high=high),
+        items=packed(items._replace(high=high, energy=energy)),
         limit=np.array([cell.bandwidth_hz, cell.power_limit_w, capacity]),
         floor=np.array([max(cell.power_w_per_hz, least_w_per_hz), 1.0 / cell.amplifier_frac, 0.0]),
         fixed_w=fixed_w,
-        per_unit_j=items.energy + clock.energy_frac * items.gpu_energy,
     )
 
 
@@ -89,12 +87,16 @@ def surplus_w(setting: Setting, price: FloatArray, taken: Response) -> float:
 
 
 def stages(setting: Setting, ask: Ask) -> Generator[Stage, float, None]:
-    """The prices at ever narrower ramps; `send` the best ratio so far, Dinkelbach's next aim."""
-    taken, asked = response(setting.items, ask), 1
+    """The prices at ever narrower ramps; `send` the best ratio so far, Dinkelbach's next aim.
+
+    Where the ratio does not rise any more, prices are found more exactly.
+    """
+    taken, asked, loose, best = response(setting.items, ask), 1, 1.0, 0.0
     for _ in range(STAGES):
-        ask, taken, more = _settled(setting, ask, taken)
+        ask, taken, more = _settled(setting, ask, taken, loose)
         asked += more
         ratio = yield Stage(ask=ask, response=taken, asked=asked)
+        loose, best = (1.0 if ratio > best * (1.0 + 1e-12) else 1e-2 * loose), max(ratio, best)
         ask = _next(setting, ask, taken, ratio)
         taken = response(setting.items, ask)
         asked += 1
@@ -103,7 +105,7 @@ def stages(setting: Setting, ask: Ask) -> Generator[Stage, float, None]:
 def start(setting: Setting, amount: FloatArray) -> Ask:
     """Prices to begin with, and the worth of a watt at some amounts."""
     items, fixed_w = setting.items, setting.fixed_w
-    moved_w = float(setting.limit[:2] @ setting.floor[:2] + amount @ setting.per_unit_j)
+    moved_w = float(setting.limit[:2] @ setting.floor[:2] + amount @ items.energy)
     k = items.first[1]
     span = items.high[:k] - items.low[:k]
     share = np.divide(amount[:k] - items.low[:k], span, out=np.zeros(k), where=span > 0.0)
@@ -114,7 +116,6 @@ def start(setting: Setting, amount: FloatArray) -> Ask:
         w_per_worth=(fixed_w + moved_w) / max(float(worth(items, amount).sum()), 1e-300),
         width=1.0,
         centre=np.minimum(np.maximum(share, 0.0), 1.0),
-        per_unit_j=setting.per_unit_j,
     )
 
 
@@ -152,44 +153,59 @@ def _next(setting: Setting, ask: Ask, taken: Response, ratio: float) -> Ask:
     )
 
 
-def _settled(setting: Setting, ask: Ask, taken: Response) -> tuple[Ask, Response, int]:
-    """Newton steps until the prices are right for these ramps; how often the users were asked.
+def _settled(
+    setting: Setting, ask: Ask, taken: Response, loose: float
+) -> tuple[Ask, Response, int]:
+    """Newton steps until the prices are right for these ramps, compared with what the bound lacks.
 
-    With few items on ramps, or narrow ones, use must be right too, or these items drift.
+    Use must be right too, or items on ramps drift. Returns how often the users were asked.
     """
     asked = 0
     for _ in range(NEWTON_STEPS):
-        few = np.count_nonzero((taken.share > 0.0) & (taken.share < 1.0)) <= FEW
-        exact = few or ask.width <= NARROW
-        tight = max(1e-3 * ask.width * (1e-6 if exact else 1.0), 1e-14)
+        open_w = loose * (surplus_w(setting, ask.price, taken) + taken.missed_w)
         way = _direction(setting, ask.price, taken)
-        if -way[1] <= tight * setting.fixed_w and not (exact and _off(setting, ask.price, taken)):
+        if -way[1] <= max(GAIN_FRAC * open_w, 1e-14 * setting.fixed_w) and _off_w(
+            setting, ask.price, taken
+        ) <= max(USE_FRAC * open_w, 1e-11 * setting.fixed_w):
             break
         ask, taken, more = _along(setting, ask, taken, way)
         asked += more
     return ask, taken, asked
 
 
-def _off(setting: Setting, price: FloatArray, taken: Response) -> bool:
-    """Whether use and limits differ where they should not."""
-    slope = setting.limit - taken.use
-    worth_w = np.where((price > setting.floor) | (slope < 0.0), slope * price, 0.0)
-    return float(np.abs(worth_w).max()) > USE_FRAC * setting.fixed_w
+def _off_w(setting: Setting, price: FloatArray, taken: Response) -> float:
+    """By how much use and limits differ where they should not, at their prices."""
+    slope = (setting.limit - taken.use).tolist()
+    return max(
+        abs(s * p) if p > f or s < 0.0 else 0.0
+        for s, p, f in zip(slope, price.tolist(), setting.floor.tolist(), strict=True)
+    )
 
 
 def newton(setting: Setting, price: FloatArray, taken: Response) -> list[float]:
-    """Newton's change of the prices; those at their floor that would fall stay. [3]."""
+    """Newton's change of the prices. [3].
+
+    Prices that would fall below their floor fall to it, and the others change with them.
+    """
     at, floor, limit = price.tolist(), setting.floor.tolist(), setting.limit.tolist()
     slope = (setting.limit - taken.use).tolist()
     bent = taken.curvature.tolist()
     scale = _scale(setting.fixed_w, at, limit)
     free = [i for i in range(3) if limit[i] > 0.0 and (at[i] > floor[i] or slope[i] < 0.0)]
-    matrix = [[bent[i][j] * scale[i] * scale[j] for j in free] for i in free]
-    for i, row in enumerate(matrix):
-        row[i] += 1e-10 * setting.fixed_w
     change = [0.0, 0.0, 0.0]
-    for i, x in zip(free, _solve(matrix, [-scale[i] * slope[i] for i in free]), strict=True):
-        change[i] = scale[i] * x
+    while free:
+        matrix = [[bent[i][j] * scale[i] * scale[j] for j in free] for i in free]
+        for i, row in enumerate(matrix):
+            row[i] += 1e-10 * setting.fixed_w
+        held = [i for i in range(3) if i not in free]
+        right = [-scale[i] * (slope[i] + sum(bent[i][j] * change[j] for j in held)) for i in free]
+        step = [scale[i] * x for i, x in zip(free, _solve(matrix, right), strict=True)]
+        below = [i for i, x in zip(free, step, strict=True) if at[i] + x < floor[i]]
+        for i, x in zip(free, step, strict=True):
+            change[i] = floor[i] - at[i] if i in below else x
+        if not below:
+            break
+        free = [i for i in free if i not in below]
     return change
 
 

@@ -77,7 +77,7 @@ def _allocation(
     over = np.divide(use - setting.limit, setting.limit, out=use.copy(), where=setting.limit > 0.0)
     price = setting.floor[:2]
     total_w = setting.fixed_w + float(
-        price @ use[:2] + amount @ setting.per_unit_j + items.offset_w.sum()
+        price @ use[:2] + amount @ items.energy + items.offset_w.sum()
     )
     return Allocation(
         amount=amount,

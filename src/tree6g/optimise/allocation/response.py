@@ -30,14 +30,12 @@ class Ask(NamedTuple):
         w_per_worth: Watts that a unit of worth per second may cost, 1 / (TREE aimed at).
         width: Relative width of the ramps of linear items.
         centre: Share of its range that each linear item had. [linear item]
-        per_unit_j: Energy of a unit besides radio. [item]
     """
 
     price: FloatArray
     w_per_worth: float
     width: float
     centre: FloatArray
-    per_unit_j: FloatArray
 
 
 class Response(NamedTuple):
@@ -48,7 +46,6 @@ class Response(NamedTuple):
         missed_w: What more it would be without ramps.
         use: Bandwidth, power, GPU seconds per second. [3]
         curvature: Second derivative of the surplus by prices. [3, 3]
-        pull: Derivative of use by `w_per_worth`. [3]
         worth: Worth of the amounts.
         share: Share of its range that each linear item takes. [linear item]
         amount: What each item takes. [item]
@@ -61,7 +58,6 @@ class Response(NamedTuple):
     missed_w: float
     use: FloatArray
     curvature: FloatArray
-    pull: FloatArray
     worth: float
     share: FloatArray
     amount: FloatArray
@@ -101,7 +97,7 @@ def plain(items: Items, ask: Ask) -> Response:
     watt = np.expm1(level) / items.gain * hz
     bit_w = nu * hz + mu * watt
     bend = hz * hz * items.gain / (LN2 * level * up * mu)
-    cost = items.bits * bit_w + ask.per_unit_j + pi * items.gpu
+    cost = items.bits * bit_w + items.energy + pi * items.gpu
     amount, stiffness = np.empty_like(cost), np.zeros_like(cost)
     k = items.first[1]
     lines = _linear(items, ask, cost[:k], amount, stiffness)
@@ -114,14 +110,11 @@ def plain(items: Items, ask: Ask) -> Response:
     curvature = (taken * stiffness) @ taken.T
     ratio, bent = nu / mu, rate @ bend
     curvature[:2, :2] += bent * np.array([[1.0, -ratio], [-ratio, ratio * ratio]])
-    at_worth = cost.copy()
-    at_worth[:k] = ask.w_per_worth * items.slope[:k]
     return Response(
         surplus_w=float(surplus),
         missed_w=float(lines[1]),
         use=np.array([rate @ hz, rate @ watt, items.gpu @ amount]),
         curvature=curvature,
-        pull=taken @ (stiffness * at_worth) / ask.w_per_worth,
         worth=float(total),
         share=lines[2],
         amount=amount,
