@@ -34,6 +34,8 @@ VALIDATIONS: Final[Mapping[str, Kind]] = {
     ),
     "counts": Kind(function="tree6g.calibrate.counts:validate"),
     "cpu-power": Kind(function="tree6g.calibrate.cpu_power:validate"),
+    # Named, not imported: what it is of stands in a row above.
+    "gee": Kind(function="tree6g.optimise.interference.published:validate"),
     "llm-energy": Kind(function="tree6g.calibrate.llm_energy:validate", options=("fit",)),
     "partial-load": Kind(function="tree6g.calibrate.partial_load:validate"),
     "pathloss": Kind(function="tree6g.calibrate.pathloss:validate"),

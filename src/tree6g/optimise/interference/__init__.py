@@ -1,0 +1,1 @@
+"""Powers of links that disturb one another: not concave, so solved globally or honestly locally."""
