@@ -28,13 +28,13 @@ SEARCHED: Final = 3  # links up to which the global search is run too: seconds p
 
 ABOUT: Final = (
     (
-        "Compared: the energy efficiency of the powers found here with the published global optimum of "
-        "each row (Matthiesen et al., arXiv 1910.07853). Up to three links branch and bound is run, "
-        "beyond a local search from many starts."
+        "Compared: the energy efficiency of the powers found here with the published global "
+        "optimum of each row (Matthiesen et al., arXiv 1910.07853). Up to three links branch and "
+        "bound is run, beyond a local search from many starts."
     ),
     (
-        "Passes: a row that is not below the published value by more than the tolerance of the search "
-        "that found that. More is no fault: the published search stopped within its tolerance."
+        "Passes: a row that is not below the published value by more than the tolerance of the "
+        "search that found it. More is no fault: that search stopped within its tolerance."
     ),
     "Fitted: nothing.",
 )
