@@ -29,6 +29,7 @@ CLOCK: Final = "/clock"
 COVER: Final = "/cover"
 NODES: Final = "/nodes"
 SERVICES: Final = "/services"
+ROWS_PER_FLUSH: Final = 10_000  # sooner than asked for, so that a flush takes little memory
 CLOCK_SOURCE: Final = "clock"
 
 Say = Callable[[str], None]
@@ -111,6 +112,7 @@ class Agent:
             Poller(self._sources, timeouts_s, self.time.now_s), Pauses(config.interval_s)
         )  # fmt: skip
         self._identity, self._services = Identity(config), Services(config)
+        self._flushed_rows = 0
         self._lost: set[str] = set()
         self._refused: dict[str, str] = {}
 
@@ -164,12 +166,13 @@ class Agent:
         seen = self._looks(answers, now_s)
         self._record(seen, now_s, end=False)
         self.counts.ticks += 1
-        if now_s - self._flushed_s >= self.config.flush_s - 0.5 * self.config.interval_s:
+        is_time = now_s - self._flushed_s >= self.config.flush_s - 0.5 * self.config.interval_s
+        if is_time or self.counts.rows - self._flushed_rows >= ROWS_PER_FLUSH:
             self.flush()
 
     def flush(self) -> None:
         """Move what was recorded into the ledger; a disk that refuses is tried again later."""
-        self._flushed_s = self.time.now_s()
+        self._flushed_s, self._flushed_rows = self.time.now_s(), self.counts.rows
         try:
             self.journal.flush()
             self.journal.tidy(self._flushed_s)
