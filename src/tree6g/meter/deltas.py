@@ -5,6 +5,7 @@
 | a counter rose | the difference |
 | its start changed, or it fell and its start lies between the looks | it counts from 0 since then; what came between the first look and the start is a gap |
 | it fell, and wraps at a known value | the way up to there and on from 0 |
+| its start is another one than before, and not between the looks | a gap: another process answers, such as the next of several behind one address |
 | it fell, and nothing says when it started | a gap, for a fall says nothing of how much came before and after |
 | it is new, and it or its process started between the looks | it counts from 0 since then |
 | it is new, and its process was there at the look before | it counts from 0 since that look: of a series that is not there yet nothing has happened |
@@ -158,6 +159,8 @@ def _counter(old: Reading | None, new: Reading, span: _Span) -> Iterator[Amount 
         yield _amount(None, new, span)
     elif old is None:
         yield _gap(new, span, "first seen, and nothing says since when it counts")
+    elif not is_same_process(old, new):
+        yield _gap(new, span, "another process answers than at the look before")
     elif not _fell(old, new):
         yield _amount(old, new, span)
     elif new.wraps_si and old.value_si is not None and old.value_si <= new.wraps_si:
@@ -174,6 +177,13 @@ def _started(old: Reading | None, new: Reading, span: _Span) -> float | None:
     if old is not None and old.start_s is not None and start - old.start_s < SAME_START_S:
         return None
     return start
+
+
+def is_same_process(old: Reading, new: Reading) -> bool:
+    """Whether two readings of a counter are of one process, as far as their starts say."""
+    if old.start_s is None or new.start_s is None:
+        return True
+    return abs(new.start_s - old.start_s) < SAME_START_S
 
 
 def _fell(old: Reading, new: Reading) -> bool:

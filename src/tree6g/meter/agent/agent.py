@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -10,8 +9,10 @@ from typing import Any, Final
 
 from tree6g.errors import LedgerError, MeterError
 from tree6g.meter.agent import arrow
+from tree6g.meter.agent.blame import at_fault
 from tree6g.meter.agent.clock import Clock, SteadyClock, Step
 from tree6g.meter.agent.config import Config
+from tree6g.meter.agent.counts import Counts
 from tree6g.meter.agent.cover import Coverage
 from tree6g.meter.agent.files import Folder
 from tree6g.meter.agent.header import continued, meta_of, service_rows
@@ -33,17 +34,6 @@ ROWS_PER_FLUSH: Final = 10_000  # sooner than asked for, so that a flush takes l
 CLOCK_SOURCE: Final = "clock"
 
 Say = Callable[[str], None]
-
-
-@dataclasses.dataclass(slots=True)
-class Counts:
-    """What an agent has done since it started."""
-
-    ticks: int = 0
-    looks: int = 0
-    failed_looks: int = 0
-    rows: int = 0
-    failed_records: int = 0
 
 
 class Agent:
@@ -114,6 +104,7 @@ class Agent:
         self._identity, self._services = Identity(config), Services(config)
         self._flushed_rows = 0
         self._lost: set[str] = set()
+        self._given_up: set[str] = set()
         self._refused: dict[str, str] = {}
 
     def _restore(self, state: Mapping[str, bytes]) -> None:
@@ -124,8 +115,10 @@ class Agent:
         self._cover = Coverage()
         self._nodes: dict[str, Any] = json.loads(state.get(NODES, b"{}"))
         self._told_services = state.get(SERVICES, b"")
-        for tracker in self._trackers.values():
+        for name, tracker in self._trackers.items():
             tracker.restore(state)
+            if tracker.look is not None:  # who was there first stays
+                self._identity.enter(name, tracker.look.readings)
         for name, source in self._sources.items():
             if isinstance(source, Folder) and f"{name}/files" in state:
                 source.restore(state[f"{name}/files"])
@@ -160,11 +153,17 @@ class Agent:
             self._jumped(jump)
         answers = self._poller.poll(due)
         now_s = self.time.now_s()
+        self._given_up.clear()
         self._cover.begin()
         if jump is not None and jump.t1_s > jump.t0_s:
             self._cover.add(CLOCK_SOURCE, self._gap_of(jump))
-        seen = self._looks(answers, now_s)
-        self._record(seen, now_s, end=False)
+        wrong = self._record(self._looks(answers, now_s), now_s, answers=answers)
+        if wrong:  # once more, without those whose rows are refused
+            self._cover.begin()
+            if jump is not None and jump.t1_s > jump.t0_s:
+                self._cover.add(CLOCK_SOURCE, self._gap_of(jump))
+            rest = {**answers, **{n: Answer(None, why, now_s) for n, why in wrong.items()}}
+            self._record(self._looks(rest, now_s), now_s, answers=rest)
         self.counts.ticks += 1
         is_time = now_s - self._flushed_s >= self.config.flush_s - 0.5 * self.config.interval_s
         if is_time or self.counts.rows - self._flushed_rows >= ROWS_PER_FLUSH:
@@ -185,7 +184,7 @@ class Agent:
         try:
             if whole:
                 self._cover.begin()
-                self._record({}, self.time.now_s(), end=True)
+                self._record({}, self.time.now_s(), answers={}, end=True)
         finally:
             self.journal.close()
 
@@ -197,16 +196,17 @@ class Agent:
             reason = self._refused.get(name) or (answer.reason if answer else tracker.reason)
             if answer is not None and answer.found is not None:
                 found = tracker.step(answer.found, answer.time_s, self.time.offset_s)
-                reason = self._refusal(name, tracker) if tracker.changed else ""
+                is_new = tracker.changed or not self._identity.knows(name)
+                reason = self._refusal(name, tracker) if is_new else ""
                 if not reason:
                     seen[name] = found
+                    if found.absurd:
+                        self._say(f"target '{name}': {found.doubt}")
             if name in seen:
                 self.counts.looks += 1
-                self._pauses.answered(name)
-                self._told(name, answer, tracker)
             else:
                 self.counts.failed_looks += answer is not None
-                if answer is not None:
+                if answer is not None and name not in self._given_up:
                     self._pauses.failed(name, now_s)
                 covers = tracker.failed(reason, now_s, self._began_s)
                 self._cover.add(name, covers)
@@ -237,8 +237,19 @@ class Agent:
             self._lost.add(name)
             self._say(f"target '{name}' is lost: {reason}")
 
-    def _record(self, seen: Mapping[str, Seen], now_s: float, *, end: bool) -> None:
-        """Rows and looks as one record; if the disk refuses, the next tick covers the time."""
+    def _record(
+        self,
+        seen: Mapping[str, Seen],
+        now_s: float,
+        *,
+        answers: Mapping[str, Answer],
+        end: bool = False,
+    ) -> dict[str, str]:
+        """Rows and looks as one record; if the disk refuses, the next tick covers the time.
+
+        Returns:
+            Targets whose rows the ledger refuses, and why: nothing is recorded then.
+        """
         tick = Tick(self.config, self._services, since_s=self.journal.since_s)
         if end:
             self._merging.end(tick, self._cover)
@@ -252,14 +263,33 @@ class Agent:
         rows = self._rows(tick)
         state = self._state(seen, now_s, rows)
         try:
-            self.journal.record({t: arrow.columns(t, rows[t]) for t in rows}, state)
+            self.journal.record(arrow.tables(rows), state)
         except LedgerError as error:
-            self._drop(seen, _one_line(error))
+            wrong = {} if end else self._at_fault(seen, rows)
+            self._drop(seen, "" if wrong else _one_line(error))
             if end:
                 raise
-            return
+            return wrong
         self.counts.rows += sum(len(next(iter(columns.values()))) for columns in rows.values())
         self._commit(tick, seen, now_s)
+        for name in seen:
+            self._pauses.answered(name)
+            self._told(name, answers.get(name), self._trackers[name])
+        return {}
+
+    def _at_fault(self, seen: Mapping[str, Seen], rows: Mapping[str, Columns]) -> dict[str, str]:
+        """Targets whose rows the ledger refuses; a folder is told, to find the file."""
+        if not self.journal.usable:
+            return {}
+        found = at_fault(rows, lambda some: self.journal.refusal(arrow.tables(some)))
+        wrong = {n: f"its rows are refused: {_one_line(w)}" for n, w in found.items() if n in seen}
+        for name, why in wrong.items():
+            source = self._sources[name]
+            if isinstance(source, Folder):
+                self._given_up.add(name)  # it is asked again at once, for the next file
+                for path in source.refused():
+                    self._say(f"target '{name}': {path} is left out: {why}")
+        return wrong
 
     def _rows(self, tick: Tick) -> dict[str, Columns]:
         rows = tick.columns()
@@ -323,13 +353,13 @@ class Agent:
         return [source for source in found if isinstance(source, Folder)]
 
     def _drop(self, seen: Mapping[str, Seen], reason: str) -> None:
-        self.counts.failed_records += 1
+        self.counts.failed_records += bool(reason)
         for folder in self._folders(seen):
             folder.drop()
         for tracker in self._trackers.values():
             tracker.drop()
         self._merging.drop()
-        if "disk" not in self._lost:
+        if reason and "disk" not in self._lost:
             self._lost.add("disk")
             self._say(f"not recorded, the next look covers its time: {reason}")
         if not self.journal.usable:
@@ -349,9 +379,9 @@ class Agent:
         """Looks of before are as long ago after the jump as they were before it."""
         self._say(jump.reason)
         by_s = jump.t1_s - jump.t0_s
+        for tracker in self._trackers.values():
+            tracker.move(by_s)
         if by_s > 0.0:
-            for tracker in self._trackers.values():
-                tracker.move(by_s)
             self._merging.move(by_s)
             self._pauses.move(by_s)
             self._flushed_s += by_s

@@ -16,6 +16,13 @@ import pyarrow as pa
 from tree6g.ledger import schema
 
 
+def tables(
+    rows: Mapping[str, Mapping[str, Sequence[Any]]],
+) -> dict[str, dict[str, pa.Array]]:
+    """Columns of several tables."""
+    return {table: columns(table, values) for table, values in rows.items()}
+
+
 def columns(table: str, values: Mapping[str, Sequence[Any]]) -> dict[str, pa.Array]:
     """Columns in the types of a table."""
     types = schema.TABLES[table]

@@ -42,6 +42,7 @@ class Folder:
         self._contents: set[str] = set()
         self._seen: dict[str, _Stamp] = {}
         self._new: dict[str, str] = {}
+        self._most, self._is_unsaved = MAX_FILES, False
 
     def look(self) -> Found:
         """The readings of files that are new; those that cannot be read are told, once.
@@ -55,7 +56,7 @@ class Folder:
         if not stamps and not self._known:
             raise MeterError(f"there is no file {self._pattern}.")
         for path in self._ready(stamps):
-            if len(self._new) >= MAX_FILES:
+            if len(self._new) >= self._most:
                 break
             found.append(self._read(path, stamps[path]))
         self._seen = {path: stamp for path, stamp in stamps.items() if path not in self._known}
@@ -72,10 +73,29 @@ class Folder:
 
     def state(self) -> bytes | None:
         """What will have been read once the rows of the last look are durable; None: as before."""
-        return json.dumps(self._known | self._new).encode() if self._new else None
+        is_same = not self._new and not self._is_unsaved
+        return None if is_same else json.dumps(self._known | self._new).encode()
 
     def commit(self) -> None:
         """The rows of the last look are durable."""
+        self._most = min(2 * self._most, MAX_FILES)
+        self._is_unsaved = False
+        self._take()
+
+    def refused(self) -> tuple[str, ...]:
+        """The ledger does not take the rows of the last look.
+
+        Returns:
+            The file that is given up; none: files are read one at a time from now on, to find it.
+        """
+        given_up = tuple(self._new) if len(self._new) == 1 else ()
+        if given_up:
+            self._is_unsaved = True
+            self._take()
+        self._most, self._new = 1, {}
+        return given_up
+
+    def _take(self) -> None:
         self._known |= self._new
         self._contents |= {entry.rpartition(" ")[2] for entry in self._new.values()}
         self._new = {}

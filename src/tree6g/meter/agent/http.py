@@ -19,6 +19,8 @@ _STALE: Final = (
     ConnectionError,
 )
 
+_CLOSED: Final = (b"", b"{", b"[", b"<")
+
 
 class Connection:
     """Asks one URL again and again; not safe to use from two threads at once."""
@@ -103,7 +105,13 @@ class Connection:
                 connection.sock.settimeout(left_s)
         if answer.length:
             raise MeterError(f"{self._url} broke off {answer.length:,} byte before the end.")
-        return b"".join(parts)
+        body = b"".join(parts)
+        # Without a length nothing but its last line tells whether a text came whole: half a
+        # number is a number. JSON and XML are no JSON and XML then.
+        unsure = answer.headers.get("Content-Length") is None and not answer.chunked
+        if unsure and body[:1] not in _CLOSED and not body.endswith(b"\n"):
+            raise MeterError(f"{self._url} broke off in a line, or its last line lacks its end.")
+        return body
 
     def _why(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):

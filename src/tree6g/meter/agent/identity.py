@@ -42,6 +42,10 @@ class Identity:
         self._targets = {target.name: target for target in config.targets}
         self._held: dict[str, frozenset[Place]] = {}
 
+    def knows(self, name: str) -> bool:
+        """Whether a target's places are noted."""
+        return name in self._held
+
     def enter(self, name: str, readings: Iterable[Reading]) -> tuple[str, ...]:
         """Take note of what a target gives; what it must not, in words. Then nothing is noted."""
         mine = places(readings, self._targets[name])

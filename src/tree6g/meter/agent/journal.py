@@ -107,6 +107,15 @@ class Journal:
         """Energy rows that begin before this are refused."""
         return self._writer.since_s
 
+    def refusal(self, rows: Rows) -> str:
+        """Why the ledger does not take rows, whatever the disk does; empty: it takes them."""
+        self._require_open()
+        try:
+            self._writer.admit(rows)
+        except LedgerError as error:
+            return str(error)
+        return ""
+
     def record(self, rows: Rows, state: Mapping[str, bytes | None]) -> None:
         """Make rows and the states that they lead to durable, all of them or none.
 

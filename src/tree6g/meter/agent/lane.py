@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tree6g.meter.agent import look as looks
-from tree6g.meter.deltas import SAME_START_S, Look
+from tree6g.meter.deltas import Look, is_same_process
 from tree6g.meter.reading import Reading
 
 MAX_AWAY: Final = 5000
@@ -53,7 +53,7 @@ class Lane:
         back = [
             old
             for name, old in self._away.items()
-            if name in now and name not in last and _is_same(old, now[name])
+            if name in now and name not in last and is_same_process(old, now[name])
         ]
         return dataclasses.replace(self.look, readings=[*self.look.readings, *back])
 
@@ -68,9 +68,14 @@ class Lane:
         self.next = None
 
     def move(self, by_s: float) -> None:
-        """The agent's time jumped."""
+        """The wall clock was set, and the agent's time jumped by so much.
+
+        What sources said of their starts was in terms of the clock of before.
+        """
         if self.look is not None:
-            self.look = dataclasses.replace(self.look, time_s=self.look.time_s + by_s)
+            unstarted = [dataclasses.replace(r, start_s=None) for r in self.look.readings]
+            self.look = Look(time_s=self.look.time_s + by_s, readings=unstarted)
+        self._away = {n: dataclasses.replace(r, start_s=None) for n, r in self._away.items()}
 
     def state(self) -> dict[str, bytes]:
         """What has to be durable together with the rows of the next look."""
@@ -96,10 +101,3 @@ class Lane:
             form_text, hexed = json.loads(state[f"{self._key}away"])
             away = looks.look_of(form_text.encode(), bytes.fromhex(hexed))
             self._away = {(r.kind, r.name): r for r in away.readings}
-
-
-def _is_same(old: Reading, new: Reading) -> bool:
-    """Whether the process behind a series that came back is the one of before."""
-    if old.start_s is None or new.start_s is None:
-        return True
-    return abs(new.start_s - old.start_s) < SAME_START_S

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from tree6g.meter.agent.config import Config, Target
 from tree6g.meter.agent.cover import Coverage
 from tree6g.meter.agent.inside import WAIT, Container, Part
-from tree6g.meter.agent.pieces import WORK, Pieces
+from tree6g.meter.agent.pieces import WORK, Pieces, named
 from tree6g.meter.agent.rows import Tick
 from tree6g.meter.agent.tenants import Divided, Division
 from tree6g.meter.agent.tracker import Seen, Tracker
@@ -133,9 +133,10 @@ class Merging:
     ) -> None:
         total = seen.get(name)
         look = tracker.planned or tracker.look
-        kinds = {r.kind for r in look.readings if r.kind in WORK} if look else set()
+        work = [r for r in look.readings if r.kind in WORK] if look else []
+        kinds, models = {r.kind for r in work}, {named(r.model) for r in work}
         pieces = {f: seen[f].pieces if f in seen else Pieces() for f in self._fronts[name]}
-        divided = division.step(total, kinds, pieces, time_s)
+        divided = division.step(total, kinds, pieces, time_s, models=models)
         _write(name, divided, tick, cover)
         for front, own in pieces.items():
             deeds, waits = division.own(own)

@@ -23,6 +23,8 @@ _KEPT: Final = frozenset({*ENERGY, *WORK, *WAITS, *PRB, RUNNING})
 # numbers only, and no request waits for 30 years.
 NO_EDGE_S: Final = 1e9
 MAX_NAME: Final = 200
+# More than any machine counts, in whatever unit; sums of such numbers would be no numbers.
+MOST_SI: Final = 1e30
 
 
 class Joules(NamedTuple):
@@ -95,10 +97,18 @@ class Pieces:
 def useful(readings: Iterable[Reading], target: Target) -> list[Reading]:
     """Readings that make rows, each joule and each token once."""
     kept = {*_KEPT, CPU} if target.cpu is not None else _KEPT
-    found = [r for r in readings if r.kind in kept and not r.part_of]
+    found = [_sane(r) for r in readings if r.kind in kept and not r.part_of]
     if not any(r.kind == "power" for r in found):
         return found
     return _without_double_power(found)
+
+
+def _sane(r: Reading) -> Reading:
+    """The reading, or that its value is not known because it can be none."""
+    if max(r.value_si or 0.0, r.sum_si or 0.0) <= MOST_SI:
+        return r
+    why = f"expected at most {MOST_SI:g} {r.unit}; the source says more"
+    return dataclasses.replace(r, value_si=None, less_si=0.0, sum_si=None, buckets=(), why=why)
 
 
 def _without_double_power(readings: Sequence[Reading]) -> list[Reading]:

@@ -135,7 +135,9 @@ class Tick:
     def blocks(self, pieces: Iterable[Blocks], source: str) -> None:
         """Use of carriers."""
         for p in pieces:
-            self._prb[p.t0_s, p.t1_s, p.node, p.kind] = (p.used_s, p.available_s)
+            key = (p.t0_s, p.t1_s, p.node, p.kind)
+            used_s, available_s = self._prb.get(key, (0.0, 0.0))  # carriers of one node add up
+            self._prb[key] = (used_s + p.used_s, available_s + p.available_s)
             self.name(p.node, source)
 
     def columns(self) -> dict[str, Columns]:

@@ -24,6 +24,7 @@ PREFIX: Final = "/tenants/"
 QUIET: Final = 2  # looks in a row without a request at work: nobody will claim any more
 _IN, _CACHED = "token_in", "token_in_cached"
 _TINY: Final = 1e-9
+_MODEL: Final = Deed._fields.index("model")
 
 
 class Claim(NamedTuple):
@@ -67,14 +68,15 @@ class _State:
     claims: list[Claim]
     kinds: set[str]  # that the total has ever counted
     told: set[str]  # kinds that fronts have ever counted, waiting times too
+    models: set[str]  # that the total has ever counted
     quiet: int = 0
     covers: list[Cover] = dataclasses.field(default_factory=list)
 
     def copy(self) -> _State:
         """Another one, to change."""
         return _State(
-            list(self.pool), list(self.claims), set(self.kinds), set(self.told), self.quiet,
-            list(self.covers),
+            list(self.pool), list(self.claims), set(self.kinds), set(self.told), set(self.models),
+            self.quiet, list(self.covers),
         )  # fmt: skip
 
 
@@ -83,11 +85,17 @@ class Division:
 
     def __init__(self, name: str, settle_s: float) -> None:
         self.name, self._settle_s = name, settle_s
-        self._now = _State([], [], set(), set())
+        self._now = _State([], [], set(), set(), set())
         self._then = self._now
 
     def step(
-        self, total: Seen | None, kinds: Iterable[str], fronts: Mapping[str, Pieces], time_s: float
+        self,
+        total: Seen | None,
+        kinds: Iterable[str],
+        fronts: Mapping[str, Pieces],
+        time_s: float,
+        *,
+        models: Iterable[str] = (),
     ) -> Divided:
         """Tell one tick's work apart.
 
@@ -96,12 +104,15 @@ class Division:
             kinds: Kinds that the total counts.
             fronts: What fronts counted; kinds that the total does not count stay with them.
             time_s: Time of the tick.
+            models: Models that the total counts, at work or not.
         """
         state = self._then = self._now.copy()
         state.kinds |= set(kinds)
+        state.models |= set(models)
         made = Divided()
         if total is not None:
             state.pool += total.pieces.deeds
+            state.models |= {d.model for d in total.pieces.deeds}
             busy = sum(total.pieces.running.values()) > 0.0 or not total.pieces.running
             state.quiet = 0 if busy else state.quiet + 1
             state.covers += [c for c in total.cover if c.quantity == "work"]
@@ -143,24 +154,26 @@ class Division:
     def state(self) -> dict[str, bytes]:
         """What has to be durable together with the rows."""
         s = self._then
-        plain = [s.pool, s.claims, sorted(s.kinds), sorted(s.told), s.quiet, s.covers]
+        plain = [s.pool, s.claims, sorted(s.kinds), sorted(s.told), s.quiet, s.covers,
+                 sorted(s.models)]  # fmt: skip
         return {f"{PREFIX}{self.name}": dumped(plain)}
 
     def restore(self, state: Mapping[str, bytes]) -> None:
         """Go on from the last durable tick."""
         raw = state.get(f"{PREFIX}{self.name}")
         if raw is not None:
-            pool, claims, kinds, told, quiet, covers = json.loads(raw)
+            pool, claims, kinds, told, quiet, covers, *more = json.loads(raw)
+            models = set(more[0]) if more else {row[_MODEL] for row in pool}
             self._now = self._then = _State(
                 [Deed(*row) for row in pool], [Claim(*row) for row in claims], set(kinds),
-                set(told), quiet, [Cover(*row) for row in covers],
+                set(told), models, quiet, [Cover(*row) for row in covers],
             )  # fmt: skip
 
     def _grant(self, state: _State, claim: Claim, made: Divided) -> Claim | None:
         """Give a claim what there is; what is left of it."""
         kinds = _claimed(claim.kind, state)
         left, pool = claim.amount, []
-        models = {d.model for d in state.pool if d.kind in kinds}
+        models = state.models
         fits = {claim.model} if claim.model in models else models if len(models) == 1 else set()
         waiting = [d for d in state.pool if d.kind in kinds and d.model in fits]
         given: dict[int, float] = {}

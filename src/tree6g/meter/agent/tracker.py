@@ -23,13 +23,14 @@ from tree6g.meter.agent.config import Target
 from tree6g.meter.agent.lane import Lane
 from tree6g.meter.agent.pieces import CPU, ENERGY, PRB, WORK, Pieces, node_of, pieces_of, useful
 from tree6g.meter.agent.spans import Taken
-from tree6g.meter.deltas import SAME_START_S, Amount, Deltas, Gap, Look, deltas
+from tree6g.meter.deltas import Amount, Deltas, Gap, Look, deltas, is_same_process
 from tree6g.meter.reading import Found, Reading
 
 REACH: Final = 2.5  # intervals
 SLOW_S: Final = 9.0  # between looks at histograms, at least
 LONGEST_REASON: Final = 300
 SAME_CLOCK_S: Final = 1.0
+AHEAD_S: Final = 3600.0  # of the agent's time; a clock that is further ahead is wrong
 
 
 class Cover(NamedTuple):
@@ -53,6 +54,7 @@ class Seen:
         time_s: Time of the look.
         broken: Whether energy of this time is not known, so that sums over it start anew.
         again: Intervals that had come before.
+        absurd: Intervals that lie in the future, so that nobody can have measured them.
     """
 
     pieces: Pieces
@@ -61,6 +63,15 @@ class Seen:
     time_s: float
     broken: bool = False
     again: int = 0
+    absurd: int = 0
+
+    @property
+    def doubt(self) -> str:
+        """What is said of absurd intervals."""
+        return (
+            f"{self.absurd} amounts are of a time more than {AHEAD_S / 3600.0:g} h ahead of the "
+            "clock here, and are left out: see to the clock of whoever wrote them."
+        )
 
 
 class Tracker:
@@ -76,6 +87,8 @@ class Tracker:
         self._known_places: list[tuple[str, str | None]] | None = None
         self._cuts: str | None = None
         self._offset_s = 0.0
+        who = (target.way, target.where, target.cpu.pid if target.cpu else None)
+        self._who, self._is_told = dumped(who), False
 
     @property
     def look(self) -> Look | None:
@@ -131,6 +144,7 @@ class Tracker:
         """The rows of the last step are durable."""
         if self._fast.next is not None:
             self.reason = self.cut = ""
+            self._is_told = True
         self._fast.commit()
         self._slow.commit()
         if self._cuts is not None:
@@ -152,6 +166,8 @@ class Tracker:
     def state(self) -> dict[str, bytes]:
         """What has to be durable together with the rows of the last step."""
         made = self._fast.state() | self._slow.state()
+        if self.planned is not None and not self._is_told:
+            made[f"{self.target.name}/who"] = self._who
         cut = self._cuts if self._cuts is not None else "" if self.planned else self.cut
         if cut != self.cut:
             made[f"{self.target.name}/cut"] = cut.encode()
@@ -161,12 +177,14 @@ class Tracker:
         return made
 
     def restore(self, state: Mapping[str, bytes]) -> None:
-        """Go on from the last durable look."""
-        self._fast.restore(state)
-        self._slow.restore(state)
+        """Go on from the last durable look; one at another place says nothing of this one."""
         name = self.target.name
         if f"{name}/taken" in state:
             self._taken.restore(state[f"{name}/taken"])
+        if state.get(f"{name}/who", self._who) != self._who:
+            return
+        self._fast.restore(state)
+        self._slow.restore(state)
         self.cut = state.get(f"{name}/cut", b"").decode()
 
     def _counters(self, readings: list[Reading], seen: Seen) -> None:
@@ -253,6 +271,9 @@ class Tracker:
             t0_s, t1_s, quantity = r.t0_s, r.t1_s, quantity_of(r.kind)
             if t0_s is None or t1_s is None or not t1_s > t0_s:
                 continue
+            if t1_s > seen.time_s + AHEAD_S or t0_s < 0.0:
+                seen.absurd += 1
+                continue
             if r.net_si is None:
                 if quantity is not None:
                     why = f"{r.name[:120]}: {r.why}"[:LONGEST_REASON]
@@ -301,10 +322,7 @@ def _moved(old: Reading | None, r: Reading, offset_s: float) -> Reading:
 
     A start that is the same as at the look before was told by the clock of then.
     """
-    same = old is not None and (
-        old.start_s is None or r.start_s is None or abs(r.start_s - old.start_s) < SAME_START_S
-    )
-    if r.start_s is None or same:
+    if r.start_s is None or (old is not None and is_same_process(old, r)):
         return r
     return dataclasses.replace(r, start_s=r.start_s + offset_s)
 

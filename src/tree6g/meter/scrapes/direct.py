@@ -16,8 +16,9 @@ from typing import Final
 import yaml
 
 from tree6g.errors import MeterError
-from tree6g.meter.agent.agent import Agent, Counts
+from tree6g.meter.agent.agent import Agent
 from tree6g.meter.agent.config import Config, Target, load, load_text
+from tree6g.meter.agent.counts import Counts
 from tree6g.meter.agent.poll import Answer, Pauses, Poller
 from tree6g.meter.agent.targets import Text
 from tree6g.meter.fetch import is_url
