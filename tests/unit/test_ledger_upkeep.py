@@ -227,7 +227,7 @@ def test_a_cut_that_was_made_is_never_told_less(tmp_path, clock):
 
 
 def test_bounds_that_are_none_and_control_totals_are_refused(tmp_path, clock):
-    meta = Meta(services=META.services, control={"energy_j": {"n": 0.0}})
+    meta = Meta(services=META.services, control={"energy_j": {"n": 0.0}, "requests": 1})
     with LedgerWriter(tmp_path, meta) as writer:
         upkeep = Upkeep(writer, LIMITS, clock)
         for wrong in ({"keep_s": 0.0}, {"limit_byte": float("nan")}):

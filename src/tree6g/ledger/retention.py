@@ -6,7 +6,8 @@ what is gone for nothing. In this order, each step durable before the next:
 1. the header notes the cut;
 2. coverage is cut: statements that ended before are dropped, those that reach over it begin there;
 3. a time of grace later, when no reader holds the old coverage, the parts of the other tables whose
-   rows all ended before the cut are dropped. `entity` and `service` stay.
+   rows all ended before the cut are dropped, after their joules are taken off the totals of the
+   header, see `control`. `entity` and `service` stay.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tree6g.errors import LedgerError
-from tree6g.ledger import parts, reading, schema
+from tree6g.ledger import control, parts, reading, schema
 from tree6g.ledger.meta import Meta
 from tree6g.ledger.upkeep import Part, Upkeep
 from tree6g.ledger.writer import LedgerWriter
@@ -63,7 +64,9 @@ class Retention:
         self._writer = writer
         self._keep_s, self._limit_byte = keep_s, limit_byte
         self._files = files
-        self._cut_s = _cut_of(reading.read_meta(writer.path))
+        meta = reading.read_meta(writer.path)
+        self._cut_s = _cut_of(meta)
+        self._going = control.dropping(meta)  # if a crash came in between
         self._since_s = math.inf
 
     def retain(self, now_s: float, *, below: int | None = None) -> float:
@@ -77,9 +80,14 @@ class Retention:
             The time before which coverage is cut, minus infinity if none is.
 
         Raises:
-            LedgerError: The disk refuses, or the header has control totals, which rows that are
+            LedgerError: The disk refuses, or the header has control totals that rows which are
                 dropped would break.
         """
+        if self._going:
+            for part in self._files.parts("energy"):
+                if part.path.name in self._going:
+                    self._mark_dropped("energy", part)
+            self._going = frozenset()
         if self._files.clock() - self._since_s >= self._files.limits.grace_s:
             self._drop(below)
             self._since_s = math.inf
@@ -119,10 +127,11 @@ class Retention:
 
     def _cut(self, cut_s: float, below: int | None) -> None:
         meta = reading.read_meta(self._files.path)
-        if meta.control:
+        if meta.control and not control.is_own(meta):
             raise LedgerError(
-                f"expected a ledger without control totals; {self._files.path} has them, and "
-                "dropping rows would break them. Keep all of it, or write a new ledger."
+                f"expected a ledger without control totals, or with those of a meter; "
+                f"{self._files.path} has others, and dropping rows would break them. Keep all of "
+                "it, or write a new ledger."
             )
         if cut_s > self._cut_s:
             self._writer.update_meta(_noted(meta, cut_s))
@@ -141,9 +150,13 @@ class Retention:
         self._files.write(target, "coverage", (rows for rows in pieces if rows.num_rows))
 
     def _drop(self, below: int | None) -> None:
-        for table, part in list(self._droppable(below)):
-            if part.end_s <= self._cut_s:
-                self._mark_dropped(table, part)
+        old = [(t, part) for t, part in self._droppable(below) if part.end_s <= self._cut_s]
+        meta = reading.read_meta(self._files.path)
+        going = [part.path for table, part in old if table == "energy"]
+        if going and control.is_own(meta):
+            self._writer.update_meta(control.without(meta, going))
+        for table, part in old:
+            self._mark_dropped(table, part)
 
     def _mark_dropped(self, table: str, part: Part) -> None:
         path = parts.dropped_path(self._files.path, table, part.flushes)

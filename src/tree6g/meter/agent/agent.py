@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tree6g.errors import LedgerError, MeterError
 from tree6g.meter.agent import arrow
-from tree6g.meter.agent.blame import at_fault
+from tree6g.meter.agent.blame import blamed, given_up
 from tree6g.meter.agent.clock import Clock, SteadyClock, Step
 from tree6g.meter.agent.config import Config
 from tree6g.meter.agent.counts import Counts
@@ -23,6 +23,7 @@ from tree6g.meter.agent.pieces import useful
 from tree6g.meter.agent.poll import Answer, Pauses, Poller
 from tree6g.meter.agent.rows import Columns, Services, Tick, entity_rows
 from tree6g.meter.agent.targets import Source, source_of
+from tree6g.meter.agent.totals import Totals
 from tree6g.meter.agent.tracker import Cover, Seen, Tracker, dumped
 from tree6g.meter.reading import Reading
 
@@ -113,6 +114,7 @@ class Agent:
         self._trackers = {t.name: Tracker(t, config.interval_s) for t in config.targets}
         self._merging = Merging(config)
         self._cover = Coverage()
+        self._totals = Totals(config.ledger, state)
         self._nodes: dict[str, Any] = json.loads(state.get(NODES, b"{}"))
         self._told_services = state.get(SERVICES, b"")
         for name, tracker in self._trackers.items():
@@ -153,7 +155,7 @@ class Agent:
             self._jumped(jump)
         answers = self._poller.poll(due)
         now_s = self.time.now_s()
-        self._given_up.clear()
+        self._given_up = set()
         self._cover.begin()
         if jump is not None and jump.t1_s > jump.t0_s:
             self._cover.add(CLOCK_SOURCE, self._gap_of(jump))
@@ -261,11 +263,12 @@ class Agent:
         if flushes:
             self._cover.tell(whole=end)
         rows = self._rows(tick)
-        state = self._state(seen, now_s, rows)
+        state = self._state(seen, now_s, rows) | self._totals.plan(tick.energy_j)
         try:
             self.journal.record(arrow.tables(rows), state)
         except LedgerError as error:
-            wrong = {} if end else self._at_fault(seen, rows)
+            wrong = {} if end else blamed(rows, self.journal, seen)
+            self._given_up = given_up(wrong, self._sources, self._say)
             self._drop(seen, "" if wrong else _one_line(error))
             if end:
                 raise
@@ -276,20 +279,6 @@ class Agent:
             self._pauses.answered(name)
             self._told(name, answers.get(name), self._trackers[name])
         return {}
-
-    def _at_fault(self, seen: Mapping[str, Seen], rows: Mapping[str, Columns]) -> dict[str, str]:
-        """Targets whose rows the ledger refuses; a folder is told, to find the file."""
-        if not self.journal.usable:
-            return {}
-        found = at_fault(rows, lambda some: self.journal.refusal(arrow.tables(some)))
-        wrong = {n: f"its rows are refused: {_one_line(w)}" for n, w in found.items() if n in seen}
-        for name, why in wrong.items():
-            source = self._sources[name]
-            if isinstance(source, Folder):
-                self._given_up.add(name)  # it is asked again at once, for the next file
-                for path in source.refused():
-                    self._say(f"target '{name}': {path} is left out: {why}")
-        return wrong
 
     def _rows(self, tick: Tick) -> dict[str, Columns]:
         rows = tick.columns()
@@ -334,6 +323,7 @@ class Agent:
             tracker.commit()
         self._merging.commit()
         self._cover.commit()
+        self._totals.commit()
         for folder in self._folders(seen):
             folder.commit()
         self._nodes |= {node: tier for node, (tier, _) in tick.nodes.items()}

@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
+from tree6g.meter.agent import arrow
+from tree6g.meter.agent.files import Folder
+from tree6g.meter.agent.journal import Journal
+from tree6g.meter.agent.targets import Source
+
 Rows = Mapping[str, Mapping[str, list[Any]]]
+
+
+def blamed(rows: Rows, journal: Journal, targets: Container[str]) -> dict[str, str]:
+    """Which of some targets' rows a journal refuses, and why; nobody's if it is the disk."""
+    if not journal.usable:
+        return {}
+    found = at_fault(rows, lambda some: journal.refusal(arrow.tables(some)))
+    return {
+        name: f"its rows are refused: {' '.join(why.split())[:600]}"
+        for name, why in found.items()
+        if name in targets
+    }
+
+
+def given_up(
+    wrong: Mapping[str, str], sources: Mapping[str, Source], say: Callable[[str], None]
+) -> set[str]:
+    """Folders among targets that are wrong: they look for the file, and go on with the next."""
+    found = set()
+    for name, why in wrong.items():
+        source = sources[name]
+        if isinstance(source, Folder):
+            found.add(name)
+            for path in source.refused():
+                say(f"target '{name}': {path} is left out: {why}")
+    return found
 
 
 def at_fault(rows: Rows, refusal: Callable[[Rows], str]) -> dict[str, str]:

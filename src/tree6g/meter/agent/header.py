@@ -72,6 +72,7 @@ def continued(folder: Path, new: Meta) -> tuple[Meta, Meta]:
         sources={**old.sources, **new.sources},
         notes=tuple(dict.fromkeys((*new.notes, *old.notes))),
         created=old.created,
+        control=old.control,
     )
     return old, wanted
 

@@ -7,6 +7,7 @@ are one record of a journal. Records become part-files of the ledger, segment by
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import IO, Final, Self
 import pyarrow as pa
 
 from tree6g.errors import LedgerError
-from tree6g.ledger import batch, parts, schema
+from tree6g.ledger import batch, control, parts, reading, schema
 from tree6g.ledger.meta import Meta
 from tree6g.ledger.retention import Retention
 from tree6g.ledger.upkeep import SPAN_S, Limits, Upkeep
@@ -25,6 +26,9 @@ from tree6g.ledger.writer import LedgerWriter
 from tree6g.meter.agent import segment
 
 LATE_S: Final = 21_600.0
+# State of joules by node [sum, lost to rounding] that the owner counts beside the rows: it goes
+# into the header at each flush, for `check`.
+CONTROL: Final = "/control"
 # A segment is moved into the ledger when it holds this much, asked or not: it bounds memory.
 ROWS_PER_SEGMENT: Final = 120_000
 BYTES_PER_SEGMENT: Final = 64 << 20
@@ -165,6 +169,7 @@ class Journal:
         except LedgerError:
             self._sealed = self._is_in_ledger()
             raise
+        self._count_up()
         with parts.disk_errors(self._folder, "write"):
             self._begin(self._number + 1)
 
@@ -282,6 +287,17 @@ class Journal:
     def _numbers(self) -> Iterator[int]:
         matches = (_SEGMENT.fullmatch(path.name) for path in self._folder.iterdir())
         return (int(found[1]) for found in matches if found)
+
+    def _count_up(self) -> None:
+        """The owner's totals into the header; done again, it is done once."""
+        raw = self._state.get(CONTROL)
+        if raw is None:
+            return
+        energy_j = {node: total + lost for node, (total, lost) in json.loads(raw).items()}
+        old = reading.read_meta(self.path)
+        new = control.counted(old, energy_j, self._number)
+        if new != old:
+            self._writer.update_meta(new)
 
     def _is_in_ledger(self) -> bool:
         """Whether some part of the segment has its name already."""

@@ -75,6 +75,7 @@ class Tick:
         self._latency: dict[tuple[Any, ...], list[Any]] = {}
         self._prb: dict[tuple[Any, ...], tuple[float, float]] = {}
         self.nodes: dict[str, tuple[str, str]] = {}
+        self.energy_j: dict[str, float] = {}  # by node, beside the rows
 
     def joules(self, source: str, pieces: Iterable[Joules]) -> None:
         """Energy; what is known to be that of rest is told apart, and the sum is kept."""
@@ -89,6 +90,7 @@ class Tick:
                 row[1] = (row[1] or 0.0) + p.idle_j
             row[2] = max(row[2], p.origin, key=_WORSE.__getitem__)
             row[3] = p.u95_frac
+            self.energy_j[p.node] = self.energy_j.get(p.node, 0.0) + p.energy_j
             self.name(p.node, source)
 
     def deeds(self, source: str, pieces: Iterable[Deed], *, by: str | None = None) -> None:
