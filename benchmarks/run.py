@@ -22,6 +22,7 @@ from pathlib import Path
 import agents
 import allocations
 import forwarding
+import optima
 import placements
 import replay
 import scrapes
@@ -86,7 +87,17 @@ BENCHES = (
 def main() -> int:
     """Run the benchmarks, print a table and write `results.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    others = (steps, replay, placements, scrapes, forwarding, agents, shares, allocations)
+    others = (
+        steps,
+        replay,
+        placements,
+        scrapes,
+        forwarding,
+        agents,
+        shares,
+        allocations,
+        optima,
+    )
     names = [b.name for b in (*BENCHES, *(b for other in others for b in other.BENCHES))]
     parser.add_argument("--only", choices=names, help="run one benchmark")
     only = parser.parse_args().only
