@@ -179,6 +179,23 @@ def test_cached_tokens_of_a_front_that_does_not_tell_them_are_shared_out(tmp_pat
     assert total(ledger, "work", "amount") == 100.0
 
 
+def test_a_front_that_says_that_none_were_cached_does_tell_them(tmp_path):
+    world, llm, front = _front(tmp_path)
+    cached = tokens("prompt_tokens_cached").replace("_tokens_total", "_total")
+    llm.add(tokens("prompt"), 0)
+    llm.add(cached, 0)
+    world.tick()
+    llm.add(tokens("prompt"), 180)  # 100 of bob, and 80 of alice, who is not through yet
+    llm.add(cached, 30)  # of alice
+    front.add(tokens("prompt", tenant="bob"), 100)
+    front.add(tokens("prompt_tokens_cached", tenant="bob").replace("_tokens_total", "_total"), 0)
+    world.tick()
+    ledger = world.end()
+    mine = {r["kind"]: r["amount"] for r in rows(ledger, "work") if r["service"] == "b"}
+    assert mine == {"token_in": 100.0}
+    assert {r["origin"] for r in rows(ledger, "work")} == {"measured"}
+
+
 def _clash(tmp_path, targets, **sources):
     text = "interval: 10 s\ntargets:\n" + "".join(f"  {line}\n" for line in targets)
     world = World(tmp_path, text, **sources)

@@ -80,13 +80,17 @@ class Blocks(NamedTuple):
 
 @dataclasses.dataclass(slots=True)
 class Pieces:
-    """All of it, of one target and one tick; `running` is the mean of requests at work."""
+    """All of it, of one target and one tick.
+
+    `running` is the mean of requests at work, `told` all kinds of work that are counted, be it 0.
+    """
 
     joules: list[Joules] = dataclasses.field(default_factory=list)
     deeds: list[Deed] = dataclasses.field(default_factory=list)
     waits: list[Wait] = dataclasses.field(default_factory=list)
     blocks: list[Blocks] = dataclasses.field(default_factory=list)
     running: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
+    told: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def energy_j(self) -> float:
@@ -154,6 +158,7 @@ def pieces_of(amounts: Sequence[Amount], target: Target) -> Pieces:
     for amount in amounts:
         kind = amount.reading.kind
         if kind in WORK:
+            made.told.add(kind)
             if amount.value_si > 0.0:
                 made.deeds.append(_deed(amount, target))
         elif kind in ENERGY:

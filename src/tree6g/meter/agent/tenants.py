@@ -67,7 +67,7 @@ class _State:
     pool: list[Deed]
     claims: list[Claim]
     kinds: set[str]  # that the total has ever counted
-    told: set[str]  # kinds that fronts have ever counted, waiting times too
+    told: set[str]  # kinds that fronts count, be it 0, waiting times too
     models: set[str]  # that the total has ever counted
     quiet: int = 0
     covers: list[Cover] = dataclasses.field(default_factory=list)
@@ -117,7 +117,7 @@ class Division:
             state.quiet = 0 if busy else state.quiet + 1
             state.covers += [c for c in total.cover if c.quantity == "work"]
         for name, pieces in fronts.items():
-            state.told |= {d.kind for d in pieces.deeds} | {w.kind for w in pieces.waits}
+            state.told |= pieces.told | {w.kind for w in pieces.waits}
             state.claims += [
                 Claim(time_s, name, d.model, d.tenant, d.kind, d.amount)
                 for d in pieces.deeds
