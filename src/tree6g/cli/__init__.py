@@ -24,6 +24,7 @@ from tree6g.cli import (
     meter,
     meter_proxy,
     model,
+    optimise,
     report,
     run,
     schema,
@@ -106,6 +107,11 @@ _models.command("count")(guarded(model.count))
 _models.command("add")(guarded(model.add))
 app.add_typer(_models, name="model", help="Count a model from its config, or add one of your own.")
 
+
+_optimisers = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+_optimisers.callback()(lambda: None)  # one command is still named
+_optimisers.command("allocate")(guarded(optimise.allocate))
+app.add_typer(_optimisers, name="optimise", help="What a network should do, with what proves it.")
 
 _meters = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _meters.command("test")(guarded(meter.test))

@@ -39,12 +39,14 @@ class Setting:
         limit: Bandwidth, power, GPU seconds per second. [3]
         floor: Least prices: what using each costs in watts by itself. [3]
         fixed_w: Power whatever is given.
+        beside: Worth per second whatever is given.
     """
 
     items: Items
     limit: FloatArray
     floor: FloatArray
     fixed_w: float
+    beside: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +62,11 @@ class Stage:
 
         worth / power <= (1 + D / P_fixed) / w_per_worth, D without ramps and not below 0.
         """
-        over_w = surplus_w(setting, self.ask.price, self.response) + self.response.missed_w
+        over_w = surplus_w(setting, self.ask, self.response) + self.response.missed_w
         return (1.0 + max(over_w, 0.0) / setting.fixed_w) / self.ask.w_per_worth
 
 
-def setting_of(items: Items, cell: Cell, count: int, clock: Clock) -> Setting:
+def setting_of(items: Items, cell: Cell, count: int, clock: Clock, beside: float = 0.0) -> Setting:
     """A cell with so many accelerators in this state."""
     capacity = count * clock.speed_frac
     fixed_w = cell.fixed_power_w + count * clock.idle_power_w
@@ -77,13 +79,14 @@ def setting_of(items: Items, cell: Cell, count: int, clock: Clock) -> Setting:
         limit=np.array([cell.bandwidth_hz, cell.power_limit_w, capacity]),
         floor=np.array([max(cell.power_w_per_hz, least_w_per_hz), 1.0 / cell.amplifier_frac, 0.0]),
         fixed_w=fixed_w,
+        beside=beside,
     )
 
 
-def surplus_w(setting: Setting, price: FloatArray, taken: Response) -> float:
+def surplus_w(setting: Setting, ask: Ask, taken: Response) -> float:
     """D: worth less power of the best allocation at most, as the ramps see it."""
-    scarce = float((price - setting.floor) @ setting.limit)
-    return taken.surplus_w + scarce - setting.fixed_w
+    scarce_w = float((ask.price - setting.floor) @ setting.limit)
+    return taken.surplus_w + scarce_w + ask.w_per_worth * setting.beside - setting.fixed_w
 
 
 def stages(setting: Setting, ask: Ask) -> Generator[Stage, float, None]:
@@ -113,7 +116,8 @@ def start(setting: Setting, amount: FloatArray) -> Ask:
     above = np.divide(scarce, setting.limit, out=np.zeros(3), where=setting.limit > 0.0)
     return Ask(
         price=setting.floor + above,
-        w_per_worth=(fixed_w + moved_w) / max(float(worth(items, amount).sum()), 1e-300),
+        w_per_worth=(fixed_w + moved_w)
+        / max(setting.beside + float(worth(items, amount).sum()), 1e-300),
         width=1.0,
         centre=np.minimum(np.maximum(share, 0.0), 1.0),
     )
@@ -162,7 +166,7 @@ def _settled(
     """
     asked = 0
     for _ in range(NEWTON_STEPS):
-        open_w = loose * (surplus_w(setting, ask.price, taken) + taken.missed_w)
+        open_w = loose * (surplus_w(setting, ask, taken) + taken.missed_w)
         way = _direction(setting, ask.price, taken)
         if -way[1] <= max(GAIN_FRAC * open_w, 1e-14 * setting.fixed_w) and _off_w(
             setting, ask.price, taken

@@ -206,12 +206,23 @@ class AiUsers:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A cell, its users and its accelerators."""
+    """A cell, its users and its accelerators.
+
+    Attributes:
+        cell: The cell.
+        data: Users of data services.
+        ai: Users of AI services.
+        accelerators: What runs the models.
+        beside_beq_per_s: Worth of what is served besides, whatever is decided, such as uplink data.
+        beside_bps: Its bits.
+    """
 
     cell: Cell
     data: DataUsers
     ai: AiUsers
     accelerators: Accelerators = Accelerators()
+    beside_beq_per_s: float = 0.0
+    beside_bps: float = 0.0
 
 
 def no_data() -> DataUsers:

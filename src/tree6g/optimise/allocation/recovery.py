@@ -84,6 +84,6 @@ def _allocation(
         bandwidth_hz=bandwidth,
         power_w=power,
         total_w=total_w,
-        worth=float(worth(items, amount).sum()),
+        worth=setting.beside + float(worth(items, amount).sum()),
         excess_frac=float(max(over.max(), 0.0)),
     )

@@ -110,9 +110,11 @@ def allocate(problem: Problem, objective: Objective = "tree") -> Solution:
     items = items_of(problem, objective)
     feasible.check(problem, items)
     search = _Search()
+    beside = problem.beside_beq_per_s if objective == "tree" else problem.beside_bps
     for count, clock in problem.accelerators.choices():
         if items.gpu @ items.low <= count * clock.speed_frac * (1.0 + feasible.ROUNDING):
-            _try(search, setting_of(items, problem.cell, count, clock), (count, clock))
+            setting = setting_of(items, problem.cell, count, clock, beside)
+            _try(search, setting, (count, clock))
     return _solution(problem, objective, items, search)
 
 
@@ -158,7 +160,7 @@ def _solution(problem: Problem, objective: Objective, items: Items, search: _Sea
         np.bincount(items.owner, weights=column, minlength=users).astype(np.float64, copy=False)
         for column in (found.amount, found.bandwidth_hz, found.power_w)
     )
-    bits = float(amount[:data].sum() + amount[data:] @ problem.ai.bit_per_tok)
+    bits = problem.beside_bps + float(amount[:data].sum() + amount[data:] @ problem.ai.bit_per_tok)
     beq = found.worth if objective == "tree" else _worth(problem, amount)
     return Solution(
         objective=objective,
@@ -184,7 +186,7 @@ def _worth(problem: Problem, amount: FloatArray) -> float:
     from tree6g.metric.utility import utility_bps
 
     data = problem.data.count
-    total = float(problem.data.weight @ amount[:data])
+    total = problem.beside_beq_per_s + float(problem.data.weight @ amount[:data])
     for number, curve in enumerate(problem.ai.curves):
         users = problem.ai.curve == number
         total += float(problem.ai.weight[users] @ utility_bps(amount[data:][users], curve))

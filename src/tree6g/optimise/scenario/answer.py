@@ -1,0 +1,213 @@
+"""`optimise allocate` from end to end: run a cell, decide, run the plan, say what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tree6g.engine.run import Progress, RunResult, run
+from tree6g.errors import ScenarioError
+from tree6g.metric.compare import SERVED_SHARE_LIMIT
+from tree6g.metric.figure import Figure
+from tree6g.optimise.allocation.items import Objective
+from tree6g.optimise.scenario.plan import Plan, plan, planned
+from tree6g.optimise.scenario.surrogate import Surrogate, require_one_cell, surrogate
+from tree6g.scenario.load import load
+from tree6g.units import show
+
+SMALL: Final = 1e-9
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was decided, and what a simulation says of it.
+
+    Attributes:
+        start: The cell as it is.
+        chosen: The plan for the objective.
+        others: The plans for both objectives.
+        file: The scenario of the plan.
+        simulated: Its figure; None: it was not run.
+    """
+
+    start: Surrogate
+    chosen: Plan
+    others: dict[Objective, Plan]
+    file: Path
+    simulated: Figure | None
+
+    @property
+    def simulated_value(self) -> float | None:
+        """What the simulation says of the objective."""
+        return None if self.simulated is None else value_of(self.simulated, self.objective)
+
+    @property
+    def objective(self) -> Objective:
+        """What was maximised."""
+        return self.chosen.solution.objective
+
+    @property
+    def promise_error_frac(self) -> float | None:
+        """Promise over simulation, less 1."""
+        simulated = self.simulated_value
+        return self.chosen.promise / simulated - 1.0 if simulated else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer under the keys of `--json`."""
+        solution = self.chosen.solution
+        bound = self.chosen.upper_bound
+        return {
+            "objective": self.objective,
+            "value": solution.value,
+            "upper_bound": bound,
+            "gap_frac": bound / solution.value - 1.0,
+            "plan_value": self.chosen.promise,
+            "simulated_value": self.simulated_value,
+            "promise_error_frac": self.promise_error_frac,
+            "today_value": value_of(self.start.figure, self.objective),
+            "scenario": str(self.file),
+            "transmit_power_w": self.chosen.power_w,
+            "downlink_load_frac": self.chosen.load_frac,
+            "served_frac": self.chosen.share_frac,
+            "prices": dataclasses.asdict(solution.prices),
+            "same_service": self.same_service,
+            "objectives": [
+                {
+                    "objective": name,
+                    "tree_beq_per_j": other.tree_beq_per_j,
+                    "ee_bit_per_j": other.ee_bit_per_j,
+                    "transmit_power_w": other.power_w,
+                    "served_frac": other.share_frac,
+                }
+                for name, other in self.others.items()
+            ],
+            "changes": list(changes(self)),
+        }
+
+    @property
+    def same_service(self) -> bool | None:
+        """Whether the simulated plan serves what the run served (METRIC rule 10)."""
+        if self.simulated is None:
+            return None
+        now = {s.name: s.served_share_frac for s in self.simulated.services}
+        whole = all(share >= 1.0 - SERVED_SHARE_LIMIT for share in self.chosen.share_frac.values())
+        return whole and all(
+            s.served_share_frac is None
+            or abs((now.get(s.name) or 0.0) - s.served_share_frac) <= SERVED_SHARE_LIMIT
+            for s in self.start.figure.services
+        )
+
+
+def answer(
+    scenario: str,
+    *,
+    objective: Objective = "tree",
+    least_frac: float = 1.0,
+    overrides: tuple[str, ...] = (),
+    out: Path | None = None,
+    simulated: bool = True,
+    progress: Progress | None = None,
+) -> Answer:
+    """Run a scenario as it is, decide, write the plan as a scenario, and run that.
+
+    Args:
+        scenario: Name in the library or a file; of one cell.
+        objective: `tree` or `ee`.
+        least_frac: Share of today's rates that is owed to every service.
+        overrides: Changes of the scenario before anything is decided.
+        out: Folder for the scenario of the plan and both runs; default `tree6g-out/...`.
+        simulated: Whether the plan is run.
+        progress: Is told how far the runs are.
+
+    Raises:
+        ScenarioError: Not of one cell, or a share that is none.
+        InfeasibleError: What is owed cannot be given.
+    """
+    if not 0.0 <= least_frac <= 1.0:
+        raise ScenarioError(f"expected a least share from 0 to 1; got {least_frac:g}.")
+    described = load(scenario, overrides)
+    require_one_cell(described)
+    folder = out or Path("tree6g-out") / f"{described.name}-allocate"
+    begun = surrogate(run(described, out=folder / "today", progress=progress))
+    names: tuple[Objective, Objective] = ("tree", "ee")
+    plans = {name: plan(begun, name, least_frac) for name in names}
+    chosen = plans[objective]
+    plain = planned(begun, chosen)
+    file = folder / f"{plain['name']}.yaml"
+    file.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+    after: RunResult | None = None
+    if simulated:
+        after = run(load(plain), out=folder / "plan", progress=progress)
+    return Answer(
+        start=begun,
+        chosen=chosen,
+        others=plans,
+        file=file,
+        simulated=None if after is None else after.tree(),
+    )
+
+
+def value_of(figure: Figure, objective: Objective) -> float:
+    """TREE or EE of a figure; 0 where it has none."""
+    return float((figure.tree_beq_per_j if objective == "tree" else figure.ee_bit_per_j) or 0.0)
+
+
+def changes(found: Answer) -> tuple[str, ...]:
+    """What changes and why, a sentence each."""
+    start, chosen = found.start, found.chosen
+    said = [_power(start, chosen)]
+    said += [_service(start, chosen, name) for name in chosen.share_frac]
+    prices = chosen.solution.prices
+    unit = "bit-eq/J" if found.objective == "tree" else "bit/J"
+    value = chosen.solution.value
+    for price, amount, what in (
+        (prices.per_hz, 1e6, "A further MHz of carrier"),
+        (prices.per_w, 1.0, "A further watt of radiated power"),
+    ):
+        if price * amount > SMALL * value:
+            said.append(f"{what} would bring {price * amount:.3g} {unit}.")
+        else:
+            said.append(f"{what} would bring nothing: it is not scarce.")
+    return tuple(said)
+
+
+def _power(start: Surrogate, chosen: Plan) -> str:
+    before, after = show(start.sending.power_w, "w"), show(chosen.power_w, "w")
+    today_frac = start.sending.used_s / (start.sending.time_frac * start.seconds)
+    if abs(chosen.power_w / start.sending.power_w - 1.0) < 0.01:
+        return f"Radiated power stays at {before}: less would take more time than it saves."
+    load = (
+        f"the downlink is full for {chosen.load_frac:.2%} of its time instead of {today_frac:.2%}"
+    )
+    edge = chosen.power_w <= start.sending.cover_w * (1.0 + 1e-6)
+    full = chosen.load_frac >= 0.98 * start.most_frac
+    why = (
+        "less would leave covered terminals without coverage"
+        if edge
+        else "less would fill the downlink more than half, and queues build up"
+        if full
+        else "there one joule more of sending time costs what the lower power saves"
+    )
+    return f"Radiated power from {before} to {after}: {load}; {why}."
+
+
+def _service(start: Surrogate, chosen: Plan, name: str) -> str:
+    share = chosen.share_frac[name]
+    figure = next(s.figure for s in (*start.data, *start.ai) if s.figure.name == name)
+    if share == 1.0:
+        return f"{name}: served as today."
+    if share > 0.0:
+        return (
+            f"{name}: served share {share:.2%} of today's. Terminals with weak links are refused: "
+            "they cost more than they earn."
+        )
+    earns = figure.tree_marginal_beq_per_j
+    if chosen.solution.objective == "tree" and earns is not None:
+        return (
+            f"{name}: refused. Its own joules earned {earns:.4g} bit-eq/J, without it the cell "
+            f"earns {chosen.promise:.4g} bit-eq/J."
+        )
+    return f"{name}: refused. It brings fewer bits than its joules bring elsewhere."

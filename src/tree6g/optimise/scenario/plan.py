@@ -1,0 +1,207 @@
+"""What a cell should do, as a scenario that can be run: one radiated power, and who is served."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any, Final
+
+import numpy as np
+
+from tree6g.engine import rates
+from tree6g.engine.crowd import DOWN
+from tree6g.errors import InfeasibleError
+from tree6g.optimise.allocation.items import Objective
+from tree6g.optimise.allocation.problem import FloatArray
+from tree6g.optimise.allocation.solve import Solution, allocate
+from tree6g.optimise.scenario.surrogate import Moved, Surrogate
+from tree6g.scenario.load import dump
+
+POWERS: Final = 241  # radiated powers that are tried, from coverage to the most
+MOST_SERVICES: Final = 6  # AI services whose servers may go off: all sets of them are tried
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The certified optimum, and the plan that a cell with one power for all can carry out.
+
+    Attributes:
+        solution: The best allocation with a power of its own for each user.
+        upper_bound: No allocation has more, whatever servers are on.
+        on: AI services that are served.
+        share_frac: Served share of today's rates, by service of the downlink and AI service.
+        power_w: Radiated power of the plan, the same for all.
+        tree_beq_per_j: What it promises.
+        ee_bit_per_j: What it promises.
+        load_frac: Share of the downlink's time that it fills.
+    """
+
+    solution: Solution
+    upper_bound: float
+    on: frozenset[str]
+    share_frac: dict[str, float]
+    power_w: float
+    tree_beq_per_j: float
+    ee_bit_per_j: float
+    load_frac: float
+
+    @property
+    def promise(self) -> float:
+        """The figure of the objective that the plan promises."""
+        return self.tree_beq_per_j if self.solution.objective == "tree" else self.ee_bit_per_j
+
+
+def plan(start: Surrogate, objective: Objective = "tree", least_frac: float = 1.0) -> Plan:
+    """The best allocation of a cell and a plan near it.
+
+    Args:
+        start: The cell as a run of it measured it.
+        objective: `tree` or `ee`.
+        least_frac: Share of today's rates that is owed to every service. Below 1, who is not worth
+            the joules is refused, which raises any ratio: another service (METRIC rule 10).
+
+    Raises:
+        InfeasibleError: What is owed cannot be given.
+    """
+    names = [service.figure.name for service in start.ai]
+    sets = [frozenset(names)]
+    if least_frac <= 0.0 and len(names) <= MOST_SERVICES:
+        sizes = range(len(names), -1, -1)
+        sets = [frozenset(some) for n in sizes for some in itertools.combinations(names, n)]
+    found = [(allocate(start.problem(least_frac, on), objective), on) for on in sets]
+    best, on = max(found, key=lambda each: each[0].value)
+    share = _shares(start, best)
+    power_w, used_s = _one_power(start, share, objective, on)
+    tree, ee = _promised(start, share, power_w, used_s, on)
+    return Plan(
+        solution=best,
+        upper_bound=max(each[0].upper_bound for each in found),
+        on=on,
+        share_frac=share,
+        power_w=power_w,
+        tree_beq_per_j=tree,
+        ee_bit_per_j=ee,
+        load_frac=used_s / (start.seconds * start.sending.time_frac),
+    )
+
+
+def planned(start: Surrogate, chosen: Plan) -> dict[str, Any]:
+    """The scenario of a plan as plain data: radiated power, rates of requests, servers that stay.
+
+    Who is refused does not ask: refusals are in `Plan.share_frac`, not in the run.
+    """
+    plain = dump(start.scenario)
+    plain["sites"][0]["base_station"]["transmit_power_w"] = float(f"{chosen.power_w:.6g}")
+    plain["name"] = f"{start.scenario.name}-{chosen.solution.objective}"
+    gone = [name for name, share in chosen.share_frac.items() if share == 0.0]
+    plain["services"] = [s for s in plain["services"] if s["name"] not in gone]
+    if not plain["services"]:
+        raise InfeasibleError(
+            "expected a service that is worth its joules; none is. Ask for a least served share."
+        )
+    _rates(plain, chosen)
+    left = {s["name"] for s in plain["services"] if s["kind"] == "ai"}
+    servers = plain["sites"][0]["servers"]
+    for server in servers:
+        server["services"] = [name for name in server["services"] if name not in gone]
+    before = {s.name: s.services for s in start.scenario.sites[0].servers}
+    plain["sites"][0]["servers"] = [
+        s for s in servers if left and (s["services"] or not before[s["name"]])
+    ]
+    return plain
+
+
+def _rates(plain: dict[str, Any], chosen: Plan) -> None:
+    """Requests and messages as the plan serves them; shares of AI requests still sum to 1."""
+    if min(chosen.share_frac.values(), default=1.0) == 1.0:
+        return
+    ai = [service for service in plain["services"] if service["kind"] == "ai"]
+    for service in plain["services"]:
+        share = chosen.share_frac.get(service["name"], 1.0)
+        if service["kind"] == "data":
+            service["growth"] *= share
+    asked = [s["request_share_frac"] * chosen.share_frac.get(s["name"], 1.0) for s in ai]
+    for service, part in zip(ai, asked, strict=True):
+        service["request_share_frac"] = part / sum(asked)
+    plain["population"]["ai_requests_per_user_hour"] *= sum(asked) if ai else 0.0
+
+
+def _shares(start: Surrogate, best: Solution) -> dict[str, float]:
+    """Served over today's rates, service by service."""
+    shares, data, ai = {}, 0, 0
+    for service in start.data:
+        many = len(service.sinr_db)
+        got = float(best.rate_bps[data : data + many].sum())
+        shares[service.figure.name] = _whole(got / service.bits_per_s)
+        data += many
+    for service in start.ai:
+        many = len(service.sinr_db)
+        got = float(best.rate_tps[ai : ai + many].sum())
+        shares[service.figure.name] = _whole(got / start.tokens_per_s(service))
+        ai += many
+    return shares
+
+
+def _whole(share: float) -> float:
+    """A share without what is only rounding."""
+    return 1.0 if share > 1.0 - 1e-9 else (0.0 if share < 1e-9 else share)
+
+
+def _one_power(
+    start: Surrogate, share: dict[str, float], objective: Objective, on: frozenset[str]
+) -> tuple[float, float]:
+    """The radiated power, the same for all, with the best promise, and its time of sending."""
+    most_w = start.sending.most_w
+    least_w = min(start.sending.cover_w, most_w)
+    tried = np.append(np.geomspace(least_w, most_w, POWERS), start.sending.power_w)
+    used_s = np.array([_used_s(start, share, float(power)) for power in tried])
+    room_s = start.most_frac * start.sending.time_frac * start.seconds
+    fits = used_s <= room_s * (1.0 + 1e-9)
+    if not fits.any():
+        raise InfeasibleError(
+            f"expected a power of up to {most_w:.3g} W that carries the plan in "
+            f"{start.most_frac:.0%} of the downlink's time; it takes "
+            f"{used_s.min() / room_s:.3g} times that."
+        )
+    number = 0 if objective == "tree" else 1
+    figures = [
+        _promised(start, share, float(power), float(used), on)[number]
+        for power, used in zip(tried, used_s, strict=True)
+    ]
+    best = int(np.argmax(np.where(fits, figures, -np.inf)))
+    return float(tried[best]), float(used_s[best])
+
+
+def _used_s(start: Surrogate, share: dict[str, float], power_w: float) -> float:
+    """Time that the downlink sends at a power, with the engine's own rates, their cap included."""
+    change_db = 10.0 * np.log10(power_w / start.sending.power_w)
+    return sum(
+        start.seconds * share[s.figure.name] * s.bits_per_s * _mean_s_per_bit(start, s, change_db)
+        for s in (*start.data, *start.ai)
+    )
+
+
+def _mean_s_per_bit(start: Surrogate, service: Moved, change_db: FloatArray | float) -> float:
+    base = start.cell.spec
+    rate = rates.rate_bps(base, DOWN, service.sinr_db + change_db)
+    return float(np.mean(start.sending.time_frac / rate))
+
+
+def _promised(
+    start: Surrogate, share: dict[str, float], power_w: float, used_s: float, on: frozenset[str]
+) -> tuple[float, float]:
+    """TREE and EE of one power for all."""
+    send, seconds = start.sending, start.seconds
+    idle_w = sum(w for name, w in start.server_w.items() if name not in on)
+    energy_j = (start.fixed_w - idle_w) * seconds
+    energy_j += used_s * (send.base_w + send.per_w * power_w)
+    energy_j += send.beacon_s * send.beacon_per_w * (power_w - send.power_w)
+    worth, bits = start.beside_beq_per_s * seconds, start.beside_bps * seconds
+    for service in (*start.data, *start.ai):
+        part = share[service.figure.name]
+        worth += part * float(service.figure.utility_beq or 0.0)
+        bits += part * service.bits_per_s * seconds
+    for service in start.ai:
+        name = service.figure.name
+        energy_j += share[name] * start.joule_per_tok[name] * service.figure.tokens_out_tok
+    return worth / energy_j, bits / energy_j

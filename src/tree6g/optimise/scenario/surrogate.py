@@ -1,0 +1,367 @@
+"""A run of one cell as a problem of allocation: what its ledger measured, and the engine's radio.
+
+Worth per bit and token, joules per token and everything that does not depend on the decision are
+those of the run; so at today's power the surrogate has the run's joules. Of the radio it takes
+
+    sending power   P(p) = c0 + c1 p while the carrier sends, rest power else (mean of the run)
+    rate            R = a B log2(1 + g p / B) per second of downlink slots, g at today's margin
+
+Bits of AI in the uplink and data in the uplink stay as they are, beside the decision.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from tree6g.engine import radio, rates
+from tree6g.engine.build import build
+from tree6g.engine.crowd import DOWN
+from tree6g.engine.rest import station_of
+from tree6g.engine.run import RunResult
+from tree6g.engine.world import Cell as EngineCell
+from tree6g.engine.world import World
+from tree6g.errors import InfeasibleError, ScenarioError
+from tree6g.metric.figure import Figure, ServiceFigure
+from tree6g.metric.utility import Curve
+from tree6g.optimise.allocation.problem import AiUsers, Cell, DataUsers, FloatArray, Problem
+from tree6g.scenario.model import Scenario
+
+COMPUTE: Final = ("operator", "full")  # boundaries that count the joules of servers
+FULL_FRAC: Final = 0.5  # of the downlink's time that plans may fill: beyond, queues build up
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """What a cell draws for its downlink, site overhead included.
+
+    Attributes:
+        power_w: Radiated power today.
+        most_w: Radiated power at most.
+        base_w: Power above rest while it sends, whatever the power, c0.
+        per_w: Watts per radiated watt, c1.
+        cover_w: Radiated power at least: no terminal that is covered today may lose coverage.
+        beacon_s: Time of broadcast in the run.
+        beacon_per_w: Watts of broadcast per radiated watt.
+        used_s: Time that it sent in the run.
+        time_frac: Share of time of the downlink.
+    """
+
+    power_w: float
+    most_w: float
+    cover_w: float
+    base_w: float
+    per_w: float
+    beacon_s: float
+    beacon_per_w: float
+    used_s: float
+    time_frac: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A service whose bits the downlink carries.
+
+    Attributes:
+        figure: Its figure in the run.
+        bits_per_s: Bits per second in the downlink, all terminals together.
+        sinr_db: Of its terminals at today's power. [terminal]
+    """
+
+    figure: ServiceFigure
+    bits_per_s: float
+    sinr_db: FloatArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Surrogate:
+    """A run as numbers that a decision starts from.
+
+    Attributes:
+        scenario: What was run.
+        seconds: Its length.
+        figure: Its figure.
+        cell: Its cell.
+        sending: Joules of the downlink.
+        data: Data services in the downlink.
+        ai: AI services.
+        joule_per_tok: Energy of an output token above idle, prompts included, by AI service.
+        server_w: Power of the servers that only this AI service uses, by service.
+        fixed_w: Power of everything else.
+        beside_beq_per_s: Worth of uplink data.
+        beside_bps: All bits of the uplink.
+    """
+
+    scenario: Scenario
+    seconds: float
+    figure: Figure
+    cell: EngineCell
+    sending: Sending
+    data: tuple[Moved, ...]
+    ai: tuple[Moved, ...]
+    joule_per_tok: Mapping[str, float]
+    server_w: Mapping[str, float]
+    fixed_w: float
+    beside_beq_per_s: float
+    beside_bps: float
+
+    @property
+    def value_today(self) -> float:
+        """TREE of the run."""
+        return float(self.figure.tree_beq_per_j or 0.0)
+
+    def tokens_per_s(self, service: Moved) -> float:
+        """Output tokens of an AI service per second in the run."""
+        return service.figure.tokens_out_tok / self.seconds
+
+    @property
+    def most_frac(self) -> float:
+        """Share of the downlink's time that may be used: half of it, or what is used today."""
+        today = self.sending.used_s / (self.sending.time_frac * self.seconds)
+        return max(FULL_FRAC, today)
+
+    def problem(self, least_frac: float, served: frozenset[str]) -> Problem:
+        """The problem of allocation; broadcast is taken to radiate nothing, so bounds hold.
+
+        Args:
+            least_frac: Share of today's rates that is owed to every service.
+            served: AI services that are served; servers of the others are off.
+        """
+        send, base = self.sending, self.cell.spec
+        idle_w = sum(self.server_w[s.figure.name] for s in self.ai if s.figure.name not in served)
+        idle_w += send.beacon_s * send.beacon_per_w * send.power_w / self.seconds
+        time_frac = send.time_frac * self.most_frac
+        return Problem(
+            cell=Cell(
+                bandwidth_hz=base.bandwidth_hz * time_frac,
+                power_limit_w=send.most_w * time_frac,
+                amplifier_frac=1.0 / send.per_w,
+                fixed_power_w=self.fixed_w - idle_w,
+                power_w_per_hz=send.base_w / base.bandwidth_hz,
+                attenuation_frac=rates.QUALITY[DOWN].attenuation,
+            ),
+            data=self._data_users(least_frac),
+            ai=self._ai_users(least_frac, served),
+            beside_beq_per_s=self.beside_beq_per_s,
+            beside_bps=self.beside_bps,
+        )
+
+    def gain_hz_per_w(self, service: Moved) -> FloatArray:
+        """Signal-to-noise ratio of a watt in a hertz of its terminals. [terminal]."""
+        return 10.0 ** (service.sinr_db / 10.0) * self.cell.spec.bandwidth_hz / self.sending.power_w
+
+    def _data_users(self, least_frac: float) -> DataUsers:
+        each = [np.full(len(s.sinr_db), s.bits_per_s / len(s.sinr_db)) for s in self.data]
+        rate = np.concatenate([*each, np.empty(0)])
+        worth = [np.full(len(s.sinr_db), _per(s.figure.utility_beq, s.bits_per_s * self.seconds))
+                 for s in self.data]  # fmt: skip
+        return DataUsers(
+            gain_hz_per_w=np.concatenate([*map(self.gain_hz_per_w, self.data), np.empty(0)]),
+            weight=np.concatenate([*worth, np.empty(0)]),
+            rate_min_bps=least_frac * rate,
+            rate_max_bps=rate,
+        )
+
+    def _ai_users(self, least_frac: float, served: frozenset[str]) -> AiUsers:
+        """Users per service; utilities are linear at the worth that a token had in the run."""
+        count = [len(s.sinr_db) for s in self.ai]
+        on = np.array([float(s.figure.name in served) for s in self.ai])
+        token = np.array([self.tokens_per_s(s) for s in self.ai])
+        bits = np.array([_per(s.bits_per_s, self.tokens_per_s(s)) for s in self.ai])
+        joule = np.array([self.joule_per_tok[s.figure.name] for s in self.ai])
+        rate = np.repeat(on * token / np.maximum(count, 1), count)
+        return AiUsers(
+            gain_hz_per_w=np.concatenate([*map(self.gain_hz_per_w, self.ai), np.empty(0)]),
+            weight=np.ones(len(rate)),
+            curves=tuple(
+                Curve(alpha_bit_per_tok=_per(s.figure.utility_beq, s.figure.tokens_out_tok))
+                for s in self.ai
+            ),
+            curve=np.repeat(np.arange(len(self.ai)), count),
+            bit_per_tok=np.repeat(bits, count),
+            delay_s=np.full(len(rate), np.inf),
+            gpu_s_per_tok=np.zeros(len(rate)),
+            energy_j_per_tok=np.repeat(joule, count),
+            rate_min_tps=least_frac * rate,
+            rate_max_tps=rate,
+        )
+
+
+def surrogate(result: RunResult) -> Surrogate:
+    """The surrogate of a run.
+
+    Raises:
+        ScenarioError: It is not of one cell whose terminals all have their answers from servers.
+        InfeasibleError: It earned nothing.
+    """
+    scenario = result.scenario
+    require_one_cell(scenario)
+    world = build(scenario, {})
+    figure = result.tree()
+    if not figure.tree_beq_per_j:
+        raise InfeasibleError(
+            f"expected a run of '{scenario.name}' that earns something; it earned nothing in "
+            f"{figure.covered_s:g} s."
+        )
+    cell, seconds = world.cells[0], float(figure.covered_s)
+    energy = _sums(result, "energy", "node, component, state, service", "energy_j")
+    sent = _sums(result, "work", "kind, service", "demand")
+    amount = _sums(result, "work", "kind, service", "amount")
+    tokens = _sums(result, "work", "node, kind, service", "amount")
+    sending = _sending(world, cell, energy, sent, seconds)
+    moved = {s.name: _moved(world, cell, s, amount, seconds) for s in figure.services}
+    data = tuple(m for m in moved.values() if m.figure.kind == "data" and m.bits_per_s > 0.0)
+    ai = tuple(m for m in moved.values() if m.figure.kind == "ai" and m.figure.tokens_out_tok > 0.0)
+    counted = figure.boundary in COMPUTE
+    joule, server_w = _servers(world, ai, energy, tokens, seconds) if counted else ({}, {})
+    joule = {m.figure.name: joule.get(m.figure.name, 0.0) for m in ai}
+    dynamic_j = sending.used_s * (sending.base_w + sending.per_w * sending.power_w)
+    dynamic_j += sum(joule[m.figure.name] * m.figure.tokens_out_tok for m in ai)
+    up = [s for s in figure.services if s.kind == "data" and moved[s.name].bits_per_s == 0.0]
+    return Surrogate(
+        scenario=scenario,
+        seconds=seconds,
+        figure=figure,
+        cell=cell,
+        sending=sending,
+        data=data,
+        ai=ai,
+        joule_per_tok=joule,
+        server_w={m.figure.name: server_w.get(m.figure.name, 0.0) for m in ai},
+        fixed_w=(figure.energy_j - dynamic_j) / seconds,
+        beside_beq_per_s=sum(float(s.utility_beq or 0.0) for s in up) / seconds,
+        beside_bps=sum(v for key, v in amount.items() if key[0] == "bit_ul") / seconds,
+    )
+
+
+def require_one_cell(scenario: Scenario) -> None:
+    """Raise a ScenarioError unless there is one cell, whose models run at its site."""
+    site = scenario.sites[0]
+    cells = len(scenario.sites) * site.sectors
+    if cells != 1 or scenario.layout is not None:
+        raise ScenarioError(
+            f"expected a scenario of one cell; '{scenario.name}' has several. Allocation is within "
+            "a cell; powers of cells that disturb one another are another problem."
+        )
+    if scenario.devices is not None or scenario.clouds:
+        raise ScenarioError(
+            f"expected servers at the site alone; '{scenario.name}' has terminals or clouds that "
+            "run models: where to compute is a matter of placement."
+        )
+
+
+def _sums(result: RunResult, table: str, keys: str, value: str) -> dict[tuple[str, ...], float]:
+    """Sums of a table by some columns; what has no service has an empty one."""
+    rows = result.ledger.query(f"SELECT {keys}, sum({value}) AS s FROM {table} GROUP BY ALL")
+    columns = [rows[name.strip()].to_pylist() for name in keys.split(",")]
+    sums: dict[tuple[str, ...], float] = defaultdict(float)
+    for *key, total in zip(*columns, rows["s"].to_pylist(), strict=True):
+        sums[tuple(str(part or "") for part in key)] += float(total or 0.0)
+    return sums
+
+
+def _sending(
+    world: World,
+    cell: EngineCell,
+    energy: Mapping[tuple[str, ...], float],
+    sent: Mapping[tuple[str, ...], float],
+    seconds: float,
+) -> Sending:
+    """Joules of the downlink over the radiated power, from the station's power at two of them."""
+    station, site = cell.station, world.sites[0]
+    half = 0.5 * station.transmit_power_w
+    lower = station_of(
+        site.model_copy(
+            update={"base_station": cell.spec.model_copy(update={"transmit_power_w": half})}
+        )
+    )
+    most = station_of(
+        site.model_copy(
+            update={"base_station": cell.spec.model_copy(update={"transmit_power_w": None})}
+        )
+    )
+    per_w = (station.downlink_w - lower.downlink_w) / half
+    beacon_per_w = (station.broadcast_w - lower.broadcast_w) / half
+    down_s, up_s = (sum(s for key, s in sent.items() if key[0] == k) for k in (DOWN, "bit_ul"))
+    states: dict[str, float] = defaultdict(float)
+    for (node, component, state, _), joules in energy.items():
+        if node == cell.node and component == "radio_unit":
+            states[state] += joules
+    shared_j = states["idle"] + states["sleep"] + states["transition"]
+    busy_s = min(down_s + up_s, 0.999 * seconds)
+    rest_w = (shared_j - station.awake_w * busy_s) / (seconds - busy_s)
+    rest_w = min(max(rest_w, 0.0), station.awake_w)
+    beacon_w = station.broadcast_w - station.awake_w
+    return Sending(
+        power_w=station.transmit_power_w,
+        most_w=most.transmit_power_w,
+        cover_w=station.transmit_power_w * 10.0 ** (-_margin_db(world, cell) / 10.0),
+        base_w=site.pue * max(station.downlink_w - per_w * station.transmit_power_w - rest_w, 0.0),
+        per_w=site.pue * per_w,
+        beacon_s=states["broadcast"] / beacon_w if beacon_w > 0.0 else 0.0,
+        beacon_per_w=site.pue * beacon_per_w,
+        used_s=down_s,
+        time_frac=rates.time_frac(cell.spec, DOWN),
+    )
+
+
+def _margin_db(world: World, cell: EngineCell) -> float:
+    """By how much the power may fall before a terminal goes below the least SINR, at least 0."""
+    least_db = rates.least_sinr_db(DOWN)
+    margins = []
+    for crowd in world.radio.crowds():
+        above = _sinr_db(cell, crowd.gain_db[:, cell.index]) - least_db
+        margins.append(float(above[above >= 0.0].min(initial=60.0)))
+    return max(0.0, min(margins, default=0.0))
+
+
+def _sinr_db(cell: EngineCell, gain_db: FloatArray) -> FloatArray:
+    """In the downlink at today's power. [terminal]."""
+    return radio.margin_sinr_db(cell, DOWN, gain_db, np.ones(len(gain_db)))
+
+
+def _moved(
+    world: World,
+    cell: EngineCell,
+    figure: ServiceFigure,
+    amount: Mapping[tuple[str, ...], float],
+    seconds: float,
+) -> Moved:
+    crowd = world.radio.crowd_of[figure.name]
+    sinr_db = _sinr_db(cell, crowd.gain_db[:, cell.index])
+    return Moved(
+        figure=figure,
+        bits_per_s=amount.get((DOWN, figure.name), 0.0) / seconds,
+        sinr_db=np.maximum(sinr_db, rates.floor_sinr_db(DOWN)),
+    )
+
+
+def _servers(
+    world: World,
+    ai: tuple[Moved, ...],
+    energy: Mapping[tuple[str, ...], float],
+    tokens: Mapping[tuple[str, ...], float],
+    seconds: float,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Joules per output token above idle, and the power of servers of one service, by service."""
+    joules: dict[str, float] = defaultdict(float)
+    idle_w: dict[str, float] = defaultdict(float)
+    for host in world.hosts:
+        rows = {key: j for key, j in energy.items() if key[0] == host.node}
+        active_j = sum(j for key, j in rows.items() if key[2] in ("prefill", "decode"))
+        here = {m.figure.name: tokens.get((host.node, "token_out", m.figure.name), 0.0) for m in ai}
+        total = sum(here.values())
+        for name, count in here.items():
+            joules[name] += active_j * count / total if total > 0.0 else 0.0
+        users = [name for name, count in here.items() if count > 0.0]
+        if len(users) == 1:
+            idle_w[users[0]] += sum(j for k, j in rows.items() if k[2] == "idle") / seconds
+    return {m.figure.name: joules[m.figure.name] / m.figure.tokens_out_tok for m in ai}, idle_w
+
+
+def _per(total: float | None, count: float) -> float:
+    return float(total or 0.0) / count if count > 0.0 else 0.0

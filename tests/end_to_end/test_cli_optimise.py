@@ -1,0 +1,98 @@
+"""`tree6g optimise allocate`: a cell run, decided on, written as a scenario and run again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tree6g.cli import app
+from tree6g.scenario.load import load
+
+SHORT = ["--set", "duration=2 min", "--set", "drain=60 s"]
+ROOT = Path(__file__).parents[2]
+
+
+def asked(*words: str) -> dict:
+    """The answer of the command as data."""
+    done = CliRunner().invoke(app, ["optimise", "allocate", *words, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def hybrid(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The macro cell, as served today."""
+    return asked("hybrid-cell", *SHORT, "--out", str(tmp_path_factory.mktemp("hybrid")))
+
+
+def test_the_plan_of_a_macro_cell_keeps_its_promise_and_serves_the_same(hybrid: dict) -> None:
+    assert hybrid["objective"] == "tree"
+    assert hybrid["gap_frac"] <= 1e-9
+    assert hybrid["simulated_value"] == pytest.approx(hybrid["plan_value"], rel=0.05)
+    assert abs(hybrid["promise_error_frac"]) <= 0.01
+    assert hybrid["simulated_value"] > 1.1 * hybrid["today_value"]
+    assert hybrid["same_service"] is True
+    assert set(hybrid["served_frac"].values()) == {1.0}
+
+
+def test_no_plan_has_more_than_the_bound(hybrid: dict) -> None:
+    assert hybrid["plan_value"] <= hybrid["upper_bound"]
+    assert hybrid["value"] <= hybrid["upper_bound"]
+
+
+def test_the_scenario_of_the_plan_differs_from_todays_by_its_radiated_power(hybrid: dict) -> None:
+    planned, today = load(hybrid["scenario"]), load("hybrid-cell", SHORT[1::2])
+    power_w = planned.sites[0].base_station.transmit_power_w
+    assert power_w == pytest.approx(hybrid["transmit_power_w"], rel=1e-5)
+    base = planned.sites[0].base_station.model_copy(update={"transmit_power_w": None})
+    site = planned.sites[0].model_copy(update={"base_station": base})
+    assert planned.model_copy(update={"sites": (site,), "name": today.name}) == today
+
+
+def test_every_key_is_documented(hybrid: dict) -> None:
+    page = (ROOT / "docs" / "reference" / "results.md").read_text("utf-8")
+    keys = [*hybrid, *hybrid["prices"], *hybrid["objectives"][0]]
+    assert [key for key in keys if f"`{key}`" not in page] == []
+
+
+def test_where_tokens_are_worth_much_only_the_ee_optimum_refuses_them(tmp_path: Path) -> None:
+    worth = ["--set", "services.assistant.alpha=2000000 bit/tok", "--least-share", "0 %"]
+    found = asked("hybrid-cell", *SHORT, *worth, "--no-run", "--out", str(tmp_path))
+    tree, ee = found["objectives"]
+    assert (tree["served_frac"]["assistant"], ee["served_frac"]["assistant"]) == (1.0, 0.0)
+    assert tree["tree_beq_per_j"] > ee["tree_beq_per_j"]
+    assert ee["ee_bit_per_j"] > tree["ee_bit_per_j"]
+    assert found["simulated_value"] is None
+    assert found["same_service"] is None
+    names = [service.name for service in load(found["scenario"]).services]
+    assert "assistant" in names
+    assert "video-analysis" not in names
+
+
+def test_a_street_corner_says_what_changes_and_why(tmp_path: Path) -> None:
+    words = ["optimise", "allocate", "street-corner", *SHORT, "--objective", "ee"]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "EE of one cell, in bit/J" in done.output
+    assert "less would leave covered terminals without coverage" in done.output
+    assert "city-query: served as today." in done.output
+    assert "A further watt of radiated power would bring nothing: it is not scarce." in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["seven-sites"], "expected a scenario of one cell"),
+        (["three-tiers"], "expected servers at the site alone"),
+        (["street-corner", "--objective", "watts"], "--objective tree or ee; got 'watts'"),
+        (["street-corner", "--least-share", "120 %"], "from 0 to 1; got 1.2"),
+        (["street-corner", "--least-share", "half"], "--least-share: expected a quantity"),
+    ],
+)
+def test_what_cannot_be_decided_is_told(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["optimise", "allocate", *words])
+    assert done.exit_code == 2
+    assert said in done.output
