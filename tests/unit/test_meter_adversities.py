@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from tree6g.meter.agent.blame import at_fault
 from tree6g.meter.agent.config import load_text
 from tree6g.meter.agent.http import Connection
 from tree6g.meter.agent.pieces import Blocks
+from tree6g.meter.agent.poll import Poller
 from tree6g.meter.agent.rows import Services, Tick
 from tree6g.meter.agent.targets import source_of
+from tree6g.meter.reading import Found
 
 NODE = Path(__file__).parents[1] / "fixtures" / "meter" / "node.xml"
 LLM = """
@@ -242,3 +245,32 @@ targets:
     ledger = world.end()
     assert total(ledger, "work", "amount", service="a", model="m1") == 50.0
     assert total(ledger, "work", "amount", service="b", model="m2") == 30.0
+
+
+def test_many_that_hang_are_asked_after_those_that_answer():
+    asked = []
+
+    class Slow:
+        def __init__(self, name, *, hangs):
+            self.name, self.hangs = name, hangs
+
+        def look(self):
+            asked.append(self.name)
+            if self.hangs:
+                time.sleep(0.05)
+                raise MeterError("too late")
+            return Found(format="x")
+
+        def close(self):
+            pass
+
+    bad = {f"a{i}": Slow(f"a{i}", hangs=True) for i in range(20)}
+    sources = {**bad, "good": Slow("good", hangs=False)}
+    poller = Poller(sources, dict.fromkeys(sources, 1.0), time.time)
+    try:
+        poller.poll(sources)
+        asked.clear()
+        assert poller.poll(sources)["good"].found is not None
+    finally:
+        poller.close()
+    assert asked[0] == "good"

@@ -416,3 +416,27 @@ def test_a_wrong_place_to_listen_is_refused(where):
 def test_listening_for_others_needs_a_token():
     with pytest.raises(MeterError, match="token"):
         Otlp("0.0.0.0:0", None)
+
+
+NAME = "gen_ai.client.inference.usage.input_tokens"
+
+
+def test_a_point_of_a_time_to_come_does_not_keep_out_those_after_it():
+    store = Store(clock_s=lambda: 100.0)
+    (problem,) = store.take(request(counter(NAME, 5, t1=90_000)))
+    assert "89900 s ahead of the clock" in problem
+    assert store.take(request(counter(NAME, 7, t1=110))) == []
+    assert sums(store.found()) == {("token_in", "", ""): 7.0}
+
+
+@pytest.mark.parametrize("value", [1e308, 1e31])
+def test_an_absurd_delta_is_refused_and_the_sum_stays_a_number(value):
+    store, delta = Store(), {"aggregationTemporality": 1}
+    for t, amount in ((1, 5.0), (2, value), (3, value), (4, 6.0)):
+        made = counter(NAME, 0, t0=t, t1=t + 1)
+        made["sum"] |= delta
+        made["sum"]["dataPoints"][0] = {"asDouble": amount} | {
+            k: v for k, v in made["sum"]["dataPoints"][0].items() if k != "asInt"
+        }
+        store.take(request(made))
+    assert sums(store.found()) == {("token_in", "", ""): 11.0}

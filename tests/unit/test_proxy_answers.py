@@ -380,3 +380,13 @@ def test_no_token_is_lost_to_looks_that_fall_into_long_requests_or_before_a_new_
     amounts = [a for one in between for a in one.amounts]
     assert sum(a.value_si for a in amounts if a.reading.kind.startswith("token")) == whole
     assert sum(a.value_si for a in amounts if a.reading.kind.startswith("request")) == 4.0
+
+
+def test_a_body_in_utf_16_is_asked_for_usage_without_being_broken():
+    body = '{"model": "m", "stream": true}'.encode("utf-16")
+    asking = call_of("/v1/chat/completions", body).asking
+    assert json.loads(asking) == {
+        "model": "m",
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }

@@ -485,3 +485,21 @@ def test_an_answer_in_the_older_http_works():
         assert answer.endswith(b"data: [DONE]\n\n")
 
     asyncio.run(main())
+
+
+def test_clients_that_send_no_http_get_400_and_leave_no_trace_in_the_log(caplog):
+    async def main():
+        async with proxied(FakeServer()) as (url, _):
+            parts = urlsplit(url)
+            for raw in (
+                b"\x16\x03\x01 tls",
+                b"GET /\x00 HTTP/1.1\r\n\r\n",
+                b"GET / HTTP/1.1\r\n\r\n",
+            ):
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+                writer.write(raw + b"\r\n\r\n")
+                assert (await reader.read()).startswith(b"HTTP/1.0 400")
+                writer.close()
+
+    asyncio.run(main())
+    assert caplog.records == []

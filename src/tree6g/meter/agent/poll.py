@@ -37,16 +37,19 @@ class Poller:
         self._sources, self._timeouts_s, self._now_s = sources, timeouts_s, now_s
         threads = max(min(THREADS, len(sources)), 1)
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, "tree6g-poll")
+        self._silent: set[str] = set()  # the last time
         self._hanging: dict[str, concurrent.futures.Future[Answer]] = {}
 
     def poll(self, names: Iterable[str]) -> dict[str, Answer]:
         """What each of these says."""
         self._hanging = {n: f for n, f in self._hanging.items() if not f.done()}
-        asked = {n: self._pool.submit(self._ask, n) for n in names if n not in self._hanging}
+        # Who was silent the last time is asked last, so that it keeps no thread from the others.
+        order = sorted(names, key=self._silent.__contains__)
+        asked = {n: self._pool.submit(self._ask, n) for n in order if n not in self._hanging}
         wait_s = max((self._timeouts_s[n] for n in asked), default=0.0) + SPARE_S
         concurrent.futures.wait(asked.values(), timeout=wait_s)
         found: dict[str, Answer] = {}
-        for name in names:
+        for name in order:
             future = asked.get(name)
             if future is not None and future.done():
                 found[name] = future.result()
@@ -54,6 +57,8 @@ class Poller:
                 if future is not None:
                     self._hanging[name] = future
                 found[name] = Answer(None, "it has not answered at all yet", self._now_s())
+        self._silent -= {name for name, answer in found.items() if answer.found is not None}
+        self._silent |= {name for name, answer in found.items() if answer.found is None}
         return found
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ _DELTA: Final = {1, "1", "AGGREGATION_TEMPORALITY_DELTA"}
 _CUMULATIVE: Final = {2, "2", "AGGREGATION_TEMPORALITY_CUMULATIVE"}
 _NO_VALUE: Final = 1  # flag of a point
 MAX_TEXT: Final = 200
+MOST_SI: Final = 1e30  # more is no measurement, and sums of such would be no numbers
 MAX_BUCKETS: Final = 1000
 _USAGE: Final = "gen_ai.client.inference.usage."
 NAMES: Final[Mapping[str, tuple[Shape, ...]]] = {
@@ -160,8 +161,9 @@ def _point(  # what a point is stands in four places
         raise _WrongError("expected a sum that is monotonic; one that may fall is no count")
     histogram = shape == "histogram"
     value, count = number(raw, "sum") if histogram else _value(raw), number(raw, "count")
-    if value is None or value < 0.0 or (histogram and (count is None or count < 0.0)):
-        raise _WrongError("expected a value from 0")
+    given = [value, count] if histogram else [value]
+    if any(v is None or not 0.0 <= v <= MOST_SI for v in given) or value is None:
+        raise _WrongError(f"expected a value from 0 to {MOST_SI:g}")
     return Point(
         metric=name,
         attributes={**resource, **attributes_of(raw)},

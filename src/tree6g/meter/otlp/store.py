@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from tree6g.meter.otlp.points import Point, points_of
@@ -17,6 +18,7 @@ from tree6g.meter.reading import Found, Reading, unit_of
 
 MAX_STREAMS: Final = 20_000
 MAX_PROBLEMS: Final = 50
+AHEAD_S: Final = 3600.0  # of the clock here; such a point would keep out all those after it
 SILENT_S: Final = 3600.0  # a stream that has said nothing for so long may go for a new one
 TENANT: Final = "service.name"
 _NODES: Final = ("server.address", "host.name", "host.id", "k8s.node.name")
@@ -50,9 +52,9 @@ class Store:
         tenant: Attribute that names the tenant, of the point or of its resource.
     """
 
-    def __init__(self, tenant: str = TENANT) -> None:
+    def __init__(self, tenant: str = TENANT, clock_s: Callable[[], float] = time.time) -> None:
         """Nothing has come yet."""
-        self.tenant = tenant
+        self.tenant, self._clock_s = tenant, clock_s
         self._streams: dict[_Stream, Point] = {}
         self._problems: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -60,6 +62,13 @@ class Store:
     def take(self, request: Mapping[str, Any]) -> list[str]:
         """Take a request; gives what of it could not be read."""
         points, problems = points_of(request)
+        last_s = self._clock_s() + AHEAD_S
+        problems += [
+            f"{p.metric}: its time is {p.time_s - last_s + AHEAD_S:.0f} s ahead of the clock here."
+            for p in points
+            if p.time_s > last_s
+        ]
+        points = [p for p in points if p.time_s <= last_s]
         with self._lock:
             for point in points:
                 before = self._streams.get(point.stream)

@@ -67,7 +67,7 @@ def _plain(path: str) -> str:
 def _asking(body: bytes, data: Mapping[str, Any]) -> bytes | None:
     """The body with `include_usage`; None if the client asks for it, or asks for what is wrong."""
     options = data.get("stream_options")
-    if "stream_options" not in data:
+    if "stream_options" not in data and json.detect_encoding(body).startswith("utf-8"):
         start = body.find(b"{") + 1  # a mapping: the first brace is its own
         return body[:start] + b'"stream_options":{"include_usage":true},' + body[start:]
     if options is not None and not isinstance(options, Mapping):

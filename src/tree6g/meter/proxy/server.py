@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from tree6g.errors import MeterError
 from tree6g.meter import exposition_writer
@@ -26,6 +28,7 @@ CONNECT_S: Final = 10.0
 SILENCE_S: Final = 600.0
 REUSE_S: Final = 4.0  # below the 5 s after which usual servers close a connection
 FAREWELL_S: Final = 10.0  # for requests under way when the proxy ends
+_LOG: Final = logging.getLogger("tree6g.meter.proxy")
 _LONGEST_LINE: Final = 65_536
 _EOF: Final = "# EOF\n"
 
@@ -47,6 +50,15 @@ class Setting:
     tenants: Tenants = dataclasses.field(default_factory=Tenants)
     ask: bool = True
     silence_s: float = SILENCE_S
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a record is of a fault here: clients that send no HTTP have their answer, 400."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, HttpProcessingError)
+
+
+_LOG.addFilter(_is_ours)
 
 
 class Gate:
@@ -144,6 +156,7 @@ async def running(setting: Setting) -> AsyncIterator[str]:
             handler_cancellation=True,
             auto_decompress=False,
             access_log=None,
+            logger=_LOG,
             max_line_size=_LONGEST_LINE,
             max_field_size=_LONGEST_LINE,
         )
