@@ -274,3 +274,25 @@ def test_many_that_hang_are_asked_after_those_that_answer():
     finally:
         poller.close()
     assert asked[0] == "good"
+
+
+def test_a_meter_that_holds_others_again_does_not_reach_back_to_when_it_last_did(tmp_path):
+    whole, gpus = Counters(), Counters()
+    apart = """
+interval: 10 s
+targets:
+  whole: {url: "http://power/metrics", node: box, component: host, contains: []}
+  gpus: {url: "http://gpus/metrics", node: box}
+"""
+    inside = apart.replace("[]", "[gpus]")
+    world = World(tmp_path, inside, whole=whole, gpus=gpus)
+    for text in (inside, apart, inside):
+        if text != inside or world.agent.counts.ticks:
+            _again(world, text, whole=whole, gpus=gpus)
+        for _ in range(5):
+            whole.add(joules("all"), 3000)
+            gpus.add(joules("0"), 1000)
+            world.tick()
+    mine = [r for r in rows(world.end(), "energy") if r["source"] == "whole"]
+    assert max(r["t1_s"] - r["t0_s"] for r in mine) <= 10.0
+    assert sum(r["t1_s"] - r["t0_s"] for r in mine) <= 140.0

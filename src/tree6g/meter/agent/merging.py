@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tree6g.meter.agent.config import Config, Target
 from tree6g.meter.agent.cover import Coverage
-from tree6g.meter.agent.inside import WAIT, Container, Part
+from tree6g.meter.agent.inside import PREFIX, WAIT, Container, Part
 from tree6g.meter.agent.pieces import WORK, Pieces, named
 from tree6g.meter.agent.rows import Tick
 from tree6g.meter.agent.tenants import Divided, Division
@@ -31,6 +31,7 @@ class Merging:
             name: Division(name, max(self._targets[front].settle_s for front in fronts))
             for name, fronts in self._fronts.items()
         }
+        self._stale: list[str] = []
         self._is_front = {front for fronts in self._fronts.values() for front in fronts}
 
     def step(
@@ -78,15 +79,20 @@ class Merging:
         for container in self._containers.values():
             container.move(by_s)
 
-    def state(self) -> dict[str, bytes]:
-        """What has to be durable together with the rows."""
-        made: dict[str, bytes] = {}
+    def state(self) -> dict[str, bytes | None]:
+        """What has to be durable together with the rows; None: what is so no more."""
+        made: dict[str, bytes | None] = dict.fromkeys(self._stale)
         for each in self._all():
             made |= each.state()
         return made
 
     def restore(self, state: Mapping[str, bytes]) -> None:
-        """Go on from the last durable tick."""
+        """Go on from the last durable tick; sums that the config asks for no more are dropped.
+
+        Otherwise they would be taken up where they were, should it ask for them again one day.
+        """
+        names = {f"{PREFIX}{name}" for name in self._containers}
+        self._stale = [key for key in state if key.startswith(PREFIX) and key not in names]
         for each in self._all():
             each.restore(state)
 
