@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from placement_problems import excess, problem
+from tree6g.compute.accelerator import accelerator
+from tree6g.compute.model.catalogue import architecture
+from tree6g.compute.model.footprint import footprint
+from tree6g.compute.replica import replica
+from tree6g.compute.roofline import decode_batch, iteration
 from tree6g.errors import InfeasibleError, ScenarioError
+from tree6g.optimise.placement import catalogue
 from tree6g.optimise.placement.problem import Problem, Services, Sites, Ways
 from tree6g.optimise.placement.solve import place
 from tree6g.optimise.placement.ways import CLOUD, TERMINAL, Demand, Variants, enumerated
@@ -283,3 +289,48 @@ def test_the_solver_writes_nothing() -> None:
         check=True,
     )
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_variants_of_the_catalogue_take_the_time_and_energy_of_a_full_batch() -> None:
+    models = (
+        catalogue.Model(name="llama-3.2-1b", weights="int4", worth_bit_per_tok=7e5),
+        catalogue.Model(name="llama-3.1-8b", weights="fp16", worth_bit_per_tok=1e6),
+    )
+    places = (
+        catalogue.Place(accelerator="snapdragon-8-gen3"),
+        catalogue.Place(accelerator="jetson-agx-orin", batch=8),
+        catalogue.Place(accelerator="h100-sxm", batch=32, share_frac=0.5),
+    )
+    found = catalogue.variants(models, places, context_tok=500.0)
+    made = replica(
+        accelerator("h100-sxm"),
+        footprint(architecture("llama-3.1-8b")),
+        weights="fp16",
+        share_frac=0.5,
+    )
+    step = iteration(made, decode_batch(32, 32 * 500.0))
+    assert found.s_per_tok[1, CLOUD] == pytest.approx(step.time_s)
+    assert found.j_per_tok[1, CLOUD] == pytest.approx(
+        (step.energy_j - made.idle_w * step.time_s) / 32
+    )
+    assert np.isinf(found.s_per_tok[1, TERMINAL])  # 16 GB on a phone
+    assert np.isfinite(found.s_per_tok[0]).all()
+    assert found.memory_byte[1, CLOUD] == pytest.approx(
+        made.weight_byte + 32 * 500.0 * made.kv_byte_per_tok, rel=0.1
+    )
+    demand = Demand(
+        rate_tps=np.array([100.0]),
+        weight=np.array([1.0]),
+        latency_limit_s=np.array([0.3]),
+        terminal_memory_byte=np.array([3e9]),
+        near=np.array([[0]]),
+        air_bps=np.array([[2e7]]),
+        air_j_per_bit=np.array([[1e-6]]),
+    )
+    path = Transport(cloud=1, cloud_s=0.02, cloud_j_per_bit=2e-8, text_bit_per_tok=800.0)
+    ways, choices = enumerated(found, demand, path, np.array([0.0, 0.25, 0.5]))
+    assert (ways.latency_s <= 0.3).all()
+    assert (choices.terminal_frac[choices.variant == 1] == 0.0).all()
+    cloud = (choices.variant == 1) & (choices.tier == CLOUD)
+    wait_s = step.time_s / 32 * 31 + 1.0 / (32 / step.time_s - 100.0)
+    assert ways.latency_s[cloud] == pytest.approx([0.02 + 800.0 / 2e7 + wait_s])

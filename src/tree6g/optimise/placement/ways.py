@@ -3,11 +3,12 @@
 A token goes through the layers before the cut on the terminal, over the air with what the cut layer
 hands on, if need be on to the cloud, and through the rest. Its time is
 
-    f t_terminal + bits / rate of the air + transport + 1 / (1 / ((1 - f) t) - load / replicas)
+    f t_terminal + bits / rate of the air + transport + w (1 - 1/b) + 1 / (b / w - load / replicas)
 
-with f the share of layers on the terminal and a replica as an M/M/1 queue. More replicas only take
-more, so each way has the fewest that keep the limit. A terminal takes one service's load without a
-queue. Energy is proportional to tokens; what a site takes when it idles is not counted here.
+with f the share of layers on the terminal, w = (1 - f) t the rest of the work, and a replica as an
+M/M/1 queue that finishes b tokens, one of each sequence in its batch, every w. More replicas only
+take more, so each way has the fewest that keep the limit. A terminal has no queue.
+Energy is proportional to tokens; what a site takes when it idles is not counted here.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ class Variants:
     Attributes:
         names: Model and format, for people.
         worth_bit_per_tok: Bit-equivalents of a token of this quality.
-        memory_byte: Weights and caches of one replica.
+        memory_byte: Weights and caches of one replica. [variant] or [variant, tier]
         handed_on_bit_per_tok: What a cut inside the model sends over the air per token.
         s_per_tok: Time of a token through all layers. [variant, tier]
         j_per_tok: Energy of a token through all layers, above idle. [variant, tier]
         accelerators: Share of an accelerator that a replica holds. [variant, tier]
+        batch: Tokens that a replica works on at once, b. [variant, tier]
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,7 @@ class Variants:
     s_per_tok: FloatArray
     j_per_tok: FloatArray
     accelerators: FloatArray
+    batch: FloatArray | float = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,13 +153,21 @@ def _priced(
     served, cloud = t != TERMINAL, t == CLOUD
     bits = np.where(f > 0.0, variants.handed_on_bit_per_tok[v], path.text_bit_per_tok)
     bits = np.where(served, bits, 0.0)
-    before_s = f * variants.s_per_tok[v, TERMINAL] + bits / demand.air_bps[s, at.near]
+    alone_s = variants.s_per_tok[v, TERMINAL]  # infinite: it does not fit
+    own_s = np.multiply(f, alone_s, out=np.zeros(len(s)), where=f > 0.0)
+    before_s = own_s + bits / demand.air_bps[s, at.near]
     before_s = before_s + np.where(cloud, path.cloud_s, 0.0)
-    work_s = rest * variants.s_per_tok[v, t]
-    replicas = np.where(served, _fewest(work_s, rate, demand.latency_limit_s[s] - before_s), 0.0)
-    keep = (replicas <= most) & (f * variants.memory_byte[v] <= demand.terminal_memory_byte[s])
+    work_s = np.where(served, rest, 1.0) * variants.s_per_tok[v, t]
+    batch = np.broadcast_to(variants.batch, variants.s_per_tok.shape)[v, t]
+    each_s = work_s / batch
+    beside = served & (batch > 1.0)
+    before_s += np.multiply(each_s, batch - 1.0, out=np.zeros(len(s)), where=beside)
+    replicas = np.where(served, _fewest(each_s, rate, demand.latency_limit_s[s] - before_s), 0.0)
+    memory_byte = np.broadcast_to(np.transpose(variants.memory_byte), variants.s_per_tok.T.shape).T
+    keep = np.isfinite(before_s) & (replicas <= most)
+    keep &= f * memory_byte[v, TERMINAL] <= demand.terminal_memory_byte[s]
     with np.errstate(divide="ignore", invalid="ignore"):
-        queue_s = np.where(served, 1.0 / (1.0 / work_s - rate / replicas), 0.0)
+        queue_s = np.where(served, 1.0 / (1.0 / each_s - rate / replicas), 0.0)
     air_j = demand.air_j_per_bit[s, at.near] + np.where(cloud, path.cloud_j_per_bit, 0.0)
     energy_j = f * variants.j_per_tok[v, TERMINAL] + bits * air_j + rest * variants.j_per_tok[v, t]
     site = demand.near[s, at.near]
@@ -170,7 +181,7 @@ def _priced(
         latency_s=(before_s + queue_s)[keep],
         site=np.column_stack([np.where(served, site, -1), np.where(cloud, path.cloud, -1)])[keep],
         accelerators=_by_hop(held * variants.accelerators[v, t], served, cloud)[keep],
-        memory_byte=_by_hop(held * variants.memory_byte[v], served, cloud)[keep],
+        memory_byte=_by_hop(held * memory_byte[v, t], served, cloud)[keep],
         uplink_bps=np.column_stack([np.where(cloud, rate * bits, 0.0), none])[keep],
     )
     whole = np.where(keep, replicas, 0.0).astype(np.int64)
