@@ -334,3 +334,13 @@ def test_variants_of_the_catalogue_take_the_time_and_energy_of_a_full_batch() ->
     cloud = (choices.variant == 1) & (choices.tier == CLOUD)
     wait_s = step.time_s / 32 * 31 + 1.0 / (32 / step.time_s - 100.0)
     assert ways.latency_s[cloud] == pytest.approx([0.02 + 800.0 / 2e7 + wait_s])
+
+
+def test_the_price_of_an_accelerator_is_what_a_little_more_of_it_brings() -> None:
+    pytest.importorskip("highspy")
+    case = two_at_one(1.5, idle_w=1.0)
+    solution = place(case, gap_frac=0.0)
+    more = np.array([1.5 + 1e-6])
+    sites = dataclasses.replace(case.sites, accelerators=more)
+    risen = place(dataclasses.replace(case, sites=sites)).relaxed_bound - solution.relaxed_bound
+    assert solution.prices.per_accelerator[0] == pytest.approx(risen / 1e-6, rel=1e-3)

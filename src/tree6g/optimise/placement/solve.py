@@ -269,7 +269,8 @@ def _prices(problem: Problem, rows: Rows, bound: Bound) -> Prices:
     dual = bound.dual[rows.services : rows.services + 3 * sites.count].reshape(-1, 3)
     room = np.column_stack([sites.accelerators, sites.memory_byte, sites.uplink_bps])
     each = np.divide(dual, room, out=np.zeros(dual.shape), where=room > 0.0)
-    each = each / bound.relaxed.power_w
+    # use / room <= open: at the optimum a unit of room is worth price times open share over room.
+    each = each * bound.relaxed.open_frac[:, None] / bound.relaxed.power_w + 0.0
     return Prices(per_accelerator=each[:, 0], per_memory_byte=each[:, 1], per_uplink_bps=each[:, 2])
 
 
