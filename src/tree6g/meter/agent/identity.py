@@ -41,6 +41,7 @@ class Identity:
     def __init__(self, config: Config) -> None:
         self._targets = {target.name: target for target in config.targets}
         self._held: dict[str, frozenset[Place]] = {}
+        self._nodes: dict[str, frozenset[str]] = {}  # of what is held; others cannot clash
 
     def knows(self, name: str) -> bool:
         """Whether a target's places are noted."""
@@ -51,14 +52,15 @@ class Identity:
         mine = places(readings, self._targets[name])
         if self._held.get(name) == mine:
             return ()
+        nodes = frozenset(place.node for place in mine)
         found = [
             text
             for other, theirs in self._held.items()
-            if other != name
+            if other != name and not nodes.isdisjoint(self._nodes[other])
             for text in self._clashes(self._targets[name], mine, self._targets[other], theirs)
         ]
         if not found:
-            self._held[name] = mine
+            self._held[name], self._nodes[name] = mine, nodes
         return tuple(found)
 
     def _clashes(
