@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 
@@ -55,7 +56,10 @@ def excess(problem_: Problem, chosen: np.ndarray) -> float:
         for way in chosen:
             at = ways.site[way]
             np.add.at(load, at[at >= 0], getattr(ways, name)[way][at >= 0])
-        worst = max(worst, float((load / getattr(sites, name)).max()) - 1.0)
+        room = getattr(sites, name)
+        full = np.divide(load, room, out=np.zeros(sites.count), where=room > 0.0)
+        full[(room == 0.0) & (load > 0.0)] = np.inf
+        worst = max(worst, float(full.max()) - 1.0)
     return worst
 
 
@@ -81,6 +85,30 @@ def everything(problem_: Problem) -> Iterator[np.ndarray]:
         chosen = np.array([w for w in choice if w >= 0], dtype=np.int64)
         if excess(problem_, chosen) <= 0.0:
             yield chosen
+
+
+def coarse(problem_: Problem, seed: int) -> Problem:
+    """The same with amounts that are often equal or 0, sites without room and without limits."""
+    rng = np.random.default_rng(seed)
+    ways, sites = problem_.ways, problem_.sites
+    steps = {"data_bps": 5e5, "token_bps": 1e7, "power_w": 20.0}
+    steps |= {"accelerators": 0.5, "memory_byte": 5e9, "uplink_bps": 5e7}
+    rounded = {
+        name: np.round(getattr(ways, name) / step) * step * (rng.random() < 0.8)
+        for name, step in steps.items()
+    }
+    room = {
+        "idle_power_w": sites.idle_power_w * rng.choice([0.0, 1.0, 100.0]),
+        "accelerators": np.round(sites.accelerators * rng.choice([0.4, 1.0])),
+        "memory_byte": np.full(sites.count, rng.choice([1e10, np.inf])),
+    }
+    return dataclasses.replace(
+        problem_,
+        ways=dataclasses.replace(ways, **rounded),
+        sites=dataclasses.replace(sites, **room),
+        fixed_power_w=float(rng.choice([1e-3, 100.0])),
+        fixed_data_bps=float(rng.choice([0.0, 2e7])),
+    )
 
 
 def best(problem_: Problem, objective: str) -> float:
