@@ -105,9 +105,9 @@ def row(
     return {
         "name": f"{bench.name} {group}",
         "ours_cpu_s": round(cpu_s, 5),
-        "peer": bench.peer if tried else "-",
-        "peer_cpu_s": float("nan") if peer_s is None else round(peer_s, 4),
-        "ratio": float("nan") if peer_s is None else cpu_s / peer_s,
+        "peer": bench.peer if tried else "none",
+        "peer_cpu_s": 0.0 if peer_s is None else round(peer_s, 4),
+        "ratio": 0.0 if peer_s is None else cpu_s / peer_s,
         "peak_rss_byte": peak,
         "note": f"{'over' if over else 'within'}: " + ", ".join(notes),
     }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from allocation_problems import CLOCKS, CURVES, problem
 from tree6g.metric.utility import Curve
-from tree6g.optimise.allocation import prices, response, response_kernel
+from tree6g.optimise.allocation import prices, response, response_kernel, settle_kernel
 from tree6g.optimise.allocation.items import items_of, worth
 from tree6g.optimise.allocation.problem import Problem, no_ai
 from tree6g.optimise.allocation.solve import Solution, allocate
@@ -167,6 +167,24 @@ def test_the_kernel_answers_as_plain_numpy_does(seed: int, width: float) -> None
     for name, value in plain._asdict().items():
         scale = np.abs(value).max()
         assert getattr(fast, name) == pytest.approx(value, rel=1e-9, abs=1e-9 * scale), name
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, power=st.sampled_from(POWERS_W), width=st.sampled_from([0.3, 1e-3]))
+def test_compiled_and_plain_steps_end_at_the_same_prices(
+    seed: int, power: float, width: float
+) -> None:
+    case = problem(60, seed, power_w_per_user=power, curves=CURVES)
+    count, clock = next(case.accelerators.choices())
+    setting = prices.setting_of(items_of(case, "tree"), case.cell, count, clock)
+    ask = prices.start(setting, prices.fair_start(setting))._replace(width=width)
+    bounds = setting.floor, setting.limit, setting.fixed_w, setting.beside
+    rules = np.array([1e-9, 1e-9, prices.NEWTON_STEPS, prices.SECANTS, prices.RIDGE])
+    fast, taken, _ = settle_kernel.settled(setting.items, ask, bounds, rules)
+    plain, there, _ = prices.settled(setting, ask, 1e-7)
+    ends = [prices.surplus_w(setting, fast, taken), prices.surplus_w(setting, plain, there)]
+    # Ramps may leave prices undetermined in places, but not what the bound is made of.
+    assert ends[0] == pytest.approx(ends[1], rel=1e-6, abs=1e-6 * setting.fixed_w)
 
 
 def test_the_cost_of_a_bit_is_least_where_it_is_said_to_be() -> None:

@@ -77,15 +77,16 @@ def items_of(problem: Problem, objective: Objective) -> Items:
 
 
 def _bounded(items: Items, cell: Cell) -> Items:
-    """No item may ask for more than the whole cell could give it; what is worth nothing, for none.
+    """No item may ask for twice what the whole cell could give it; what is worth nothing, for none.
 
-    Neither takes anything from the best allocation, and both keep ramps of linear items short.
+    Twice, so that what is scarce keeps its price. Neither takes anything from the best allocation,
+    and both keep ramps of linear items short.
     """
     alone_bps = cell.bandwidth_hz * np.log2(
         1.0 + items.gain * cell.power_limit_w / cell.bandwidth_hz
     )
     room = np.divide(
-        alone_bps - items.offset, items.bits, out=items.high.copy(), where=items.bits > 0.0
+        2.0 * alone_bps - items.offset, items.bits, out=items.high.copy(), where=items.bits > 0.0
     )
     wanted = np.where(items.slope > 0.0, np.minimum(items.high, room), items.low)
     linear = np.arange(len(items.gain)) < items.first[1]

@@ -11,6 +11,7 @@ exact.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 from collections.abc import Generator
 from typing import Final
@@ -23,9 +24,12 @@ from tree6g.optimise.allocation.response import Ask, Response, response
 
 GAIN_FRAC: Final = 1e-2  # of what a bound lacks: what another Newton step may be worth
 USE_FRAC: Final = 1e-2  # of the same: worth of what use may differ from its limit
+WIDEST: Final = 0.3  # of ramps, relative: where they begin
+NARROWING: Final = 0.1  # of ramps from stage to stage
 NARROWEST: Final = 1e-6  # of ramps; centring does the rest
 FEW: Final = 8  # linear items on ramps that are looked after one by one
 STAGES: Final = 60
+RIDGE: Final = 1e-8  # of the fixed power: curvature over logarithms of prices at least
 NEWTON_STEPS: Final = 40
 SECANTS: Final = 12
 
@@ -70,7 +74,7 @@ def setting_of(items: Items, cell: Cell, count: int, clock: Clock, beside: float
     """A cell with so many accelerators in this state."""
     capacity = count * clock.speed_frac
     fixed_w = cell.fixed_power_w + count * clock.idle_power_w
-    room = np.divide(capacity, items.gpu, out=items.high.copy(), where=items.gpu > 0.0)
+    room = np.divide(2.0 * capacity, items.gpu, out=items.high.copy(), where=items.gpu > 0.0)
     high = np.maximum(items.low, np.minimum(items.high, room))
     least_w_per_hz = 1e-15 * fixed_w / cell.bandwidth_hz  # a price of 0 has no best density
     energy = items.energy + clock.energy_frac * items.gpu_energy
@@ -94,15 +98,13 @@ def stages(setting: Setting, ask: Ask) -> Generator[Stage, float, None]:
 
     Where the ratio does not rise any more, prices are found more exactly.
     """
-    taken, asked, loose, best = response(setting.items, ask), 1, 1.0, 0.0
+    asked, loose, best = 0, 1.0, 0.0
     for _ in range(STAGES):
-        ask, taken, more = _settled(setting, ask, taken, loose)
+        ask, taken, more = _settled_fast(setting, ask, loose)
         asked += more
         ratio = yield Stage(ask=ask, response=taken, asked=asked)
         loose, best = (1.0 if ratio > best * (1.0 + 1e-12) else 1e-2 * loose), max(ratio, best)
         ask = _next(setting, ask, taken, ratio)
-        taken = response(setting.items, ask)
-        asked += 1
 
 
 def start(setting: Setting, amount: FloatArray) -> Ask:
@@ -118,7 +120,7 @@ def start(setting: Setting, amount: FloatArray) -> Ask:
         price=setting.floor + above,
         w_per_worth=(fixed_w + moved_w)
         / max(setting.beside + float(worth(items, amount).sum()), 1e-300),
-        width=1.0,
+        width=WIDEST,
         centre=np.minimum(np.maximum(share, 0.0), 1.0),
     )
 
@@ -142,11 +144,11 @@ def _next(setting: Setting, ask: Ask, taken: Response, ratio: float) -> Ask:
     Where few items are on ramps, these narrow only so far that none falls off at these prices.
     """
     inside = (taken.share > 0.0) & (taken.share < 1.0)
-    part = 0.1
+    part = NARROWING
     if 0 < np.count_nonzero(inside) <= FEW:
         share, drift = taken.share[inside], (taken.share - ask.centre)[inside]
         room = np.where(drift > 0.0, 1.0 - share, share)
-        part = min(max(float(np.max(2.0 * np.abs(drift) / room)), 0.1), 1.0)
+        part = min(max(float(np.max(2.0 * np.abs(drift) / room)), NARROWING), 1.0)
     w_per_worth = 1.0 / ratio
     above = (ask.price - setting.floor) * (w_per_worth / ask.w_per_worth)
     return ask._replace(
@@ -157,14 +159,23 @@ def _next(setting: Setting, ask: Ask, taken: Response, ratio: float) -> Ask:
     )
 
 
-def _settled(
-    setting: Setting, ask: Ask, taken: Response, loose: float
-) -> tuple[Ask, Response, int]:
+def _settled_fast(setting: Setting, ask: Ask, loose: float) -> tuple[Ask, Response, int]:
+    """`settled`, compiled where numba is installed."""
+    if importlib.util.find_spec("numba") is None:
+        return settled(setting, ask, loose)
+    from tree6g.optimise.allocation import settle_kernel
+
+    bounds = setting.floor, setting.limit, setting.fixed_w, setting.beside
+    rules = np.array([loose * GAIN_FRAC, loose * USE_FRAC, NEWTON_STEPS, SECANTS, RIDGE])
+    return settle_kernel.settled(setting.items, ask, bounds, rules)
+
+
+def settled(setting: Setting, ask: Ask, loose: float) -> tuple[Ask, Response, int]:
     """Newton steps until the prices are right for these ramps, compared with what the bound lacks.
 
     Use must be right too, or items on ramps drift. Returns how often the users were asked.
     """
-    asked = 0
+    taken, asked = response(setting.items, ask), 1
     for _ in range(NEWTON_STEPS):
         open_w = loose * (surplus_w(setting, ask, taken) + taken.missed_w)
         way = _direction(setting, ask.price, taken)
@@ -189,7 +200,8 @@ def _off_w(setting: Setting, price: FloatArray, taken: Response) -> float:
 def newton(setting: Setting, price: FloatArray, taken: Response) -> list[float]:
     """Newton's change of the prices. [3].
 
-    Prices that would fall below their floor fall to it, and the others change with them.
+    Of prices that would fall below their floor the one that would be there first falls to it, and
+    the others change with it; and so on.
     """
     at, floor, limit = price.tolist(), setting.floor.tolist(), setting.limit.tolist()
     slope = (setting.limit - taken.use).tolist()
@@ -200,16 +212,18 @@ def newton(setting: Setting, price: FloatArray, taken: Response) -> list[float]:
     while free:
         matrix = [[bent[i][j] * scale[i] * scale[j] for j in free] for i in free]
         for i, row in enumerate(matrix):
-            row[i] += 1e-10 * setting.fixed_w
+            row[i] += RIDGE * setting.fixed_w
         held = [i for i in range(3) if i not in free]
         right = [-scale[i] * (slope[i] + sum(bent[i][j] * change[j] for j in held)) for i in free]
         step = [scale[i] * x for i, x in zip(free, _solve(matrix, right), strict=True)]
-        below = [i for i, x in zip(free, step, strict=True) if at[i] + x < floor[i]]
         for i, x in zip(free, step, strict=True):
-            change[i] = floor[i] - at[i] if i in below else x
+            change[i] = x
+        below = [i for i in free if at[i] + change[i] < floor[i]]
         if not below:
             break
-        free = [i for i in free if i not in below]
+        soonest = min(below, key=lambda i: (floor[i] - at[i]) / change[i])
+        change[soonest] = floor[soonest] - at[soonest]
+        free.remove(soonest)
     return change
 
 
@@ -246,11 +260,13 @@ def _direction(setting: Setting, price: FloatArray, taken: Response) -> tuple[Fl
     scale = _scale(setting.fixed_w, at, setting.limit.tolist())
     down = [-math.copysign(z, s) if s else 0.0 for z, s in zip(scale, slope, strict=True)]
     for change in (newton(setting, price, taken), down):
-        far = [c / z / (9.0 if c > 0.0 else -0.9) for c, z in zip(change, scale, strict=True)]
+        far = [
+            c / z / (9.0 if c > 0.0 else -0.9)
+            for i, (c, z) in enumerate(zip(change, scale, strict=True))
+            if i == 0 or at[i] + c > floor[i]  # to their floor, all but bandwidth's may go at once
+        ]
         part = 1.0 / max(1.0, *far)
         kept = [max(part * c, f - p) for c, f, p in zip(change, floor, at, strict=True)]
-        if at[2] + change[2] <= floor[2]:
-            kept[2] = floor[2] - at[2]  # the price of accelerators may fall to nothing at once
         downhill = sum(s * k for s, k in zip(slope, kept, strict=True))
         if downhill <= 0.0:
             return np.array(kept), downhill

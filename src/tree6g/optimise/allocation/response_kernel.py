@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tree6g.optimise.allocation.items import FAIR, POWER, SATURATING, Items
+from tree6g.optimise.allocation.problem import FloatArray
 from tree6g.optimise.allocation.response import LN2, Ask, Response
 from tree6g.radio.link.compiler import compiled
 
@@ -15,10 +16,14 @@ from tree6g.radio.link.compiler import compiled
 def response(items: Items, ask: Ask) -> Response:
     """What users take of packed items; equal to `response.plain` up to rounding."""
     out = np.empty((4, len(items.gain)))
-    share = np.empty(len(ask.centre))
-    sums = np.zeros(12)
+    share, sums = np.empty(len(ask.centre)), np.zeros(12)
     numbers = np.array([*ask.price.tolist(), ask.w_per_worth, ask.width])
-    _take(items.table, items.first, ask.centre, numbers, out, share, sums)
+    take(items.table, items.first, ask.centre, numbers, out, share, sums)
+    return packed_response(out, share, sums)
+
+
+def packed_response(out: FloatArray, share: FloatArray, sums: FloatArray) -> Response:
+    """What `take` filled, by name."""
     surplus, missed, worth, _, _, _, a, b, c, d, e, f = sums.tolist()
     return Response(
         surplus_w=surplus,
@@ -94,11 +99,12 @@ def _add(
 
 
 @compiled
-def _take(  # flat arrays in and out, as compiled code wants them
+def take(  # flat arrays in and out, as compiled code wants them
     table: Any, first: Any, centre: Any, numbers: Any, out: Any, share: Any, sums: Any
 ) -> None:
     """Fill amounts, shares and sums in one loop, so that nothing is read twice."""
-    nu, mu, pi, per_worth, width = numbers
+    nu, mu, pi, per_worth, width = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
+    sums[:] = 0.0
     ratio = nu / mu
     for n in range(table.shape[1]):
         item = table[:, n]
