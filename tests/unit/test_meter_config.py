@@ -107,6 +107,19 @@ def test_nonsense_is_refused_in_words(text):
         load_text(text)
 
 
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}"])
+def test_an_empty_config_is_told_what_was_expected(tmp_path, text):
+    (tmp_path / "lab.yaml").write_text(text)
+    words = "lab.yaml: expected a config of the meter; got an empty file.$"
+    with pytest.raises(ScenarioError, match=words):
+        load(tmp_path / "lab.yaml")
+
+
+def test_no_target_has_the_name_of_the_source_of_clock_gaps():
+    with pytest.raises(ScenarioError, match=r"targets\.clock: expected another name"):
+        load_text("targets: {clock: {nvml: true}}")
+
+
 def test_a_token_comes_from_the_environment_and_is_never_shown(monkeypatch):
     config = load_text('targets: {a: {url: "http://x/", token_env: LAB_TOKEN}}')
     monkeypatch.delenv("LAB_TOKEN", raising=False)

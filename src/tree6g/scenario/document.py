@@ -22,6 +22,7 @@ from tree6g.errors import ScenarioError
 MAX_BYTE: Final = 262_144
 MAX_VALUES: Final = 20_000  # aliases counted with what they stand for
 MAX_DEPTH: Final = 40
+SCENARIO: Final = "a scenario"
 SUFFIXES: Final = (".yaml", ".yml", ".toml")
 
 Place = tuple[str | int, ...]
@@ -66,8 +67,8 @@ class Document:
         return Line(0, self.name)
 
 
-def read_file(path: Path) -> Document:
-    """A scenario file.
+def read_file(path: Path, *, what: str = SCENARIO) -> Document:
+    """A scenario file; `what` names in messages what else is wanted.
 
     Raises:
         ScenarioError: Not a readable file of at most 256 KiB in UTF-8, or not YAML or TOML.
@@ -78,18 +79,18 @@ def read_file(path: Path) -> Document:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTE + 1)
     except (OSError, ValueError) as error:
-        raise ScenarioError(f"expected a scenario file; got '{path}': {error}.") from error
-    return read_bytes(raw, str(path), toml=path.suffix == ".toml")
+        raise ScenarioError(f"expected a file of {what}; got '{path}': {error}.") from error
+    return read_bytes(raw, str(path), toml=path.suffix == ".toml", what=what)
 
 
-def read_bytes(raw: bytes, name: str, *, toml: bool = False) -> Document:
-    """A scenario from the bytes of a file; `name` stands in messages.
+def read_bytes(raw: bytes, name: str, *, toml: bool = False, what: str = SCENARIO) -> Document:
+    """A scenario from the bytes of a file; `name` and `what` stand in messages.
 
     Raises:
         ScenarioError: As for `read_file`.
     """
     if len(raw) > MAX_BYTE:
-        raise ScenarioError(f"{name}: expected a scenario of at most {MAX_BYTE // 1024} KiB.")
+        raise ScenarioError(f"{name}: expected {what} of at most {MAX_BYTE // 1024} KiB.")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -98,7 +99,8 @@ def read_bytes(raw: bytes, name: str, *, toml: bool = False) -> Document:
         raise ScenarioError(f"{name}:{line}: expected text in UTF-8; got byte {got!r}.") from error
     document = read_toml(text, name) if toml else read_yaml(text, name)
     if document.data is None or document.data == {}:
-        raise ScenarioError(f"{name}: expected a scenario; got an empty file. Try 'tree6g init'.")
+        advice = " Try 'tree6g init'." if what == SCENARIO else ""
+        raise ScenarioError(f"{name}: expected {what}; got an empty file.{advice}")
     return document
 
 

@@ -11,7 +11,7 @@ from tree6g.errors import LedgerError, MeterError
 from tree6g.meter.agent import arrow
 from tree6g.meter.agent.blame import blamed, given_up
 from tree6g.meter.agent.clock import Clock, SteadyClock, Step
-from tree6g.meter.agent.config import Config
+from tree6g.meter.agent.config import CLOCK_SOURCE, Config
 from tree6g.meter.agent.counts import Counts
 from tree6g.meter.agent.cover import Coverage
 from tree6g.meter.agent.files import Folder
@@ -32,7 +32,6 @@ COVER: Final = "/cover"
 NODES: Final = "/nodes"
 SERVICES: Final = "/services"
 ROWS_PER_FLUSH: Final = 10_000  # sooner than asked for, so that a flush takes little memory
-CLOCK_SOURCE: Final = "clock"
 
 Say = Callable[[str], None]
 

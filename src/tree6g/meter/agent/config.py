@@ -18,6 +18,8 @@ from tree6g.meter.agent.fields import Faults, Fields, shown
 from tree6g.scenario.document import Document, read_bytes, read_file
 
 UNASSIGNED: Final = "unassigned"
+CONFIG: Final = "a config of the meter"
+CLOCK_SOURCE: Final = "clock"  # of the gaps of a clock that was set, so no target has this name
 WAYS: Final = ("url", "file", "files", "sysfs", "nvml", "cpu_time", "otlp")
 MAX_TARGETS: Final = 1000
 MAX_SERVICES: Final = 1000
@@ -137,7 +139,7 @@ def load(path: Path) -> Config:
     Raises:
         ScenarioError: One line per fault: file, line, path, what was expected, what came.
     """
-    return _config(read_file(path), path.parent)
+    return _config(read_file(path, what=CONFIG), path.parent)
 
 
 def load_text(text: str, name: str = "meter.yaml", folder: Path = Path()) -> Config:
@@ -146,7 +148,8 @@ def load_text(text: str, name: str = "meter.yaml", folder: Path = Path()) -> Con
     Raises:
         ScenarioError: As for `load`.
     """
-    return _config(read_bytes(text.encode(), name, toml=name.endswith(".toml")), folder)
+    toml = name.endswith(".toml")
+    return _config(read_bytes(text.encode(), name, toml=toml, what=CONFIG), folder)
 
 
 def _config(document: Document, folder: Path) -> Config:
@@ -184,6 +187,8 @@ def _config(document: Document, folder: Path) -> Config:
 
 def _target(name: str, fields: Fields, interval_s: float, folder: Path) -> Target:
     _require_name(name, fields)
+    if name == CLOCK_SOURCE:
+        fields.faults.add(fields.place, "expected another name: gaps of the clock here have it.")
     ways = [way for way in WAYS if way in fields]
     if len(ways) != 1:
         got = " and ".join(ways) or "none of them"
@@ -293,7 +298,7 @@ def _weights(fields: Fields, folder: Path) -> tuple[Mapping[str, Any], ...]:
     """Rows of phase weights, inline or from a file that `tree6g fit phase-weights` wrote."""
     value = fields.raw("phase_weights")
     if isinstance(value, str):
-        document = read_file(folder / value)
+        document = read_file(folder / value, what="phase weights")
         value = document.data
     if isinstance(value, Mapping):
         value = value.get("phase_weights")
@@ -375,11 +380,6 @@ def _tree(config: Config, faults: Faults) -> None:
             seen.append(owner[seen[-1]])
         if owner.get(seen[-1]) == name:
             faults.add(("targets", name), "expected a tree of `contains`; this one holds itself.")
-
-
-def tiers_of(config: Config) -> Mapping[str, str]:
-    """Tier of each node that a target names."""
-    return {t.node: t.tier for t in config.targets if t.node and t.tier}
 
 
 def token_of(target: Target) -> str | None:

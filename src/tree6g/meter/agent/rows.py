@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tree6g.ledger.schema import BIT_KINDS, TOKEN_KINDS
-from tree6g.meter.agent.config import UNASSIGNED, Config, tiers_of
+from tree6g.meter.agent.config import UNASSIGNED, Config
 from tree6g.meter.agent.pieces import Blocks, Deed, Joules, Wait
 
 MAX_REMEMBERED: Final = 20_000
@@ -188,6 +188,11 @@ class Tick:
         """Rows speak of a node."""
         if node not in self.nodes:
             self.nodes[node] = (self._tier(node, source), source)
+
+
+def tiers_of(config: Config) -> Mapping[str, str]:
+    """Tier of each node that a target names."""
+    return {t.node: t.tier for t in config.targets if t.node and t.tier}
 
 
 def entity_rows(nodes: Mapping[str, tuple[str, str]]) -> Columns:
