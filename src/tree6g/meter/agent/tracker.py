@@ -5,6 +5,7 @@
 | a look follows the last one | its amounts | ok |
 | looks failed in between, within `REACH` intervals | amounts over the whole time | ok |
 | looks failed for longer | amounts of counters over the whole time; none of power | gap |
+| a series of energy or power is away | none; a counter that is back gives all | gap, for an hour |
 | a counter fell, and nothing says when | none of that counter | gap |
 | an interval comes again, or one that shares time with it | none; the first one stands | as it is |
 
@@ -30,6 +31,8 @@ REACH: Final = 2.5  # intervals
 SLOW_S: Final = 9.0  # between looks at histograms, at least
 LONGEST_REASON: Final = 300
 SAME_CLOCK_S: Final = 1.0
+AWAY: Final = "the series is no longer there"
+BACK: Final = "the series is back; what it counted while it was away is in this time"
 AHEAD_S: Final = 3600.0  # of the agent's time; a clock that is further ahead is wrong
 
 
@@ -226,7 +229,8 @@ class Tracker:
         places = self._known_places
         if places is None:
             places = self._known_places = self._places(now.readings)
-        gaps = list(self._gaps(found, before, now)) if found.gaps else []
+        series = (*found.gaps, *self._missing(before, now))
+        gaps = list(self._gaps(series, before, now)) if series else []
         why = self.reason or "no look for this long: the agent did not run, or was held up"
         for quantity, node in places:
             mine = [g for g in gaps if (g.quantity, g.node) == (quantity, node)]
@@ -240,11 +244,23 @@ class Tracker:
         known = {(c.quantity, c.node) for c in seen.cover}
         seen.cover += [g for g in gaps if (g.quantity, g.node) not in known]
 
-    def _gaps(self, found: Deltas, before: Look, now: Look) -> Iterator[Cover]:
+    def _missing(self, before: Look, now: Look) -> Iterator[Gap]:
+        """Gaps of energy of series that are away, until they are back or taken for removed."""
+        t0_s, t1_s = before.time_s, now.time_s
+        back = [r for r in self._fast.back if quantity_of(r.kind) == "energy"]
+        for r in back:
+            yield Gap(name=r.name, kind=r.kind, t0_s=t0_s, t1_s=t1_s, reason=BACK)
+        told = {(r.kind, r.name) for r in (*back, *(r for r in now.readings if r.form == "gauge"))}
+        for last, end_s in ((m.last, min(t1_s, m.end_s)) for m in self._fast.missing):
+            if (last.kind, last.name) not in told and end_s > t0_s:
+                yield Gap(name=last.name, kind=last.kind, t0_s=t0_s, t1_s=end_s, reason=AWAY)
+
+    def _gaps(self, series: Sequence[Gap], before: Look, now: Look) -> Iterator[Cover]:
         """Gaps of series as gaps of a quantity of a node."""
-        by_name = {(r.kind, r.name): r for r in (*before.readings, *now.readings)}
+        away = (missing.last for missing in self._fast.missing)
+        by_name = {(r.kind, r.name): r for r in (*away, *before.readings, *now.readings)}
         grouped: dict[tuple[str, str, float, float], list[Gap]] = {}
-        for gap in found.gaps:
+        for gap in series:
             quantity = quantity_of(gap.kind)
             if quantity is not None:
                 node = node_of(by_name[gap.kind, gap.name], self.target)
