@@ -73,7 +73,8 @@ class Retention:
         """Take one step if there is one to take; call it now and then.
 
         Args:
-            now_s: Now in the time of the ledger.
+            now_s: Now in the time of the ledger. It is believed: a writer whose clock may be wrong
+                gives the time that has passed, as the meter does, see `meter.agent.age`.
             below: Number of a flush that is not finished; parts from it on are left alone.
 
         Returns:

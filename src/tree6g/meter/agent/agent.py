@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tree6g.errors import LedgerError, MeterError
 from tree6g.meter.agent import arrow
+from tree6g.meter.agent.age import Age
 from tree6g.meter.agent.blame import blamed, given_up
 from tree6g.meter.agent.clock import Clock, SteadyClock, Step
 from tree6g.meter.agent.config import CLOCK_SOURCE, Config
@@ -28,6 +29,7 @@ from tree6g.meter.agent.tracker import Cover, Seen, Tracker, dumped
 from tree6g.meter.reading import Reading
 
 CLOCK: Final = "/clock"
+JUMPS: Final = "/jumps"
 COVER: Final = "/cover"
 NODES: Final = "/nodes"
 SERVICES: Final = "/services"
@@ -96,6 +98,8 @@ class Agent:
         last_s = json.loads(state.get(CLOCK, b"0.0"))
         self.time = SteadyClock(self._clock, not_before_s=last_s)
         self._last_s = last_s or self.time.now_s()
+        self._age = Age(state.get(JUMPS, b"[]"))
+        self._age.off(self._last_s, self.time.now_s(), config.keep_s or math.inf)
         self._began_s = self._flushed_s = self.time.now_s()
         timeouts_s = {t.name: t.timeout_s for t in config.targets}
         self._poller, self._pauses = self._asking or (
@@ -175,7 +179,8 @@ class Agent:
         self._flushed_s, self._flushed_rows = self.time.now_s(), self.counts.rows
         try:
             self.journal.flush()
-            self.journal.tidy(self._flushed_s)
+            keep_s = self.config.keep_s or math.inf
+            self.journal.tidy(self._age.now_s(self._flushed_s, keep_s))
         except LedgerError as error:
             self._say(f"the ledger cannot be written: {_one_line(error)} It is tried again.")
 
@@ -301,6 +306,7 @@ class Agent:
         self, seen: Mapping[str, Seen], now_s: float, rows: Mapping[str, Any]
     ) -> dict[str, bytes | None]:
         state: dict[str, bytes | None] = {CLOCK: dumped(now_s), COVER: self._cover.state()}
+        state[JUMPS] = self._age.state()
         for tracker in self._trackers.values():
             state |= tracker.state()
         state |= self._merging.state()
@@ -368,6 +374,7 @@ class Agent:
         """Looks of before are as long ago after the jump as they were before it."""
         self._say(jump.reason)
         by_s = jump.t1_s - jump.t0_s
+        self._age.jumped(jump.t0_s, jump.t1_s)
         for tracker in self._trackers.values():
             tracker.move(by_s)
         if by_s > 0.0:
