@@ -259,3 +259,40 @@ targets:
         world.tick()
     world.agent.check()
     assert total(world.end(), "work", "amount") == 22.0
+
+
+HELD = """
+interval: 10 s
+idle: {box/gpu: 30 W}
+services:
+  batch: {kind: internal, tenant: "prod/batch-*"}
+  chat: {kind: ai, profile: assistant, model: m}
+targets:
+  gpus: {url: "http://gpus/", node: box}
+"""
+
+
+def _card(number, pod=""):
+    whose = f',namespace="prod",pod="{pod}",container="c"' if pod else ""
+    return f'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{gpu="{number}",UUID="GPU-{number}"{whose}}}'
+
+
+def test_a_card_that_a_pod_holds_is_of_the_service_that_names_it(tmp_path):
+    gpus = Counters()
+    cards = _card(0, "batch-7"), _card(1, "vllm-0"), _card(2)
+    for card in cards:
+        gpus.add(card, 0)
+    world = World(tmp_path, HELD, gpus=gpus)
+    world.tick()
+    for card, energy_j in zip(cards, (600, 300, 300), strict=True):
+        gpus.add(card, 1000 * energy_j)
+    world.tick()
+    found = {(r["service"], r["state"]): r["energy_j"] for r in rows(world.end(), "energy")}
+    assert found == pytest.approx(
+        {
+            ("batch", "idle"): 150,
+            ("batch", "active"): 450,
+            (None, "idle"): 150,
+            (None, "active"): 450,
+        }
+    )

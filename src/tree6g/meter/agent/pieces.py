@@ -28,7 +28,10 @@ MOST_SI: Final = 1e30
 
 
 class Joules(NamedTuple):
-    """Energy of a component over a time; `idle_j` of it is known to be that of rest."""
+    """Energy of a component over a time.
+
+    `idle_j` of it is known to be that of rest; `tenant` held the component alone, such as a pod.
+    """
 
     t0_s: float
     t1_s: float
@@ -38,6 +41,7 @@ class Joules(NamedTuple):
     origin: str
     u95_frac: float | None = None
     idle_j: float | None = None
+    tenant: str = ""
 
 
 class Deed(NamedTuple):
@@ -192,7 +196,7 @@ def _joules(amount: Amount, target: Target) -> Joules:
     energy_j = amount.value_si * (length_s if r.kind == "power" else 1.0)
     return Joules(
         amount.t0_s, amount.t1_s, node_of(r, target), component_of(r, target), energy_j,
-        amount.origin,
+        amount.origin, tenant=named(r.tenant),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ INSIDE: Final[Mapping[str, str]] = {
 _WORSE: Final = {"measured": 0, "modelled": 1, "estimated": 2}
 _ENERGY: Final = (
     "t0_s", "t1_s", "node", "tier", "component", "state", "energy_j", "origin", "source",
-    "u95_frac",
+    "service", "u95_frac",
 )  # fmt: skip
 _WORK: Final = (
     "t0_s", "t1_s", "node", "tier", "service", "model", "kind", "amount", "sessions", "demand",
@@ -53,6 +53,15 @@ class Services:
                 self._known.clear()
             found = self._known[key] = self._find(*key)
         return found
+
+    def holding(self, tenant: str, target: str, node: str) -> str | None:
+        """The service of what a tenant holds alone: one that names tenants, else nobody's own."""
+        for rule in self._rules:
+            if tenant and {"tenant"} <= set(rule.patterns) <= {"tenant", "target", "node"}:
+                have = {"tenant": tenant, "target": target, "node": node}
+                if all(fnmatch.fnmatchcase(have[k], text) for k, text in rule.patterns.items()):
+                    return rule.name
+        return None
 
     def _find(self, tenant: str, model: str, target: str, node: str) -> str:
         have = {"tenant": tenant, "model": model, "target": target, "node": node}
@@ -83,7 +92,8 @@ class Tick:
             if p.t0_s < self._since_s:
                 self.too_old += 1
                 continue
-            key = (p.t0_s, p.t1_s, p.node, p.component, source)
+            service = self._services.holding(p.tenant, source, p.node) if p.tenant else None
+            key = (p.t0_s, p.t1_s, p.node, p.component, source, service)
             row = self._energy.setdefault(key, [0.0, None, "measured", p.u95_frac])
             row[0] += p.energy_j
             if p.idle_j is not None:
@@ -154,17 +164,23 @@ class Tick:
 
     def _energy_rows(self) -> list[tuple[Any, ...]]:
         rows = []
-        for (t0_s, t1_s, node, component, source), row in self._energy.items():
+        whole: dict[tuple[Any, ...], float] = {}
+        for (*place, _), row in self._energy.items():
+            whole[tuple(place)] = whole.get(tuple(place), 0.0) + row[0]
+        for (t0_s, t1_s, node, component, source, service), row in self._energy.items():
             energy_j, idle_j, origin, u95_frac = row
             if idle_j is None:
                 idle_j = self._idle_w.get((node, component), 0.0) * (t1_s - t0_s)
+                all_j = whole[t0_s, t1_s, node, component, source]
+                idle_j *= energy_j / all_j if all_j > 0.0 else 1.0  # of all holders, by energy
             idle_j = min(idle_j, energy_j)
             tier = self._tier(node, source)
             for state, part_j in (("idle", idle_j), ("active", energy_j - idle_j)):
                 if part_j > 0.0:
                     rows.append(
-                        (t0_s, t1_s, node, tier, component, state, part_j, origin, source, u95_frac)
-                    )
+                        (t0_s, t1_s, node, tier, component, state, part_j, origin, source, service,
+                         u95_frac)
+                    )  # fmt: skip
         return rows
 
     def _work_rows(self) -> list[tuple[Any, ...]]:
