@@ -189,7 +189,7 @@ def nonnegative(relative: FloatArray) -> FloatArray:
         relative: Amounts over costs `[run, term]`.
 
     >>> nonnegative(np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]])).round(3).tolist()
-    [0.75, 0.5]
+    [0.778, 0.444]
     """
     count = relative.shape[1]
     size = np.sqrt((relative**2).sum(axis=0))
