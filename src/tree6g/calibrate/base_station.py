@@ -207,6 +207,7 @@ def _overlap(known: Counters, tested: Counters) -> tuple[str, ...]:
     """Tested rows that were fitted as well, in a line that says so."""
 
     def rows(of: Counters) -> set[tuple[str, int]]:
+        """Station and time of each row."""
         names = of.stations.names
         pairs = zip(of.energy_station.tolist(), of.energy_time_s.tolist(), strict=True)
         return {(names[station], time_s) for station, time_s in pairs}

@@ -98,6 +98,7 @@ def fit_power(machine: Machine, *, clocked: bool) -> FittedPower:
     load, clock = np.log(rows.load_frac), np.log(rows.clock_hz / full_hz)
 
     def residuals(at: FloatArray) -> FloatArray:
+        """Weighted differences of the logarithms, and of the constants from what is usual."""
         shape = np.exp(at[:, 1:2]) * load
         if clocked:
             shape = shape + np.exp(at[:, 2:3]) * clock

@@ -125,6 +125,7 @@ def _name(file: Path, table: Columns) -> str:
 
 def _machine(name: str, tables: Sequence[Columns]) -> Machine:
     def column(key: str) -> FloatArray:
+        """A column of all tables; NaN where a table has none."""
         parts = [t.number.get(key, np.full(t.rows, np.nan)) for t in tables]
         return np.concatenate(parts)
 

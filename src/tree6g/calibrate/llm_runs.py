@@ -364,6 +364,7 @@ def _alike(total: float, active: float) -> Footprint:
     """The packaged decoder of nearest size, all and active parameters."""
 
     def apart(f: Footprint) -> float:
+        """Distance in all and in active parameters, in logarithms."""
         share = f.experts_active / f.experts if f.experts else 0.0
         own = f.parameters - f.expert_parameters * (1.0 - share if f.experts else 0.0)
         return abs(math.log(f.parameters / total)) + abs(math.log(own / active))

@@ -219,6 +219,7 @@ def _wave(
     ready = threading.Barrier(len(texts))
 
     def one(text: str) -> Answer:
+        """One request, when all are ready."""
         ready.wait()
         return endpoint.ask(text, output, cached=cached)
 

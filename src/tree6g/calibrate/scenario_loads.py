@@ -180,6 +180,7 @@ def _shape(book: Book, name: str, spans: Sequence[Span]) -> tuple[str | None, in
     levels = np.linspace(0.1, 0.9, 9)
 
     def apart(row: str) -> float:
+        """Distance of its relative lengths from those seen, in logarithms."""
         pattern = request_pattern(row)
         both = zip(seen, (pattern.input_tok, pattern.output_tok), strict=True)
         return math.fsum(

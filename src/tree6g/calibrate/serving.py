@@ -87,6 +87,7 @@ def validate(
         raise DataError("expected at least one log of requests; got none. Name one.")
 
     def read(file: Path) -> Case:
+        """The log of a file as a case."""
         return case_of(read_log(file), accelerator, model, tensor_parallel)
 
     judged = [_judge(case) for case in read_all(files, read)]

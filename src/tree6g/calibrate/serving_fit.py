@@ -131,6 +131,7 @@ def _cost(
     known = {name: value[:first] for name, value in measured(log).items()}
 
     def cost(at: FloatArray) -> float:
+        """Mean distance of simulated and measured latencies, in logarithms."""
         if not (np.abs(at) < 12.0).all() or (np.exp(at[:2]) > 1.5).any():
             return math.inf  # beyond the device's peaks
         simulated = times(log, _constants(at).applied(replica, peaks), settings)

@@ -26,6 +26,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def call(**arguments: Any) -> None:
+        """The command; ends with an exit code where it fails."""
         as_json = bool(arguments.get("as_json"))
         try:
             command(**arguments)
@@ -60,6 +61,7 @@ def progress() -> Callable[[float, str], None]:
     step = 0.01 if live else 0.1
 
     def show(done_frac: float, what: str) -> None:
+        """Say how much is done, not too often and not in short runs."""
         if done_frac < shown[0]:  # the next run of several
             start_s[0], shown[0] = time.monotonic(), 0.0
         due = done_frac >= shown[0] + step or shown[0] < done_frac == 1.0

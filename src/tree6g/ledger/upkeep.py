@@ -221,6 +221,7 @@ def _runs(
     """Neighbours up to a level that begin anywhere, end with that level and have enough of it."""
 
     def is_low(part: Part) -> bool:
+        """Whether it may still be merged at this level."""
         full = 2 * part.rows > limits.rows or 2 * part.span_s > limits.span_s
         return levels[part.path] <= level and not full
 

@@ -30,6 +30,7 @@ def _of_ledger(question: Question) -> Question:
 
     @functools.wraps(question)
     def asked(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:
+        """The question, with what the database says told as an error of the ledger."""
         with sql_errors(ledger.path):
             return question(ledger, *args, **kwargs)
 

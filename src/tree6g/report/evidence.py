@@ -87,6 +87,7 @@ def gather(ledger: Ledger, query: Query) -> Evidence:
     inside = list(figure.inside)
 
     def ask(name: str, *parameters: object) -> list[Row]:
+        """Rows of a packaged query."""
         sql = named_sql("report", name)
         rows: list[Row] = ledger.query(sql, list(parameters)).to_pylist()
         return rows

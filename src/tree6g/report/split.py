@@ -177,6 +177,7 @@ def notes(question: Question, costs: Costs, sweep: Sweep | None) -> Sequence[str
 
 def _sweep(sweep: Sweep) -> dict[str, Any]:
     def plain(values: np.ndarray) -> list[list[float | None]]:
+        """Rows for JSON; what is not known is null."""
         return [[None if np.isnan(v) else float(v) for v in row] for row in values]
 
     return {

@@ -145,6 +145,7 @@ def _name(value: Any, _: dict[str, Any], __: type[Described]) -> str:
 
 def _limit(words: str, key: str) -> Say:
     def say(value: Any, context: dict[str, Any], _: type[Described]) -> str:
+        """The limit in the unit of the field, and what came."""
         suffix, limit = _suffix(context), context[key]
         shown = units.show(limit, suffix, digits=6) if suffix else f"{limit:,.10g}"
         return f"expected {words} {shown}; got {got(value)}."
@@ -169,6 +170,7 @@ def _said(_: Any, context: dict[str, Any], __: type[Described]) -> str:
 
 def _plain(expected: str, advice: str = "") -> Say:
     def say(value: Any, _: dict[str, Any], __: type[Described]) -> str:
+        """What was expected, what came, and what to do."""
         return f"expected {expected}; got {got(value)}.{advice}"
 
     return say

@@ -253,6 +253,7 @@ def _teller(count: int, progress: Progress | None) -> Callable[[], None]:
     done = 0
 
     def tell() -> None:
+        """One more run is done."""
         nonlocal done
         done += 1
         if progress is not None:

@@ -51,6 +51,7 @@ def at_fault(rows: Rows, refusal: Callable[[Rows], str]) -> dict[str, str]:
     wrong: dict[str, str] = {}
 
     def sift(group: Sequence[str]) -> None:
+        """Halve a group that is refused until the wrong ones stand alone."""
         why = refusal(_of(rows, {*fine, *group}))
         if not why:
             fine.extend(group)

@@ -257,6 +257,7 @@ class Journal:
         first = segment.encode(segment.Record(tables={}, state=self._state))
 
         def write(target: IO[bytes]) -> None:
+            """The head and the state."""
             target.write(segment.HEAD)
             target.write(first)
 

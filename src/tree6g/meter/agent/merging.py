@@ -170,6 +170,7 @@ def _inside_first(targets: Mapping[str, Target]) -> Iterator[str]:
     done: set[str] = set()
 
     def visit(name: str) -> Iterator[str]:
+        """What is inside of it, then itself."""
         for part in targets[name].contains or ():
             yield from visit(part)
         if targets[name].contains and name not in done:

@@ -70,6 +70,7 @@ class _Histogram:
     total_s: float = 0.0
 
     def add(self, value_s: float) -> None:
+        """Count one waiting time."""
         self.counts[bisect.bisect_left(EDGES_S, value_s)] += 1
         self.total_s += value_s
 

@@ -130,6 +130,7 @@ def _handler(player: Player) -> type[http.server.BaseHTTPRequestHandler]:
         timeout = 30.0
 
         def do_GET(self) -> None:
+            """What the target of this path said then."""
             name = paths.get(urllib.parse.urlsplit(self.path).path)
             if name is None:
                 self._answer(HTTPStatus.NOT_FOUND, f"targets: {' '.join(sorted(paths))}\n".encode())
@@ -147,7 +148,7 @@ def _handler(player: Player) -> type[http.server.BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:  # nothing on standard error
-            return
+        def log_message(self, *_: object) -> None:
+            """Nothing on standard error."""
 
     return Handler

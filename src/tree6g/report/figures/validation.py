@@ -49,6 +49,7 @@ def _drawing(plot: Plot, stamp: str) -> Drawing:
     height_in = rows * (_HEIGHT_IN[columns] + _GAP_IN[1]) - _GAP_IN[1] + top_in + _BOTTOM_IN
 
     def paint(c: Canvas) -> None:
+        """Head, panels and labels onto the canvas."""
         _paint_head(c, title, entries)
         for place, (name, curves) in enumerate(panels.items()):
             ax = _axes(c, place, columns, rows, top_in)
@@ -91,6 +92,7 @@ def _key(label: str) -> str:
 
 def _rows(curve: Curve) -> list[tuple[Cell, ...]]:
     def cells(values: FloatArray | None) -> list[Cell]:
+        """A column of the table; empty where the curve has none."""
         return [None] * len(curve.x) if values is None else [float(v) for v in values]
 
     names: list[Cell] = [curve.name] * len(curve.x)
