@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tree6g.errors import LedgerError, MeterError, nearest
+from tree6g.errors import LedgerError, nearest
 from tree6g.meter import exposition_writer as exposition
-from tree6g.meter.access import Access, host_allowed, is_loopback, tls_context
+from tree6g.meter.access import Access, host_allowed, is_loopback
+from tree6g.meter.listening import PATIENCE_S, Listener
 from tree6g.metric.profile import from_meta
 from tree6g.serve import answers, exporter
 from tree6g.serve.ask import ask_of
@@ -28,8 +27,6 @@ from tree6g.serve.totals import Totals
 from tree6g.serve.view import View
 from tree6g.version import __version__
 
-PATIENCE_S: Final = 15.0
-MOST_CONNECTIONS: Final = 64
 LONGEST_PATH: Final = 8192
 _FILES: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -121,11 +118,8 @@ def problem(status: HTTPStatus, text: str) -> Answer:
     return as_json({"error": {"status": int(status), "problem": text}}, status)
 
 
-class Server(ThreadingHTTPServer):
-    """Serves an application to those who may ask; `url` says where."""
-
-    daemon_threads = True
-    request_queue_size = 128
+class Server(Listener):
+    """Serves an application to those who may ask; `url` is the address of the page."""
 
     def __init__(self, application: Application, access: Access) -> None:
         """Listen.
@@ -133,49 +127,9 @@ class Server(ThreadingHTTPServer):
         Raises:
             MeterError: The address is taken or not ours, or the certificate cannot be used.
         """
-        self.application, self.access = application, access
+        self.application = application
         self.keeper = Keeper(access.token)
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        context = tls_context(access)
-        self.address_family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
-        try:
-            super().__init__((access.host, access.port), _Handler)
-        except OSError as error:
-            raise MeterError(
-                f"cannot listen on {access.host} port {access.port}: {error.strerror or error}. "
-                "Choose another with --port (0 takes a free one) or --host."
-            ) from error
-        if context is not None:
-            # The handshake happens in the connection's own thread: a slow client stops nobody.
-            self.socket = context.wrap_socket(
-                self.socket, server_side=True, do_handshake_on_connect=False
-            )
-
-    @property
-    def url(self) -> str:
-        """Address of the page."""
-        host, port = str(self.server_address[0]), self.server_address[1]
-        shown = f"[{host}]" if ":" in host else host
-        return f"{'https' if self.access.certificate else 'http'}://{shown}:{port}/"
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection a thread of its own, `MOST_CONNECTIONS` at most."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection and free its place."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that breaks is the client's matter; anything else is a bug and is shown."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+        super().__init__(access, _Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from http.server import BaseHTTPRequestHandler
+from typing import Final
 
 from tree6g.errors import MeterError
-from tree6g.meter.access import Access, host_allowed, same_text, tls_context
+from tree6g.meter.access import Access, host_allowed, same_text
+from tree6g.meter.listening import PATIENCE_S, Listener
 from tree6g.meter.otlp.request import JSON, PROTOBUF, request_of
 from tree6g.meter.otlp.store import Store
 from tree6g.version import __version__
@@ -20,15 +20,12 @@ from tree6g.version import __version__
 PORT: Final = 4318
 PATH: Final = "/v1/metrics"
 MAX_BODY_BYTE: Final = 16 << 20
-PATIENCE_S: Final = 15.0
-MOST_CONNECTIONS: Final = 64
 
 
-class Receiver(ThreadingHTTPServer):
-    """Takes requests into a store; `url` says where."""
+class Receiver(Listener):
+    """Takes requests into a store; `url` is OTEL_EXPORTER_OTLP_METRICS_ENDPOINT of senders."""
 
-    daemon_threads = True
-    request_queue_size = 128
+    path = PATH
 
     def __init__(self, store: Store, access: Access) -> None:
         """Listen.
@@ -36,45 +33,8 @@ class Receiver(ThreadingHTTPServer):
         Raises:
             MeterError: The address is taken or not ours, or the certificate cannot be used.
         """
-        self.store, self.access = store, access
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        context = tls_context(access)
-        self.address_family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
-        try:
-            super().__init__((access.host, access.port), _Handler)
-        except OSError as error:
-            raise MeterError(
-                f"cannot listen on {access.host} port {access.port}: {error.strerror or error}. "
-                "Choose another port (0 takes a free one) or host."
-            ) from error
-        if context is not None:
-            self.socket = context.wrap_socket(
-                self.socket, server_side=True, do_handshake_on_connect=False
-            )
-
-    @property
-    def url(self) -> str:
-        """Where senders send: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT."""
-        host, port = str(self.server_address[0]), self.server_address[1]
-        shown = f"[{host}]" if ":" in host else host
-        return f"{'https' if self.access.certificate else 'http'}://{shown}:{port}{PATH}"
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection a thread of its own, `MOST_CONNECTIONS` at most."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection and free its place."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that breaks is the sender's matter: it sends again."""
+        self.store = store
+        super().__init__(access, _Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):
