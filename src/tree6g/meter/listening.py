@@ -37,7 +37,7 @@ class Listener(ThreadingHTTPServer):
         except OSError as error:
             raise MeterError(
                 f"cannot listen on {access.host} port {access.port}: {error.strerror or error}. "
-                "Choose another port (0 takes a free one) or host."
+                "Choose another port (--port; 0 takes a free one) or host (--host)."
             ) from error
         if context is not None:
             # The handshake happens in the connection's own thread: a slow client stops nobody.
