@@ -206,6 +206,21 @@ def at_clock(device: Accelerator, state: ClockState) -> Accelerator:
     )
 
 
+def locked(device: Accelerator, clock: str | None) -> Accelerator:
+    """The accelerator with its clock locked to a state by name; None: as it is.
+
+    Raises:
+        DataError: It has no such state; the message lists those that it has.
+    """
+    if clock is None:
+        return device
+    states = {state.name.lower(): state for state in clock_states(device.name)}
+    if clock.lower() not in states:
+        names = ", ".join(state.name for state in states.values())
+        raise DataError(f"expected a clock of '{device.name}' ({names}); got {clock!r}.")
+    return at_clock(device, states[clock.lower()])
+
+
 def with_constants(device: Accelerator, engine: str, constants: Mapping[str, float]) -> Accelerator:
     """The accelerator with other calibrated constants; those not given stay.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from tree6g.compute.accelerator import accelerator, metered
+from tree6g.compute.accelerator import accelerator, locked, metered
 from tree6g.compute.batching import BatchServer, Limits
 from tree6g.compute.model.footprint import footprint
 from tree6g.compute.replica import Replica, replica
@@ -95,12 +95,13 @@ class _Known:
         """
         key = (
             server.accelerator, server.model, server.weights, server.count, server.share_frac,
-            server.idle_power_w, server.energy_scale,
+            server.clock, server.idle_power_w, server.energy_scale,
         )  # fmt: skip
         found = self._replicas.get(key)
         if found is None:
+            device = locked(accelerator(server.accelerator), server.clock)
             found = self._replicas[key] = replica(
-                metered(accelerator(server.accelerator), server.idle_power_w, server.energy_scale),
+                metered(device, server.idle_power_w, server.energy_scale),
                 footprint(architecture(server.model)),
                 weights=server.weights,
                 count=server.count,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from tree6g import data
-from tree6g.compute.accelerator import Accelerator, accelerator, at_clock, clock_states
+from tree6g.compute.accelerator import Accelerator, accelerator, locked
 from tree6g.compute.model.footprint import footprint, text_prompts
 from tree6g.compute.replica import MEMORY_FRAC, Replica, replica
 from tree6g.compute.serving.disaggregation import KvLink, serve_disaggregated
@@ -219,14 +219,7 @@ def _device(options: Options) -> Accelerator:
         device = accelerator(options.accelerator, options.engine)
     else:
         device = fitted_accelerator(options.constants, options.accelerator, options.engine)
-    if options.clock is not None:
-        states = {state.name.lower(): state for state in clock_states(device.name)}
-        if options.clock.lower() not in states:
-            names = ", ".join(state.name for state in states.values())
-            raise DataError(
-                f"expected a clock of '{device.name}' ({names}); got {options.clock!r}."
-            )
-        device = at_clock(device, states[options.clock.lower()])
+    device = locked(device, options.clock)
     if options.power_limit_w is None:
         return device
     least_w = device.static_w

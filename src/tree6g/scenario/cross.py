@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Final
 
 from tree6g import data, units
+from tree6g.compute.accelerator import clock_states
 from tree6g.compute.model import catalogue
 from tree6g.errors import nearest
 from tree6g.scenario import ground, model_config, policy_file, station, topology
@@ -103,7 +104,23 @@ def sums(scenario: Scenario) -> list[Problem]:
     """Numbers of a valid scenario that do not fit together."""
     found = [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
     found += [*_curves(scenario), *_patterns(scenario), *_basebands(scenario)]
-    return [*found, *_splits(scenario), *ground.problems(scenario)]
+    return [*found, *_clocks(scenario), *_splits(scenario), *ground.problems(scenario)]
+
+
+def _clocks(scenario: Scenario) -> Iterator[Problem]:
+    """Clock states that the accelerator of a server does not have."""
+    kinds: tuple[tuple[str, Sequence[Site | Cloud]], ...] = (
+        ("sites", scenario.sites),
+        ("clouds", scenario.clouds),
+    )
+    for kind, places in kinds:
+        servers = ((i, k, s) for i, place in enumerate(places) for k, s in enumerate(place.servers))
+        for i, k, server in servers:
+            states = [state.name for state in clock_states(server.accelerator)]
+            if server.clock is not None and server.clock not in states:
+                text = f"expected a clock of '{server.accelerator}' ({', '.join(states)}); got "
+                text += f"{got(server.clock)}."
+                yield Problem(place=(kind, i, "servers", k, "clock"), text=text)
 
 
 def _curves(scenario: Scenario) -> Iterator[Problem]:

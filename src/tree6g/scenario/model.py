@@ -69,6 +69,9 @@ class Server(Described):
     """Row of the packaged table `accelerators`."""
     count: Annotated[int, Field(ge=1, le=4096)] = 1
     """Accelerators, used with tensor parallelism."""
+    clock: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """State of the packaged table `clock_states` that the arithmetic units are locked to. None: the
+    highest. Not for answers that terminals share (`split`)."""
     share_frac: Annotated[Quantity, Field(gt=0, le=1)] = 1.0
     """Part of the accelerators' compute, bandwidth and active power that the model may use; memory
     and idle power stay whole."""
