@@ -34,6 +34,7 @@ VALIDATIONS: Final[Mapping[str, Kind]] = {
     ),
     "counts": Kind(function="tree6g.calibrate.counts:validate"),
     "cpu-power": Kind(function="tree6g.calibrate.cpu_power:validate"),
+    "footprints": Kind(function="tree6g.calibrate.footprints:validate"),
     # Named, not imported: what it is of stands in a row above.
     "gee": Kind(function="tree6g.optimise.interference.published:validate"),
     "llm-energy": Kind(function="tree6g.calibrate.llm_energy:validate", options=("fit",)),

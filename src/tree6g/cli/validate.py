@@ -19,8 +19,8 @@ KindName = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="What to compare: base-station, bler, calibration, counts, cpu-power, gee, "
-        "llm-energy, partial-load, pathloss, serving.",
+        help="What to compare: base-station, bler, calibration, counts, cpu-power, footprints, "
+        "gee, llm-energy, partial-load, pathloss, serving.",
     ),
 ]
 Files = Annotated[
@@ -78,7 +78,8 @@ def validate(  # the options of a command are its arguments
     llm-energy: energy per output token of servers or of small devices; each family of models is
     predicted by a fit without it. partial-load: power at idle and at small batches, without a fit.
     cpu-power: watts of processors told from their load, calibrated and not. gee: powers of links
-    that disturb one another against published global optima, nothing fitted.
+    that disturb one another against published global optima, nothing fitted. footprints: energy and
+    carbon that papers, model cards and tools published, from the inputs published with them.
 
     Columns of the files: docs/how-to/validate-a-model.md
 

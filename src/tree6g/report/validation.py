@@ -22,6 +22,7 @@ _HEADS: Final[Mapping[str, str]] = {
     "median_ape_frac": "median error",
     "p90_ape_frac": "90 % are below",
     "within_25_frac": "within 25 %",
+    "max_ape_frac": "largest error",
     "mean_abs_error": "mean error",
     "max_abs_error": "largest error",
     "inside_range_frac": "inside",
@@ -38,6 +39,8 @@ _HEADS: Final[Mapping[str, str]] = {
     "outside_db": "outside by",
     "d2D_m": "distance",
     "error_db": "error",
+    "error_frac": "error",
+    "tolerance_frac": "tolerance",
 }
 _ABSOLUTE: Final = ("mean_abs_error", "max_abs_error")
 _SUFFIXES: Final = ("frac", "db", "m")

@@ -1,0 +1,1 @@
+"""The whole life of a service: embodied carbon, amortised training, grid carbon, water."""
