@@ -34,6 +34,7 @@ from tree6g.cli import (
     split,
     sweep,
     trace,
+    training,
     validate,
 )
 from tree6g.cli.console import guarded
@@ -86,6 +87,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "fit": fit.fit,
     "serve-sim": serve_sim.serve_sim,
     "split": split.split,
+    "training": training.training,
     "list": listing.listing,
     "init": init.init,
     "schema": schema.schema,

@@ -155,6 +155,22 @@ def forward_flop(
     return before + stem + layers + head_flop(model) * sampled
 
 
+def pairs_flop(model: Architecture, tokens: int, *, causal: bool = False) -> int:
+    """FLOP of `forward_flop` that multiply one token's activations with another's.
+
+    The rest multiply activations with weights. An encoder of an encoder-decoder is given as many
+    tokens; pairs are those of the first stack and of that encoder.
+    """
+    both_ways = model.kind in ("encoder", "vision")
+    own = sum(
+        _pairs_flop(m, tokens, tokens, causal=causal and not both_ways) for m in mixers(model)
+    )
+    if model.encoder is None:
+        return own
+    before = [m for layer in model.encoder.layers for m in layer.mixers]
+    return own + sum(_pairs_flop(m, tokens, 0, causal=False) for m in before)
+
+
 def tower_flop(tower: Tower, positions: int) -> int:
     """FLOP of an encoder over that many positions, its projector for the tokens they become."""
     tokens = positions * tower.tokens // tower.positions if tower.positions else positions
