@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from allocation_problems import CLOCKS, CURVES, problem
 from tree6g.metric.utility import Curve
-from tree6g.optimise.allocation import prices, response, response_kernel, settle_kernel
+from tree6g.optimise.allocation import joint, prices, response, response_kernel, settle_kernel
 from tree6g.optimise.allocation.items import items_of, worth
 from tree6g.optimise.allocation.problem import Problem, no_ai
-from tree6g.optimise.allocation.solve import Solution, allocate
+from tree6g.optimise.allocation.solution import Solution
+from tree6g.optimise.allocation.solve import allocate
 
 POWERS_W = (0.4, 0.008, 0.002)  # per user: slack, binding, scarce
 seeds = st.integers(0, 10_000)
@@ -156,13 +157,23 @@ def test_users_who_are_all_alike_are_certified_too() -> None:
     assert 0.0 <= solution.gap_frac <= 1e-9
 
 
+def started(setting: prices.Setting) -> response.Ask:
+    """Where the way to the prices of a cell alone begins."""
+    nothing = np.empty(0, dtype=np.int64)
+    shared = joint.Shared(item=nothing, pool=nothing, gpu=np.empty(0))
+    alone = joint.Joint(
+        cells=(setting,), shared=(shared,), limit=np.empty(0), fixed_w=setting.fixed_w
+    )
+    return joint.start(alone).asks[0]
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, width=st.sampled_from([1.0, 1e-2, 1e-6]))
 def test_the_kernel_answers_as_plain_numpy_does(seed: int, width: float) -> None:
     case = problem(60, seed, curves=CURVES)
     count, clock = next(case.accelerators.choices())
     setting = prices.setting_of(items_of(case, "tree"), case.cell, count, clock)
-    ask = prices.start(setting, prices.fair_start(setting))._replace(width=width)
+    ask = started(setting)._replace(width=width)
     plain, fast = response.plain(setting.items, ask), response_kernel.response(setting.items, ask)
     for name, value in plain._asdict().items():
         scale = np.abs(value).max()
@@ -177,7 +188,7 @@ def test_compiled_and_plain_steps_end_at_the_same_prices(
     case = problem(60, seed, power_w_per_user=power, curves=CURVES)
     count, clock = next(case.accelerators.choices())
     setting = prices.setting_of(items_of(case, "tree"), case.cell, count, clock)
-    ask = prices.start(setting, prices.fair_start(setting))._replace(width=width)
+    ask = started(setting)._replace(width=width)
     bounds = setting.floor, setting.limit, setting.fixed_w, setting.beside
     rules = np.array([1e-9, 1e-9, prices.NEWTON_STEPS, prices.SECANTS, prices.RIDGE])
     fast, taken, _ = settle_kernel.settled(setting.items, ask, bounds, rules)

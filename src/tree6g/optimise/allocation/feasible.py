@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tree6g.errors import InfeasibleError
 from tree6g.optimise.allocation.items import Items
-from tree6g.optimise.allocation.problem import Cell, Problem
+from tree6g.optimise.allocation.joint import Shared
+from tree6g.optimise.allocation.network import Network
+from tree6g.optimise.allocation.problem import Accelerators, Cell, Problem
 from tree6g.optimise.allocation.response import LN2, nats
 from tree6g.units import show
 
 ROUNDING = 1e-12
 
 
-def faults(problem: Problem, items: Items) -> list[str]:
-    """What of the least rates cannot be met; empty: all can be."""
-    found = []
-    busy = float(items.gpu @ items.low)
-    capacity = max(count * clock.speed_frac for count, clock in problem.accelerators.choices())
-    if busy > capacity * (1.0 + ROUNDING):
-        found.append(
-            f"least token rates need {busy:.4g} accelerators at full speed; at most {capacity:.4g} "
-            f"can be on: {busy - capacity:.3g} too few."
-        )
+def faults(problem: Problem, items: Items, busy: float) -> list[str]:
+    """What of a cell's least rates cannot be met; empty: all can be."""
+    found = _too_few(busy, problem.accelerators)
     cell = problem.cell
     if _plainly(items, cell):
         return found
@@ -36,14 +33,44 @@ def faults(problem: Problem, items: Items) -> list[str]:
     return found
 
 
-def check(problem: Problem, items: Items) -> None:
-    """Raise an InfeasibleError that says what cannot be met, and by how much."""
-    found = faults(problem, items)
+def check(network: Network, items: Sequence[Items], busy: Sequence[float]) -> None:
+    """Raise an InfeasibleError that says what cannot be met, where, and by how much.
+
+    Args:
+        network: Cells and pools.
+        items: What their users may be given. [cell]
+        busy: What least amounts take of accelerators, see `least_busy`. [cell and pool]
+    """
+    found, count = [], len(network.cells)
+    for number, (problem, mine) in enumerate(zip(network.cells, items, strict=True)):
+        where = f"Cell {number}: " if count > 1 else ""
+        found += [f"{where}{fault}" for fault in faults(problem, mine, busy[number])]
+    for number, pool in enumerate(network.pools):
+        found += [f"Pool {number}: {fault}" for fault in _too_few(busy[count + number], pool)]
     if found:
         raise InfeasibleError(
-            "expected least rates that the cell can carry; " + " ".join(found) + " "
-            "Lower the least rates or served shares, or give the cell more."
+            f"expected least rates that the {'network' if count > 1 else 'cell'} can carry; "
+            + " ".join(found)
+            + " Lower the least rates or served shares, or give the cell more."
         )
+
+
+def least_busy(network: Network, items: Sequence[Items], shared: Sequence[Shared]) -> list[float]:
+    """GPU seconds per second of least amounts, of each cell's accelerators and each pool's."""
+    pools = [0.0] * len(network.pools)
+    for mine, needs in zip(items, shared, strict=True):
+        for pool in np.unique(needs.pool).tolist():
+            here = needs.pool == pool
+            pools[pool] += float(needs.gpu[here] @ mine.low[needs.item[here]])
+    return [float(mine.gpu @ mine.low) for mine in items] + pools
+
+
+def _too_few(busy: float, accelerators: Accelerators) -> list[str]:
+    capacity = max(count * clock.speed_frac for count, clock in accelerators.choices())
+    if busy <= capacity * (1.0 + ROUNDING):
+        return []
+    text = f"least token rates need {busy:.4g} accelerators at full speed; at most {capacity:.4g} "
+    return [text + f"can be on: {busy - capacity:.3g} too few."]
 
 
 def _plainly(items: Items, cell: Cell) -> bool:

@@ -122,6 +122,8 @@ def fair_shape(ratio: FloatArray, order: FloatArray) -> FloatArray:
     ln = np.log1p(ratio)
     rest = 1.0 - order
     log = np.abs(rest) < 1e-12
+    if log.all():
+        return ln
     return np.where(log, ln, np.expm1(rest * ln) / np.where(log, 1.0, rest))
 
 

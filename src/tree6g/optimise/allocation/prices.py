@@ -13,22 +13,22 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import math
-from collections.abc import Generator
 from typing import Final
 
 import numpy as np
 
-from tree6g.optimise.allocation.items import Items, packed, worth
+from tree6g.optimise.allocation.items import Items, packed
 from tree6g.optimise.allocation.problem import Cell, Clock, FloatArray
-from tree6g.optimise.allocation.response import Ask, Response, response
+from tree6g.optimise.allocation.response import SMALL_FRAC, Ask, Response, response
 
 GAIN_FRAC: Final = 1e-2  # of what a bound lacks: what another Newton step may be worth
 USE_FRAC: Final = 1e-2  # of the same: worth of what use may differ from its limit
 WIDEST: Final = 0.3  # of ramps, relative: where they begin
 NARROWING: Final = 0.1  # of ramps from stage to stage
 NARROWEST: Final = 1e-6  # of ramps; centring does the rest
-FEW: Final = 8  # linear items on ramps that are looked after one by one
+FEW: Final = 8  # linear items on ramps, or equations, that are looked after one by one
 STAGES: Final = 60
+ENERGY_ROW: Final = Items._fields.index("energy")  # of the table of packed items
 RIDGE: Final = 1e-8  # of the fixed power: curvature over logarithms of prices at least
 NEWTON_STEPS: Final = 40
 SECANTS: Final = 12
@@ -51,23 +51,6 @@ class Setting:
     floor: FloatArray
     fixed_w: float
     beside: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Where the prices are: after each narrowing of the ramps."""
-
-    ask: Ask
-    response: Response
-    asked: int
-
-    def bound(self, setting: Setting) -> float:
-        """No allocation of this setting has a greater ratio (Lagrangian duality).
-
-        worth / power <= (1 + D / P_fixed) / w_per_worth, D without ramps and not below 0.
-        """
-        over_w = surplus_w(setting, self.ask, self.response) + self.response.missed_w
-        return (1.0 + max(over_w, 0.0) / setting.fixed_w) / self.ask.w_per_worth
 
 
 def setting_of(items: Items, cell: Cell, count: int, clock: Clock, beside: float = 0.0) -> Setting:
@@ -93,24 +76,14 @@ def surplus_w(setting: Setting, ask: Ask, taken: Response) -> float:
     return taken.surplus_w + scarce_w + ask.w_per_worth * setting.beside - setting.fixed_w
 
 
-def stages(setting: Setting, ask: Ask) -> Generator[Stage, float, None]:
-    """The prices at ever narrower ramps; `send` the best ratio so far, Dinkelbach's next aim.
-
-    Where the ratio does not rise any more, prices are found more exactly.
-    """
-    asked, loose, best = 0, 1.0, 0.0
-    for _ in range(STAGES):
-        ask, taken, more = _settled_fast(setting, ask, loose)
-        asked += more
-        ratio = yield Stage(ask=ask, response=taken, asked=asked)
-        loose, best = (1.0 if ratio > best * (1.0 + 1e-12) else 1e-2 * loose), max(ratio, best)
-        ask = _next(setting, ask, taken, ratio)
+def moved_w(setting: Setting, amount: FloatArray) -> float:
+    """Power of a full carrier and of some amounts."""
+    return float(setting.limit[:2] @ setting.floor[:2] + amount @ setting.items.energy)
 
 
-def start(setting: Setting, amount: FloatArray) -> Ask:
-    """Prices to begin with, and the worth of a watt at some amounts."""
+def start(setting: Setting, amount: FloatArray, w_per_worth: float) -> Ask:
+    """Prices to begin with, at some amounts and watts per worth."""
     items, fixed_w = setting.items, setting.fixed_w
-    moved_w = float(setting.limit[:2] @ setting.floor[:2] + amount @ items.energy)
     k = items.first[1]
     span = items.high[:k] - items.low[:k]
     share = np.divide(amount[:k] - items.low[:k], span, out=np.zeros(k), where=span > 0.0)
@@ -118,8 +91,7 @@ def start(setting: Setting, amount: FloatArray) -> Ask:
     above = np.divide(scarce, setting.limit, out=np.zeros(3), where=setting.limit > 0.0)
     return Ask(
         price=setting.floor + above,
-        w_per_worth=(fixed_w + moved_w)
-        / max(setting.beside + float(worth(items, amount).sum()), 1e-300),
+        w_per_worth=w_per_worth,
         width=WIDEST,
         centre=np.minimum(np.maximum(share, 0.0), 1.0),
     )
@@ -138,7 +110,7 @@ def fair_start(setting: Setting) -> FloatArray:
     return amount
 
 
-def _next(setting: Setting, ask: Ask, taken: Response, ratio: float) -> Ask:
+def next_ask(setting: Setting, ask: Ask, taken: Response, ratio: float) -> Ask:
     """Narrower ramps about where the items are; prices of what is scarce go with worth's watts.
 
     Where few items are on ramps, these narrow only so far that none falls off at these prices.
@@ -159,7 +131,7 @@ def _next(setting: Setting, ask: Ask, taken: Response, ratio: float) -> Ask:
     )
 
 
-def _settled_fast(setting: Setting, ask: Ask, loose: float) -> tuple[Ask, Response, int]:
+def settled_fast(setting: Setting, ask: Ask, loose: float) -> tuple[Ask, Response, int]:
     """`settled`, compiled where numba is installed."""
     if importlib.util.find_spec("numba") is None:
         return settled(setting, ask, loose)
@@ -198,22 +170,46 @@ def _off_w(setting: Setting, price: FloatArray, taken: Response) -> float:
 
 
 def newton(setting: Setting, price: FloatArray, taken: Response) -> list[float]:
-    """Newton's change of the prices. [3].
+    """Newton's change of the prices of a cell. [3]."""
+    return newton_step(
+        price.tolist(),
+        setting.floor.tolist(),
+        setting.limit.tolist(),
+        (setting.limit - taken.use).tolist(),
+        taken.curvature.tolist(),
+        setting.fixed_w,
+    )
+
+
+def newton_step(
+    at: list[float],
+    floor: list[float],
+    limit: list[float],
+    slope: list[float],
+    bent: list[list[float]],
+    fixed_w: float,
+) -> list[float]:
+    """Newton's change of some prices.
 
     Of prices that would fall below their floor the one that would be there first falls to it, and
     the others change with it; and so on.
+
+    Args:
+        at: The prices. [price]
+        floor: The least they may be. [price]
+        limit: How much there is of what they are of. [price]
+        slope: Derivative of D. [price]
+        bent: Second derivative of D. [price, price]
+        fixed_w: Power that sets the scale.
     """
-    at, floor, limit = price.tolist(), setting.floor.tolist(), setting.limit.tolist()
-    slope = (setting.limit - taken.use).tolist()
-    bent = taken.curvature.tolist()
-    scale = _scale(setting.fixed_w, at, limit)
-    free = [i for i in range(3) if limit[i] > 0.0 and (at[i] > floor[i] or slope[i] < 0.0)]
-    change = [0.0, 0.0, 0.0]
+    count, scale = len(at), scales(fixed_w, at, limit)
+    free = [i for i in range(count) if limit[i] > 0.0 and (at[i] > floor[i] or slope[i] < 0.0)]
+    change = [0.0] * count
     while free:
         matrix = [[bent[i][j] * scale[i] * scale[j] for j in free] for i in free]
         for i, row in enumerate(matrix):
-            row[i] += RIDGE * setting.fixed_w
-        held = [i for i in range(3) if i not in free]
+            row[i] += RIDGE * fixed_w
+        held = [i for i in range(count) if i not in free]
         right = [-scale[i] * (slope[i] + sum(bent[i][j] * change[j] for j in held)) for i in free]
         step = [scale[i] * x for i, x in zip(free, _solve(matrix, right), strict=True)]
         for i, x in zip(free, step, strict=True):
@@ -228,8 +224,10 @@ def newton(setting: Setting, price: FloatArray, taken: Response) -> list[float]:
 
 
 def _solve(matrix: list[list[float]], right: list[float]) -> list[float]:
-    """Up to three linear equations, positive definite: elimination, faster here than a library."""
+    """Linear equations, positive definite; few of them are faster here than in a library."""
     size = len(right)
+    if size > FEW:
+        return [float(x) for x in np.linalg.solve(np.array(matrix), np.array(right))]
     for k in range(size):
         for i in range(k + 1, size):
             part = matrix[i][k] / matrix[k][k]
@@ -242,10 +240,10 @@ def _solve(matrix: list[list[float]], right: list[float]) -> list[float]:
     return right
 
 
-def _scale(fixed_w: float, price: list[float], limit: list[float]) -> list[float]:
-    """What counts as a large change of each price. [3]."""
+def scales(fixed_w: float, price: list[float], limit: list[float]) -> list[float]:
+    """What counts as a large change of each price: itself, or what is much for the resource."""
     return [
-        p if p > 0.0 else 1e-3 * fixed_w / max(m, 1e-300) for p, m in zip(price, limit, strict=True)
+        max(p, SMALL_FRAC * fixed_w / max(m, 1e-300)) for p, m in zip(price, limit, strict=True)
     ]
 
 
@@ -257,7 +255,7 @@ def _direction(setting: Setting, price: FloatArray, taken: Response) -> tuple[Fl
     """
     at, floor = price.tolist(), setting.floor.tolist()
     slope = (setting.limit - taken.use).tolist()
-    scale = _scale(setting.fixed_w, at, setting.limit.tolist())
+    scale = scales(setting.fixed_w, at, setting.limit.tolist())
     down = [-math.copysign(z, s) if s else 0.0 for z, s in zip(scale, slope, strict=True)]
     for change in (newton(setting, price, taken), down):
         far = [

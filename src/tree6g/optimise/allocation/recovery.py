@@ -6,20 +6,23 @@ import dataclasses
 
 import numpy as np
 
+from tree6g.optimise.allocation import joint
 from tree6g.optimise.allocation.items import worth
-from tree6g.optimise.allocation.prices import Setting, Stage, newton
+from tree6g.optimise.allocation.joint import Joint, State
+from tree6g.optimise.allocation.prices import Setting, newton
 from tree6g.optimise.allocation.problem import FloatArray
+from tree6g.optimise.allocation.response import LN2, Response
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
-    """What each item gets. [item].
+class Part:
+    """What each item of a cell gets. [item].
 
     Attributes:
         amount: Of its unit.
         bandwidth_hz: Bandwidth.
         power_w: Radiated power.
-        total_w: Electrical power of everything.
+        total_w: Electrical power of the cell, its accelerators and what it takes of pools.
         worth: Worth of all.
         excess_frac: By how much a limit is exceeded, as a share of it: rounding.
     """
@@ -31,32 +34,85 @@ class Allocation:
     worth: float
     excess_frac: float
 
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """What all get.
+
+    Attributes:
+        parts: Of each cell.
+        total_w: Electrical power of everything.
+        worth: Worth of all.
+        excess_frac: By how much a limit is exceeded, as a share of it: rounding.
+    """
+
+    parts: tuple[Part, ...]
+    total_w: float
+    worth: float
+    excess_frac: float
+
     @property
     def ratio(self) -> float:
         """Worth per joule."""
         return self.worth / self.total_w
 
 
-def recovered(setting: Setting, stage: Stage) -> Allocation:
+def recovered(whole: Joint, state: State) -> Allocation:
     """The allocation at the prices, brought exactly within the limits.
 
     First the amounts go on by Newton's last, linear step; then bandwidth is scaled at the same
     rates, and what exceeds power or accelerators is taken from all that is above its least. Once
     the prices are right all this is rounding; before, it gives an allocation that is less good.
     """
-    items, taken = setting.items, stage.response
-    step = newton(setting, stage.ask.price, taken)
-    dearer = items.bits * (taken.hz_per_bps * step[0] + taken.w_per_bps * step[1])
-    amount = taken.amount - taken.stiffness * (dearer + items.gpu * step[2])
-    amount = np.minimum(np.maximum(amount, items.low), items.high)
-    amount = _within(amount, items.low, items.gpu, setting.limit[2])
-    rate = items.bits * amount + items.offset
-    hz = rate * taken.hz_per_bps
-    squeeze = min(1.0, setting.limit[0] / max(float(hz.sum()), 1e-300))
-    nats = np.log(2.0) / taken.hz_per_bps / squeeze
-    watt = squeeze * taken.hz_per_bps * np.expm1(nats) / items.gain
-    amount = _within(amount, items.low, items.bits * watt, setting.limit[1] - items.offset @ watt)
-    return _allocation(setting, amount, squeeze * taken.hz_per_bps, watt)
+    amounts = _stepped(whole, state)
+    over = _within_pools(whole, amounts) if len(whole.limit) else 0.0
+    parts = tuple(map(_part, whole.cells, state.taken, amounts))
+    return Allocation(
+        parts=parts,
+        total_w=whole.pools_w + sum(part.total_w for part in parts),
+        worth=sum(part.worth for part in parts),
+        excess_frac=max(over, *(part.excess_frac for part in parts)),
+    )
+
+
+def _stepped(whole: Joint, state: State) -> list[FloatArray]:
+    """Amounts after one more step of all prices, within what each item may have. [cell][item]."""
+    steps = [
+        newton(cell, ask.price, taken)
+        for cell, ask, taken in zip(whole.cells, state.asks, state.taken, strict=True)
+    ]
+    change = np.zeros(len(whole.limit))
+    if len(change):
+        change = joint.newton(whole, state, whole.limit - joint.use_now(whole, state))
+        follow = joint.moved(whole, state, change)
+        steps = [(step + more).tolist() for step, more in zip(steps, follow, strict=True)]
+    amounts = []
+    for cell, shared, taken, step in zip(
+        whole.cells, whole.shared, state.taken, steps, strict=True
+    ):
+        items = cell.items
+        dearer = items.bits * (taken.hz_per_bps * step[0] + taken.w_per_bps * step[1])
+        dearer += items.gpu * step[2]
+        if len(shared.item):
+            dearer[shared.item] += change[shared.pool] * shared.gpu
+        amount = taken.amount - taken.stiffness * dearer
+        amount = np.minimum(np.maximum(amount, items.low), items.high)
+        amounts.append(_within(amount, items.low, items.gpu, cell.limit[2]))
+    return amounts
+
+
+def _within_pools(whole: Joint, amounts: list[FloatArray]) -> float:
+    """Take what is too much for a pool from its users; returns what is still too much: rounding."""
+    lows = [cell.items.low for cell in whole.cells]
+    use, least = joint.use_of_pools(whole, amounts), joint.use_of_pools(whole, lows)
+    too_much = (use > whole.limit) & (use > least)
+    part = np.divide(whole.limit - least, use - least, out=np.ones(len(use)), where=too_much)
+    part = np.maximum(part, 0.0)
+    for shared, low, amount in zip(whole.shared, lows, amounts, strict=True):
+        at = shared.item
+        amount[at] = low[at] + part[shared.pool] * (amount[at] - low[at])
+    over = joint.use_of_pools(whole, amounts) - whole.limit
+    return float(np.divide(over, whole.limit, out=over, where=whole.limit > 0.0).max())
 
 
 def _within(amount: FloatArray, low: FloatArray, each: FloatArray, limit: float) -> FloatArray:
@@ -67,23 +123,35 @@ def _within(amount: FloatArray, low: FloatArray, each: FloatArray, limit: float)
     return low + max(0.0, (limit - least) / (use - least)) * (amount - low)
 
 
-def _allocation(
-    setting: Setting, amount: FloatArray, hz: FloatArray, watt: FloatArray
-) -> Allocation:
+def _part(setting: Setting, taken: Response, amount: FloatArray) -> Part:
+    """A cell within its bandwidth and its power."""
+    items = setting.items
+    rate = items.bits * amount + items.offset
+    hz = rate * taken.hz_per_bps
+    squeeze = min(1.0, setting.limit[0] / max(float(hz.sum()), 1e-300))
+    each_hz, watt = taken.hz_per_bps, taken.w_per_bps
+    if squeeze < 1.0:
+        each_hz = squeeze * each_hz
+        watt = each_hz * np.expm1(LN2 / each_hz) / items.gain
+    amount = _within(amount, items.low, items.bits * watt, setting.limit[1] - items.offset @ watt)
+    return _counted(setting, amount, each_hz, watt)
+
+
+def _counted(setting: Setting, amount: FloatArray, hz: FloatArray, watt: FloatArray) -> Part:
     items = setting.items
     rate = items.bits * amount + items.offset
     bandwidth, power = rate * hz, rate * watt
-    use = np.array([bandwidth.sum(), power.sum(), items.gpu @ amount])
-    over = np.divide(use - setting.limit, setting.limit, out=use.copy(), where=setting.limit > 0.0)
-    price = setting.floor[:2]
-    total_w = setting.fixed_w + float(
-        price @ use[:2] + amount @ items.energy + items.offset_w.sum()
-    )
-    return Allocation(
+    use = [float(bandwidth.sum()), float(power.sum()), float(items.gpu @ amount)]
+    over = [(u - m) / m if m > 0.0 else u for u, m in zip(use, setting.limit.tolist(), strict=True)]
+    radio_w = use[0] * float(setting.floor[0]) + use[1] * float(setting.floor[1])
+    return Part(
         amount=amount,
         bandwidth_hz=bandwidth,
         power_w=power,
-        total_w=total_w,
+        total_w=setting.fixed_w
+        + radio_w
+        + float(amount @ items.energy)
+        + float(items.offset_w.sum()),
         worth=setting.beside + float(worth(items, amount).sum()),
-        excess_frac=float(max(over.max(), 0.0)),
+        excess_frac=max(0.0, *over),
     )

@@ -20,6 +20,7 @@ from tree6g.optimise.allocation.items import Items, fair_shape
 from tree6g.optimise.allocation.problem import FloatArray
 
 LN2: Final = float(np.log(2.0))
+SMALL_FRAC: Final = 1e-3  # of the fixed power: what all of a resource costs that is nearly free
 
 
 class Ask(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 
 from tree6g.optimise.allocation.items import Items
 from tree6g.optimise.allocation.problem import FloatArray
-from tree6g.optimise.allocation.response import Ask, Response
+from tree6g.optimise.allocation.response import SMALL_FRAC, Ask, Response
 from tree6g.optimise.allocation.response_kernel import packed_response, take
 from tree6g.radio.link.compiler import compiled
 
@@ -46,7 +46,7 @@ def settled(
 
 @compiled
 def _scale(price: float, limit: float, fixed_w: float) -> float:
-    return price if price > 0.0 else 1e-3 * fixed_w / max(limit, 1e-300)
+    return max(price, SMALL_FRAC * fixed_w / max(limit, 1e-300))
 
 
 @compiled

@@ -13,7 +13,8 @@ from tree6g.engine.crowd import DOWN
 from tree6g.errors import InfeasibleError
 from tree6g.optimise.allocation.items import Objective
 from tree6g.optimise.allocation.problem import FloatArray
-from tree6g.optimise.allocation.solve import Solution, allocate
+from tree6g.optimise.allocation.solution import Solution
+from tree6g.optimise.allocation.solve import allocate
 from tree6g.optimise.scenario.surrogate import Moved, Surrogate
 from tree6g.scenario.load import dump
 
