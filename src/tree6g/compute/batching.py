@@ -48,6 +48,15 @@ class Limits:
     token_budget: int
     kv_capacity_tok: float
 
+    def settings(self) -> EngineSettings:
+        """The same as settings of an engine, whose prompts share no prefixes."""
+        return EngineSettings(
+            token_budget=self.token_budget,
+            max_sequences=self.max_sequences,
+            kv_capacity_tok=self.kv_capacity_tok,
+            prefix_cache=False,
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -91,15 +100,9 @@ class BatchServer:
         self.replica = replica
         self.limits = limits
         self.kinds, self._skip = kinds, skip
-        settings = EngineSettings(
-            token_budget=limits.token_budget,
-            max_sequences=limits.max_sequences,
-            kv_capacity_tok=limits.kv_capacity_tok,
-            prefix_cache=False,
-        )
         state = ServerState(
             replica,
-            settings,
+            limits.settings(),
             log_tokens=True,
             remember=False,
             skip=skip,

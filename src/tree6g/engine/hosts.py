@@ -57,11 +57,6 @@ def _server(
         constants = known.replica_of(server)
     except InfeasibleError as error:
         raise InfeasibleError(f"server '{server.name}' of '{place.name}': {error}") from error
-    limits = Limits(
-        max_sequences=server.max_batch,
-        token_budget=max(server.token_budget, server.max_batch),
-        kv_capacity_tok=constants.kv_capacity_tok,
-    )
     links = scenario.links if scenario is not None else ()
     return Host(
         node=f"{place.name}.{server.name}",
@@ -74,9 +69,34 @@ def _server(
         model=server.model,
         services=frozenset(server.services) or services,
         replica=constants,
-        batch=BatchServer(constants, limits, kinds=len(services)),
+        batch=BatchServer(constants, limits_of(server, constants), kinds=len(services)),
         free_s=np.empty(0),
         prompt_s_per_tok=known.prompt_s_per_tok(constants),
+    )
+
+
+def replica_of(server: Server) -> Replica:
+    """Constants of an iteration of a server.
+
+    Raises:
+        InfeasibleError: Its model does not fit.
+    """
+    device = locked(accelerator(server.accelerator), server.clock)
+    return replica(
+        metered(device, server.idle_power_w, server.energy_scale),
+        footprint(architecture(server.model)),
+        weights=server.weights,
+        count=server.count,
+        share_frac=server.share_frac,
+    )
+
+
+def limits_of(server: Server, constants: Replica) -> Limits:
+    """Bounds of an iteration of a server."""
+    return Limits(
+        max_sequences=server.max_batch,
+        token_budget=max(server.token_budget, server.max_batch),
+        kv_capacity_tok=constants.kv_capacity_tok,
     )
 
 
@@ -99,14 +119,7 @@ class _Known:
         )  # fmt: skip
         found = self._replicas.get(key)
         if found is None:
-            device = locked(accelerator(server.accelerator), server.clock)
-            found = self._replicas[key] = replica(
-                metered(device, server.idle_power_w, server.energy_scale),
-                footprint(architecture(server.model)),
-                weights=server.weights,
-                count=server.count,
-                share_frac=server.share_frac,
-            )
+            found = self._replicas[key] = replica_of(server)
         return found
 
     def prompt_s_per_tok(self, constants: Replica) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from tree6g.optimise.allocation.problem import FloatArray
 from tree6g.optimise.allocation.solution import Solution
 from tree6g.optimise.allocation.solve import allocate
 from tree6g.optimise.scenario.surrogate import Moved, Surrogate
+from tree6g.optimise.servers.choice import Running, combinations
 from tree6g.scenario.load import dump
 
 POWERS: Final = 241  # radiated powers that are tried, from coverage to the most
@@ -29,27 +31,35 @@ class Plan:
     Attributes:
         solution: The best allocation with a power of its own for each user.
         upper_bound: No allocation has more, whatever servers are on.
-        on: AI services that are served.
+        running: Settings of the servers.
         share_frac: Served share of today's rates, by service of the downlink and AI service.
         power_w: Radiated power of the plan, the same for all.
         tree_beq_per_j: What it promises.
         ee_bit_per_j: What it promises.
+        unfitted: TREE and EE that it would promise if a token took what it takes today, whatever
+            the load and the setting of its server.
         load_frac: Share of the downlink's time that it fills.
     """
 
     solution: Solution
     upper_bound: float
-    on: frozenset[str]
+    running: tuple[Running, ...]
     share_frac: dict[str, float]
     power_w: float
     tree_beq_per_j: float
     ee_bit_per_j: float
+    unfitted: tuple[float, float]
     load_frac: float
 
     @property
     def promise(self) -> float:
         """The figure of the objective that the plan promises."""
         return self.tree_beq_per_j if self.solution.objective == "tree" else self.ee_bit_per_j
+
+    @property
+    def promise_unfitted(self) -> float:
+        """The same without the curves of the servers."""
+        return self.unfitted[0 if self.solution.objective == "tree" else 1]
 
 
 def plan(start: Surrogate, objective: Objective = "tree", least_frac: float = 1.0) -> Plan:
@@ -69,19 +79,24 @@ def plan(start: Surrogate, objective: Objective = "tree", least_frac: float = 1.
     if least_frac <= 0.0 and len(names) <= MOST_SERVICES:
         sizes = range(len(names), -1, -1)
         sets = [frozenset(some) for n in sizes for some in itertools.combinations(names, n)]
-    found = [(allocate(start.problem(least_frac, on), objective), on) for on in sets]
-    best, on = max(found, key=lambda each: each[0].value)
+    found = [
+        (allocate(start.problem(least_frac, on, running), objective), running)
+        for on in sets
+        for running in combinations(start.pools, on, least_frac)
+    ]
+    best, running = max(found, key=lambda each: each[0].value)
     share = _shares(start, best)
-    power_w, used_s = _one_power(start, share, objective, on)
-    tree, ee = _promised(start, share, power_w, used_s, on)
+    power_w, used_s = _one_power(start, share, objective, running)
+    tree, ee = _promised(start, share, power_w, used_s, running)
     return Plan(
         solution=best,
         upper_bound=max(each[0].upper_bound for each in found),
-        on=on,
+        running=running,
         share_frac=share,
         power_w=power_w,
         tree_beq_per_j=tree,
         ee_bit_per_j=ee,
+        unfitted=_promised(start, share, power_w, used_s, running, fitted=False),
         load_frac=used_s / (start.seconds * start.sending.time_frac),
     )
 
@@ -106,10 +121,23 @@ def planned(start: Surrogate, chosen: Plan) -> dict[str, Any]:
     for server in servers:
         server["services"] = [name for name in server["services"] if name not in gone]
     before = {s.name: s.services for s in start.scenario.sites[0].servers}
-    plain["sites"][0]["servers"] = [
-        s for s in servers if left and (s["services"] or not before[s["name"]])
-    ]
+    servers[:] = [s for s in servers if left and (s["services"] or not before[s["name"]])]
+    for running in chosen.running:
+        _set_up(servers, running)
     return plain
+
+
+def _set_up(servers: list[dict[str, Any]], running: Running) -> None:
+    """Servers of a pool as their setting has them; those that are off go."""
+    if running.option is None:
+        return
+    setting, names = running.option.setting, running.pool.names
+    gone = names[setting.servers :]
+    servers[:] = [server for server in servers if server["name"] not in gone]
+    given = {"count": setting.count, "clock": setting.clock, "max_batch": setting.max_batch}
+    for server in servers:
+        if server["name"] in names:
+            server.update(given)
 
 
 def _rates(plain: dict[str, Any], chosen: Plan) -> None:
@@ -149,7 +177,7 @@ def _whole(share: float) -> float:
 
 
 def _one_power(
-    start: Surrogate, share: dict[str, float], objective: Objective, on: frozenset[str]
+    start: Surrogate, share: dict[str, float], objective: Objective, running: Sequence[Running]
 ) -> tuple[float, float]:
     """The radiated power, the same for all, with the best promise, and its time of sending."""
     most_w = start.sending.most_w
@@ -166,7 +194,7 @@ def _one_power(
         )
     number = 0 if objective == "tree" else 1
     figures = [
-        _promised(start, share, float(power), float(used), on)[number]
+        _promised(start, share, float(power), float(used), running)[number]
         for power, used in zip(tried, used_s, strict=True)
     ]
     best = int(np.argmax(np.where(fits, figures, -np.inf)))
@@ -189,12 +217,17 @@ def _mean_s_per_bit(start: Surrogate, service: Moved, change_db: FloatArray | fl
 
 
 def _promised(
-    start: Surrogate, share: dict[str, float], power_w: float, used_s: float, on: frozenset[str]
+    start: Surrogate,
+    share: dict[str, float],
+    power_w: float,
+    used_s: float,
+    running: Sequence[Running],
+    *,
+    fitted: bool = True,
 ) -> tuple[float, float]:
-    """TREE and EE of one power for all."""
+    """TREE and EE of one power for all, with joules of servers by their curves or as today."""
     send, seconds = start.sending, start.seconds
-    idle_w = sum(w for name, w in start.server_w.items() if name not in on)
-    energy_j = (start.fixed_w - idle_w) * seconds
+    energy_j = (start.fixed_w + start.idle_w(running)) * seconds
     energy_j += used_s * (send.base_w + send.per_w * power_w)
     energy_j += send.beacon_s * send.beacon_per_w * (power_w - send.power_w)
     worth, bits = start.beside_beq_per_s * seconds, start.beside_bps * seconds
@@ -202,7 +235,10 @@ def _promised(
         part = share[service.figure.name]
         worth += part * float(service.figure.utility_beq or 0.0)
         bits += part * service.bits_per_s * seconds
-    for service in start.ai:
-        name = service.figure.name
-        energy_j += share[name] * start.joule_per_tok[name] * service.figure.tokens_out_tok
+    if fitted:
+        energy_j += seconds * sum(each.active_w(share) for each in running)
+    else:
+        joules = start.joule_per_tok.items()
+        made_tok = {s.figure.name: s.figure.tokens_out_tok for s in start.ai}
+        energy_j += sum(share[name] * joule * made_tok[name] for name, joule in joules)
     return worth / energy_j, bits / energy_j

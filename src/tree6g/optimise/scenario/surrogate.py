@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,9 +26,13 @@ from tree6g.engine.run import RunResult
 from tree6g.engine.world import Cell as EngineCell
 from tree6g.engine.world import World
 from tree6g.errors import InfeasibleError, ScenarioError
+from tree6g.metric.delay import delay_of, delays_of
 from tree6g.metric.figure import Figure, ServiceFigure
 from tree6g.metric.utility import Curve
 from tree6g.optimise.allocation.problem import AiUsers, Cell, DataUsers, FloatArray, Problem
+from tree6g.optimise.servers.choice import Running
+from tree6g.optimise.servers.measured import ACTIVE, pools
+from tree6g.optimise.servers.pool import Pool
 from tree6g.scenario.model import Scenario
 
 COMPUTE: Final = ("operator", "full")  # boundaries that count the joules of servers
@@ -90,7 +94,7 @@ class Surrogate:
         data: Data services in the downlink.
         ai: AI services.
         joule_per_tok: Energy of an output token above idle, prompts included, by AI service.
-        server_w: Power of the servers that only this AI service uses, by service.
+        pools: Servers with the settings that they may have; none if their joules do not count.
         fixed_w: Power of everything else.
         beside_beq_per_s: Worth of uplink data.
         beside_bps: All bits of the uplink.
@@ -104,7 +108,7 @@ class Surrogate:
     data: tuple[Moved, ...]
     ai: tuple[Moved, ...]
     joule_per_tok: Mapping[str, float]
-    server_w: Mapping[str, float]
+    pools: tuple[Pool, ...]
     fixed_w: float
     beside_beq_per_s: float
     beside_bps: float
@@ -124,28 +128,35 @@ class Surrogate:
         today = self.sending.used_s / (self.sending.time_frac * self.seconds)
         return max(FULL_FRAC, today)
 
-    def problem(self, least_frac: float, served: frozenset[str]) -> Problem:
+    def idle_w(self, running: Sequence[Running]) -> float:
+        """By how much more than today the servers of some settings draw without work."""
+        return sum(each.idle_w - each.pool.idle_w for each in running)
+
+    def problem(
+        self, least_frac: float, served: frozenset[str], running: Sequence[Running]
+    ) -> Problem:
         """The problem of allocation; broadcast is taken to radiate nothing, so bounds hold.
 
         Args:
             least_frac: Share of today's rates that is owed to every service.
-            served: AI services that are served; servers of the others are off.
+            served: AI services that are served.
+            running: Settings of the servers.
         """
         send, base = self.sending, self.cell.spec
-        idle_w = sum(self.server_w[s.figure.name] for s in self.ai if s.figure.name not in served)
-        idle_w += send.beacon_s * send.beacon_per_w * send.power_w / self.seconds
+        beacon_w = send.beacon_s * send.beacon_per_w * send.power_w / self.seconds
+        servers_w = self.idle_w(running) + sum(each.base_w for each in running)
         time_frac = send.time_frac * self.most_frac
         return Problem(
             cell=Cell(
                 bandwidth_hz=base.bandwidth_hz * time_frac,
                 power_limit_w=send.most_w * time_frac,
                 amplifier_frac=1.0 / send.per_w,
-                fixed_power_w=self.fixed_w - idle_w,
+                fixed_power_w=self.fixed_w - beacon_w + servers_w,
                 power_w_per_hz=send.base_w / base.bandwidth_hz,
                 attenuation_frac=rates.QUALITY[DOWN].attenuation,
             ),
             data=self._data_users(least_frac),
-            ai=self._ai_users(least_frac, served),
+            ai=self._ai_users(least_frac, served, running),
             beside_beq_per_s=self.beside_beq_per_s,
             beside_bps=self.beside_bps,
         )
@@ -166,13 +177,15 @@ class Surrogate:
             rate_max_bps=rate,
         )
 
-    def _ai_users(self, least_frac: float, served: frozenset[str]) -> AiUsers:
+    def _ai_users(
+        self, least_frac: float, served: frozenset[str], running: Sequence[Running]
+    ) -> AiUsers:
         """Users per service; utilities are linear at the worth that a token had in the run."""
         count = [len(s.sinr_db) for s in self.ai]
         on = np.array([float(s.figure.name in served) for s in self.ai])
         token = np.array([self.tokens_per_s(s) for s in self.ai])
         bits = np.array([_per(s.bits_per_s, self.tokens_per_s(s)) for s in self.ai])
-        joule = np.array([self.joule_per_tok[s.figure.name] for s in self.ai])
+        joule = np.array([_per(self._slope_w(s, running), self.tokens_per_s(s)) for s in self.ai])
         rate = np.repeat(on * token / np.maximum(count, 1), count)
         return AiUsers(
             gain_hz_per_w=np.concatenate([*map(self.gain_hz_per_w, self.ai), np.empty(0)]),
@@ -189,6 +202,11 @@ class Surrogate:
             rate_min_tps=least_frac * rate,
             rate_max_tps=rate,
         )
+
+    def _slope_w(self, service: Moved, running: Sequence[Running]) -> float:
+        """Power above idle that all of a service's tokens cause, by the chords of the servers."""
+        name = service.figure.name
+        return sum(each.slope_w * each.pool.work_frac.get(name, 0.0) for each in running)
 
 
 def surrogate(result: RunResult) -> Surrogate:
@@ -217,8 +235,10 @@ def surrogate(result: RunResult) -> Surrogate:
     data = tuple(m for m in moved.values() if m.figure.kind == "data" and m.bits_per_s > 0.0)
     ai = tuple(m for m in moved.values() if m.figure.kind == "ai" and m.figure.tokens_out_tok > 0.0)
     counted = figure.boundary in COMPUTE
-    joule, server_w = _servers(world, ai, energy, tokens, seconds) if counted else ({}, {})
+    joule = _joule_per_tok(world, ai, energy, tokens) if counted else {}
     joule = {m.figure.name: joule.get(m.figure.name, 0.0) for m in ai}
+    waits = delays_of(result.ledger, (figure.t0_s, figure.t1_s))
+    ttft_s = {m.figure.name: delay_of(waits, m.figure.name, "ttft").mean_s or 0.0 for m in ai}
     dynamic_j = sending.used_s * (sending.base_w + sending.per_w * sending.power_w)
     dynamic_j += sum(joule[m.figure.name] * m.figure.tokens_out_tok for m in ai)
     up = [s for s in figure.services if s.kind == "data" and moved[s.name].bits_per_s == 0.0]
@@ -231,7 +251,7 @@ def surrogate(result: RunResult) -> Surrogate:
         data=data,
         ai=ai,
         joule_per_tok=joule,
-        server_w={m.figure.name: server_w.get(m.figure.name, 0.0) for m in ai},
+        pools=pools(world, energy, tokens, ttft_s, seconds) if counted else (),
         fixed_w=(figure.energy_j - dynamic_j) / seconds,
         beside_beq_per_s=sum(float(s.utility_beq or 0.0) for s in up) / seconds,
         beside_bps=sum(v for key, v in amount.items() if key[0] == "bit_ul") / seconds,
@@ -340,27 +360,21 @@ def _moved(
     )
 
 
-def _servers(
+def _joule_per_tok(
     world: World,
     ai: tuple[Moved, ...],
     energy: Mapping[tuple[str, ...], float],
     tokens: Mapping[tuple[str, ...], float],
-    seconds: float,
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Joules per output token above idle, and the power of servers of one service, by service."""
+) -> dict[str, float]:
+    """Joules per output token above idle, by service."""
     joules: dict[str, float] = defaultdict(float)
-    idle_w: dict[str, float] = defaultdict(float)
     for host in world.hosts:
-        rows = {key: j for key, j in energy.items() if key[0] == host.node}
-        active_j = sum(j for key, j in rows.items() if key[2] in ("prefill", "decode"))
+        active_j = sum(j for k, j in energy.items() if k[0] == host.node and k[2] in ACTIVE)
         here = {m.figure.name: tokens.get((host.node, "token_out", m.figure.name), 0.0) for m in ai}
         total = sum(here.values())
         for name, count in here.items():
             joules[name] += active_j * count / total if total > 0.0 else 0.0
-        users = [name for name, count in here.items() if count > 0.0]
-        if len(users) == 1:
-            idle_w[users[0]] += sum(j for k, j in rows.items() if k[2] == "idle") / seconds
-    return {m.figure.name: joules[m.figure.name] / m.figure.tokens_out_tok for m in ai}, idle_w
+    return {m.figure.name: joules[m.figure.name] / m.figure.tokens_out_tok for m in ai}
 
 
 def _per(total: float | None, count: float) -> float:
