@@ -43,18 +43,29 @@ def test_no_plan_has_more_than_the_bound(hybrid: dict) -> None:
     assert hybrid["value"] <= hybrid["upper_bound"]
 
 
-def test_the_scenario_of_the_plan_differs_from_todays_by_its_radiated_power(hybrid: dict) -> None:
+def test_the_promise_is_nearer_once_servers_are_fitted(hybrid: dict) -> None:
+    assert hybrid["unfitted_error_frac"] < -0.02
+    assert abs(hybrid["promise_error_frac"]) < 0.2 * abs(hybrid["unfitted_error_frac"])
+    assert {pool["on_time_frac"] for pool in hybrid["pools"]} == {1.0}
+    assert all(pool["fit_error_frac"] < 0.06 for pool in hybrid["pools"])
+
+
+def test_the_plan_differs_from_today_by_radiated_power_and_settings_of_servers(
+    hybrid: dict,
+) -> None:
     planned, today = load(hybrid["scenario"]), load("hybrid-cell", SHORT[1::2])
     power_w = planned.sites[0].base_station.transmit_power_w
     assert power_w == pytest.approx(hybrid["transmit_power_w"], rel=1e-5)
+    assert [s.clock for s in planned.sites[0].servers] == [p["clock"] for p in hybrid["pools"]]
     base = planned.sites[0].base_station.model_copy(update={"transmit_power_w": None})
-    site = planned.sites[0].model_copy(update={"base_station": base})
+    servers = tuple(s.model_copy(update={"clock": None}) for s in planned.sites[0].servers)
+    site = planned.sites[0].model_copy(update={"base_station": base, "servers": servers})
     assert planned.model_copy(update={"sites": (site,), "name": today.name}) == today
 
 
 def test_every_key_is_documented(hybrid: dict) -> None:
     page = (ROOT / "docs" / "reference" / "results.md").read_text("utf-8")
-    keys = [*hybrid, *hybrid["prices"], *hybrid["objectives"][0]]
+    keys = [*hybrid, *hybrid["prices"], *hybrid["objectives"][0], *hybrid["pools"][0]]
     assert [key for key in keys if f"`{key}`" not in page] == []
 
 
@@ -79,6 +90,7 @@ def test_a_street_corner_says_what_changes_and_why(tmp_path: Path) -> None:
     assert "EE of one cell, in bit/J" in done.output
     assert "less would leave covered terminals without coverage" in done.output
     assert "city-query: served as today." in done.output
+    assert "gpu: clock 900 MHz instead of the highest. A token takes" in done.output
     assert "A further watt of radiated power would bring nothing: it is not scarce." in done.output
 
 

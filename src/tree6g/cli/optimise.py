@@ -43,11 +43,13 @@ def allocate(
     no_run: NoRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Find the power, bandwidth and served shares of one cell with the greatest TREE or EE.
+    """Find the power, served shares and server settings of one cell with the greatest TREE or EE.
 
     The scenario is run as it is; the best allocation for what was measured there is found with an
     upper bound that proves it; a plan that one radiated power can carry out is written as a
-    scenario; and that is run as well. Servers whose services are all refused are switched off.
+    scenario; and that is run as well. Servers whose services are all refused are switched off. Of
+    the others the number that is on, accelerators, clock and batch are chosen, from simulations of
+    them at several loads; none may be later with its tokens than today.
 
     Example: tree6g optimise allocate hybrid-cell --set "duration=10 min"
     """
@@ -85,6 +87,7 @@ def _print(found: Answer) -> None:
     typer.echo(f"{found.start.scenario.name}: {found.objective.upper()} of one cell, in {unit}\n")
     rows = [
         ("today, simulated", f"{value_of(found.start.figure, found.objective):.6g}"),
+        ("plan, promised before fitting", f"{chosen.promise_unfitted:.6g}"),
         ("plan, promised", f"{chosen.promise:.6g}"),
         *([] if found.simulated is None else [("plan, simulated", f"{found.simulated_value:.6g}")]),
         ("best, with a power for each user", f"{chosen.solution.value:.6g}"),
@@ -93,8 +96,12 @@ def _print(found: Answer) -> None:
     for name, value in rows:
         typer.echo(f"{name:<34}{value:>12}")
     typer.echo(f"{'gap of the certificate':<34}{gap:>12.1e}")
-    if found.promise_error_frac is not None:
-        typer.echo(f"{'promise over simulation, less 1':<34}{found.promise_error_frac:>12.2%}")
+    for name, error in (
+        ("promise over simulation, less 1", found.promise_error_frac),
+        ("before servers were fitted", found.unfitted_error_frac),
+    ):
+        if error is not None:
+            typer.echo(f"{name:<34}{error:>12.2%}")
     typer.echo("\nWhat changes and why")
     for line in changes(found):
         typer.echo(f"- {line}")

@@ -15,6 +15,7 @@ from tree6g.metric.figure import Figure
 from tree6g.optimise.allocation.items import Objective
 from tree6g.optimise.scenario.plan import Plan, plan, planned
 from tree6g.optimise.scenario.surrogate import Surrogate, require_one_cell, surrogate
+from tree6g.optimise.servers.words import described, sentences
 from tree6g.scenario.load import load
 from tree6g.units import show
 
@@ -52,8 +53,12 @@ class Answer:
     @property
     def promise_error_frac(self) -> float | None:
         """Promise over simulation, less 1."""
-        simulated = self.simulated_value
-        return self.chosen.promise / simulated - 1.0 if simulated else None
+        return _error(self.chosen.promise, self.simulated_value)
+
+    @property
+    def unfitted_error_frac(self) -> float | None:
+        """The same of the promise before servers were fitted."""
+        return _error(self.chosen.promise_unfitted, self.simulated_value)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer under the keys of `--json`."""
@@ -67,6 +72,8 @@ class Answer:
             "plan_value": self.chosen.promise,
             "simulated_value": self.simulated_value,
             "promise_error_frac": self.promise_error_frac,
+            "unfitted_value": self.chosen.promise_unfitted,
+            "unfitted_error_frac": self.unfitted_error_frac,
             "today_value": value_of(self.start.figure, self.objective),
             "scenario": str(self.file),
             "transmit_power_w": self.chosen.power_w,
@@ -74,6 +81,7 @@ class Answer:
             "served_frac": self.chosen.share_frac,
             "prices": dataclasses.asdict(solution.prices),
             "same_service": self.same_service,
+            "pools": [described(each, self.chosen.share_frac) for each in self.chosen.running],
             "objectives": [
                 {
                     "objective": name,
@@ -150,6 +158,10 @@ def answer(
     )
 
 
+def _error(promised: float, simulated: float | None) -> float | None:
+    return promised / simulated - 1.0 if simulated else None
+
+
 def value_of(figure: Figure, objective: Objective) -> float:
     """TREE or EE of a figure; 0 where it has none."""
     return float((figure.tree_beq_per_j if objective == "tree" else figure.ee_bit_per_j) or 0.0)
@@ -160,6 +172,8 @@ def changes(found: Answer) -> tuple[str, ...]:
     start, chosen = found.start, found.chosen
     said = [_power(start, chosen)]
     said += [_service(start, chosen, name) for name in chosen.share_frac]
+    for running in chosen.running:
+        said += sentences(running, chosen.share_frac)
     prices = chosen.solution.prices
     unit = "bit-eq/J" if found.objective == "tree" else "bit/J"
     value = chosen.solution.value

@@ -5,8 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
 
 from tree6g.optimise.servers.pool import Option, Pool
+
+GRID: Final = 65  # shares at which a chord is held below its curve
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +19,8 @@ class Running:
     """A pool in one setting, for a range of its work.
 
     Power above idle is concave in the work, so the chord over the range is never above it: optima
-    with the chord bound those with the curve, and at the ends of the range both are the same.
+    with the chord bound those with the curve, and at the ends of the range both are the same. Of
+    bursts and nearly full batches it is not quite: there the chord is lowered until it is below.
 
     Attributes:
         pool: The pool.
@@ -34,7 +40,7 @@ class Running:
         """Power above idle by the curve where services have shares of today's rates."""
         if self.option is None:
             return 0.0
-        return self.pool.option_active_w(self.option, self.pool.share_frac(shares))
+        return float(self.pool.option_active_w(self.option, self.pool.share_frac(shares)))
 
     def chord_w(self, share_frac: float) -> float:
         """All its power by the chord."""
@@ -65,13 +71,16 @@ def _of(pool: Pool, served: frozenset[str], least_frac: float) -> list[Running]:
 
 
 def _running(pool: Pool, option: Option, least: float, most: float) -> Running:
-    low_w, high_w = (pool.option_active_w(option, share) for share in (least, most))
+    grid = np.linspace(least, most, GRID)
+    curve_w = pool.option_active_w(option, grid)
+    low_w, high_w = float(curve_w[0]), float(curve_w[-1])
     slope_w = (high_w - low_w) / (most - least) if most > least else high_w / most
+    above_w = float((high_w - slope_w * (most - grid) - curve_w).max()) if most > least else 0.0
     return Running(
         pool=pool,
         option=option,
         idle_w=pool.option_idle_w(option),
-        base_w=high_w - slope_w * most,
+        base_w=high_w - slope_w * most - max(above_w, 0.0),
         slope_w=slope_w,
     )
 

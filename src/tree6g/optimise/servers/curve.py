@@ -11,8 +11,8 @@ and e0 and e1 of their joules above idle,
 
 The batch is the mean over iterations: with requests that come at random the number that run is
 nearly Poisson, iterations happen only when somebody runs, and beta, which is 1 then, is greater for
-bursts. Power above idle is concave in the load, since a fuller batch shares the reading of weights:
-so the chord between two loads is never above it, and what is proved with the chord holds.
+bursts. Power above idle is concave in the load, since a fuller batch shares the reading of weights
+(with beta above 1 not quite, near full batches).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tree6g.errors import InfeasibleError
 from tree6g.optimise.servers.trial import Point
 
 HALVINGS: Final = 80  # of the bracket of L, down to rounding
+ALMOST: Final = 1.0 - 1e-6  # of a rate that no batch reaches
 LEAST_POINTS: Final = 2
 
 
@@ -37,9 +38,11 @@ class ServerCurve:
     """One server over load; equations in the module.
 
     Valid between the loads that it was fitted to, of the same requests at any rate, while the queue
-    is short: a server that is full answers late before the equations break.
+    is short: a server that is full answers late before the equations break. Beyond the rate of a
+    full batch it works at that rate, and the rest waits.
 
     Attributes:
+        places: Sequences in a batch at most.
         step_s: t0.
         sequence_s: t1.
         step_j: e0.
@@ -49,6 +52,7 @@ class ServerCurve:
         wait_s: w1.
     """
 
+    places: int
     step_s: float
     sequence_s: float
     step_j: float
@@ -58,24 +62,21 @@ class ServerCurve:
     wait_s: float
 
     @property
-    def most_tps(self) -> float:
-        """Token rate that no batch reaches."""
-        per_tok_s = self.sequence_s * max(self.burst, 1e-300)
-        return 1.0 / per_tok_s if per_tok_s > 0.0 else np.inf
+    def full_tps(self) -> float:
+        """Token rate of a full batch."""
+        kept_full = self.places / (self.step_s + self.sequence_s * self.places)
+        never = 1.0 / max(self.sequence_s * self.burst, 1e-300)
+        return min(kept_full, ALMOST * never)
+
+    def worked_tps(self, rate_tps: npt.ArrayLike) -> FloatArray:
+        """Token rate that a server works off of what it is asked. [rate]."""
+        return np.minimum(np.asarray(rate_tps, dtype=np.float64), self.full_tps)
 
     def running(self, rate_tps: npt.ArrayLike) -> FloatArray:
-        """Mean number of sequences that run, L. [rate].
-
-        Raises:
-            InfeasibleError: A rate that no batch reaches.
-        """
-        rate = np.asarray(rate_tps, dtype=np.float64)
-        if (rate >= self.most_tps).any():
-            raise InfeasibleError(
-                f"expected less than {self.most_tps:.4g} tok/s of a server; got {rate.max():.4g}."
-            )
-        alone = rate * (self.step_s + self.sequence_s)
-        low, high = np.zeros_like(alone), alone / (1.0 - rate / self.most_tps)
+        """Mean number of sequences that run, L: the root of L = T t(L). [rate]."""
+        rate = self.worked_tps(rate_tps)
+        steeper = rate * self.sequence_s * self.burst  # of T t(L) in L at most, below 1
+        low, high = np.zeros_like(rate), rate * self._pace_s(np.zeros_like(rate)) / (1.0 - steeper)
         for _ in range(HALVINGS):
             middle = 0.5 * (low + high)
             short = middle < rate * self._pace_s(middle)
@@ -96,13 +97,8 @@ class ServerCurve:
 
     def active_w(self, rate_tps: npt.ArrayLike) -> FloatArray:
         """Power above idle. [rate]."""
-        rate = np.asarray(rate_tps, dtype=np.float64)
+        rate = self.worked_tps(rate_tps)
         return rate * (self.step_j / self.batch_tok(rate) + self.token_j)
-
-    def most_batch(self, tpot_s: float) -> float:
-        """The greatest batch whose tokens keep a pace; below 1: none does."""
-        spare_s = tpot_s - self.step_s
-        return spare_s / self.sequence_s if self.sequence_s > 0.0 else np.copysign(np.inf, spare_s)
 
     def _pace_s(self, running: FloatArray) -> FloatArray:
         return self.step_s + self.sequence_s * batch_of(running, self.burst)
@@ -129,8 +125,12 @@ def batch_of(running: FloatArray, burst: float) -> FloatArray:
     return 1.0 + burst * np.maximum(some / -np.expm1(-some) - 1.0, 0.0)
 
 
-def fitted(points: Sequence[Point]) -> ServerCurve:
+def fitted(points: Sequence[Point], places: int) -> ServerCurve:
     """The curve nearest to some points in relative error; none of its numbers is negative.
+
+    Args:
+        points: A server at some loads.
+        places: Sequences in its batch at most.
 
     Raises:
         InfeasibleError: Fewer than two points.
@@ -152,7 +152,7 @@ def fitted(points: Sequence[Point]) -> ServerCurve:
     more = batch_of(running, 1.0) - 1.0
     burst = float(more @ (batch - 1.0)) / max(float(more @ more), 1e-300)
     return ServerCurve(
-        step_s=pace[0], sequence_s=pace[1], step_j=joule[0], token_j=joule[1],
+        places=places, step_s=pace[0], sequence_s=pace[1], step_j=joule[0], token_j=joule[1],
         burst=max(burst, 0.0), first_s=wait[0], wait_s=wait[1],
     )  # fmt: skip
 

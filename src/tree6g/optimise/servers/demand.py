@@ -15,6 +15,7 @@ from tree6g.engine.world import Ai, World
 
 MOST_REQUESTS: Final = 3000  # of a demand; longer runs are known by slices of equal length
 SLICES: Final = 12
+FEW_REQUESTS: Final = 500  # fewer have no sure mean of lengths
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,12 +54,16 @@ class Demand:
         return dataclasses.replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
     def part(self, share_frac: float) -> Demand:
-        """A share of the requests, those that a fair coin of that share picks.
+        """A share of the demand: requests that a coin of that share picks, as a router does.
 
-        Requests that are picked for a share are picked for every greater one.
+        Where few would be left, more are picked and come slower, so that lengths stay the same on
+        average. Requests that are picked for a share are picked for every greater one.
         """
+        picked_frac = max(share_frac, min(1.0, FEW_REQUESTS / max(len(self), 1)))
         draw = np.random.default_rng(0).random(len(self))
-        return self.where(draw < share_frac)
+        some, slower = self.where(draw < picked_frac), picked_frac / share_frac
+        arrival_s, span_s = some.arrival_s * slower, some.span_s * slower
+        return dataclasses.replace(some, arrival_s=arrival_s, span_s=span_s)
 
 
 def demand(world: World, share_frac: Mapping[str, float], network_s: float = 0.0) -> Demand:

@@ -80,6 +80,7 @@ def _pool(
         work_frac=_work(world, first, asked),
         idle_w=joules["idle"] / seconds,
         active_w=sum(joules[state] for state in ACTIVE) / seconds,
+        expected_scale=first.pue * world.arrivals_end_s / seconds,
         today=today,
         options=(today,) if _is_bound(world, alike) else found,
     )

@@ -6,7 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from tree6g.compute.accelerator import clock_states
+from tree6g.compute.serving.requests import FloatArray
 from tree6g.engine.hosts import limits_of, replica_of
 from tree6g.errors import InfeasibleError
 from tree6g.optimise.servers.curve import LEAST_POINTS, FitError, ServerCurve, fit_error, fitted
@@ -62,14 +66,13 @@ class Option:
     idle_w: float
     on_time_frac: float
 
-    def rate_tps(self, demand_tps: float, share_frac: float) -> float:
-        """Token rate of each server at a share of the demand."""
-        return share_frac * demand_tps / self.setting.servers
+    def rate_tps(self, demand_tps: float, share_frac: npt.ArrayLike = 1.0) -> FloatArray:
+        """Token rate of each server at shares of the demand. [share]."""
+        return np.asarray(share_frac, dtype=np.float64) * demand_tps / self.setting.servers
 
-    def active_w(self, demand_tps: float, share_frac: float) -> float:
-        """Power above idle of all its servers, cooling apart."""
-        rate_tps = self.rate_tps(demand_tps, share_frac)
-        return self.setting.servers * float(self.curve.active_w(rate_tps))
+    def active_w(self, demand_tps: float, share_frac: npt.ArrayLike = 1.0) -> FloatArray:
+        """Power above idle of all its servers, cooling apart. [share]."""
+        return self.setting.servers * self.curve.active_w(self.rate_tps(demand_tps, share_frac))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,8 @@ class Pool:
         work_frac: Share of each service in their work; sums to 1.
         idle_w: Power of today's idle, as the run measured it.
         active_w: Power above idle, as the run measured it.
+        expected_scale: What `scale` would be if the run did as the simulations of its servers:
+            cooling, and the time of requests over that of the run.
         today: How they are set up.
         options: How they may be set up, today's first; none is later than today's.
     """
@@ -95,13 +100,14 @@ class Pool:
     work_frac: Mapping[str, float]
     idle_w: float
     active_w: float
+    expected_scale: float
     today: Option
     options: tuple[Option, ...]
 
     @property
     def scale(self) -> float:
         """Measured power above idle over that of the curve, cooling included."""
-        return self.active_w / self.today.active_w(self.demand_tps, 1.0)
+        return self.active_w / float(self.today.active_w(self.demand_tps))
 
     def share_frac(self, shares: Mapping[str, float]) -> float:
         """Share of today's work where services have a share of their rates."""
@@ -111,9 +117,15 @@ class Pool:
         """Idle power of an option."""
         return self.idle_w * option.idle_w / self.today.idle_w
 
-    def option_active_w(self, option: Option, share_frac: float) -> float:
-        """Power above idle of an option at a share of today's work."""
-        return self.scale * option.active_w(self.demand_tps, share_frac)
+    def option_active_w(self, option: Option, share_frac: npt.ArrayLike = 1.0) -> FloatArray:
+        """Power above idle of an option at shares of today's work. [share].
+
+        As the run measured it, times what the curves say changes. A single server has no routing,
+        which spreads requests more evenly than chance: it is taken as simulated.
+        """
+        alone = option.setting.servers == 1 < self.today.setting.servers
+        scale = self.expected_scale if alone else self.scale
+        return scale * option.active_w(self.demand_tps, share_frac)
 
 
 def options(spec: Server, servers: int, asked: Demand, pue: float) -> tuple[Option, ...]:
@@ -190,7 +202,7 @@ def _tried(
     good = [p for p in tried.values() if p is not None and p.on_time_frac >= least_frac]
     if len({point.rate_tps for point in good}) < LEAST_POINTS:
         return
-    curve = fitted(good)
+    curve = fitted(good, setting.max_batch)
     error = fit_error(curve, good)
     for number in numbers:
         point = tried[1.0 / number]
