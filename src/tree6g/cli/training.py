@@ -139,7 +139,8 @@ def _trainee(
 def _units(tokens: float | None, method: Method, published: PublishedRun | None) -> float:
     if tokens is not None:
         return tokens
-    if published is None or method != "pretrain":
+    told = published.units_tok if published and method == "pretrain" else None
+    if told is None:
         from tree6g.training.published import published_models
 
         known = ", ".join(published_models())
@@ -147,7 +148,7 @@ def _units(tokens: float | None, method: Method, published: PublishedRun | None)
             "expected --tokens, how many are passed in all; got none. Without it only published "
             f"pre-training is known, of {known}."
         )
-    return published.units_tok
+    return told
 
 
 def _layout(

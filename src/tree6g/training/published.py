@@ -8,6 +8,11 @@ from typing import Final
 from tree6g import data
 
 TABLE: Final = "training_runs"
+# Of the published energy, which is device hours at the power limit: accelerators draw less on the
+# mean (0.7: our model of an A100 in training, see `run`), and machines idle beside a run (1.6:
+# BLOOM took 433 MWh and 257 MWh of idle beside it, Luccioni et al. 2022, arXiv 2211.02001).
+LOW_FRAC: Final = 0.7
+HIGH_FRAC: Final = 1.6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +21,8 @@ class PublishedRun:
 
     Attributes:
         model: Row of the table `models`.
-        units_tok: Tokens that it was trained on, repeats included.
+        units_tok: Tokens that it was trained on, repeats included; None where they do not tell its
+            FLOP, as of distillation.
         sequence_tok: Length of its sequences.
         accelerator: What it ran on.
         device_s: Time summed over devices.
@@ -26,7 +32,7 @@ class PublishedRun:
     """
 
     model: str
-    units_tok: float
+    units_tok: float | None
     sequence_tok: int
     accelerator: str
     device_s: float
@@ -47,7 +53,7 @@ def published_run(model: str) -> PublishedRun | None:
         return None
     return PublishedRun(
         model=data.text(row, "model"),
-        units_tok=data.number(row, "units_tok"),
+        units_tok=None if row["units_tok"] is None else data.number(row, "units_tok"),
         sequence_tok=int(data.number(row, "sequence_tok")),
         accelerator=data.text(row, "accelerator"),
         device_s=data.number(row, "device_s"),
@@ -58,5 +64,6 @@ def published_run(model: str) -> PublishedRun | None:
 
 
 def published_models() -> tuple[str, ...]:
-    """Models that have a published run."""
-    return tuple(data.table(TABLE))
+    """Models that have a published run with its tokens."""
+    rows = data.table(TABLE)
+    return tuple(name for name, row in rows.items() if row["units_tok"] is not None)

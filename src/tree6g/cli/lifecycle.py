@@ -1,0 +1,159 @@
+"""`tree6g lifecycle`: inference, network, training and making hardware, per served token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tree6g.cli import options
+from tree6g.cli.console import print_json, progress
+from tree6g.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from tree6g.ledger.reading import Ledger
+    from tree6g.report.life import Told
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="SERVICE_OR_SOURCE",
+        help="A ledger, a scenario, or an AI service of a packaged scenario.",
+    ),
+]
+Service = Annotated[
+    str | None, typer.Option("--service", help="One service of it; default: all AI services.")
+]
+Country = Annotated[
+    str, typer.Option("--country", help="Of the electricity: a code (DEU), a name, or WLD.")
+]
+Grid = Annotated[
+    Path | None,
+    typer.Option(
+        "--grid", help="CSV with columns hour (0 to 23) and g_per_kwh, in place of the country."
+    ),
+]
+LifeTokens = Annotated[
+    float | None,
+    typer.Option("--life-tokens", help="Tokens that a model serves in its life, everywhere."),
+]
+TrainingEnergy = Annotated[
+    str | None,
+    typer.Option("--training-energy", help="Of models without a published run, e.g. '5 GWh'."),
+]
+OnSite = Annotated[
+    float | None, typer.Option("--wue-on", min=0, help="Water of the site: L/kWh of equipment.")
+]
+OffSite = Annotated[
+    float | None, typer.Option("--wue-off", min=0, help="Water of its electricity: L/kWh.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the figure (PNG, SVG, CSV).")]
+
+
+def lifecycle(  # noqa: PLR0913  # the options of a command are its arguments
+    target: Target,
+    *,
+    service: Service = None,
+    country: Country = "WLD",
+    grid: Grid = None,
+    life_tokens: LifeTokens = None,
+    training_energy: TrainingEnergy = None,
+    on_site: OnSite = None,
+    off_site: OffSite = None,
+    overrides: options.Overrides = None,
+    seed: options.Seed = None,
+    boundary: options.Boundary = None,
+    rule: options.Rule = None,
+    idle: options.Idle = None,
+    out: Out = None,
+    as_json: options.Json = False,
+) -> None:
+    """Print what a served token takes over the life of its service, with intervals.
+
+    Joules of inference, network and training, and with making the hardware their carbon; tokens
+    after which training adds less per token than inference (N*); TREE over life and per kgCO2e.
+
+    Example: tree6g lifecycle city-query --country DEU
+    """
+    from tree6g.calibrate.grid_hours import read_hours
+    from tree6g.report import life
+    from tree6g.report.life_use import Assumptions, gather
+
+    ledger, named = _ledger(target, overrides or (), seed)
+    assumed = Assumptions(
+        place=country,
+        hours_kgco2e_per_j=None if grid is None else read_hours(grid),
+        life_tok=life_tokens,
+        training_j=None
+        if training_energy is None
+        else options.quantity("--training-energy", training_energy, "j"),
+        on_site_l_per_kwh=on_site,
+        off_site_l_per_kwh=off_site,
+    )
+    query = options.query_of(boundary, rule, idle)
+    found = gather(ledger, assumed, query, service or named)
+    told = [life.tell(one, assumed) for one in found]
+    figures = None if out is None else life.write(told, out)
+    if as_json:
+        info = {"ledger": str(ledger.path), "figures": None if figures is None else str(figures)}
+        services = [life.to_dict(one) for one in told]
+        print_json({"boundary": boundary or ledger.meta.boundary, "services": services,
+                    "run_info": info})  # fmt: skip
+        return
+    for one in told:
+        _print(one)
+    if figures is not None:
+        typer.echo(f"Figures: {figures}")
+
+
+def _ledger(target: str, overrides: Sequence[str], seed: int | None) -> tuple[Ledger, str | None]:
+    """The ledger of a source; of a service, that of the first packaged scenario which has it."""
+    from tree6g.cli.designs import Design, Load, ledgers_of
+
+    scenario, service = _scenario(target)
+    design = Design(label=target, source=scenario, overrides=tuple(overrides))
+    load = Load(seed=seed, trace=None, overrides=(), progress=progress())
+    return ledgers_of([design], load)[target], service
+
+
+def _scenario(target: str) -> tuple[str, str | None]:
+    """The source that a target means, and the service where it is one."""
+    from tree6g.scenario.load import load, names
+
+    if target in names() or Path(target).exists() or "/" in target or "." in target:
+        return target, None
+    services: dict[str, str] = {}
+    for scenario in names():
+        for one in load(scenario).services:
+            if one.kind == "ai":
+                services.setdefault(one.name, scenario)
+    if target not in services:
+        from tree6g.errors import nearest
+
+        raise ScenarioError(
+            f"expected a ledger, a scenario or an AI service of a packaged one; got {target!r}. "
+            f"{nearest(target, [*names(), *services])}"
+        )
+    typer.echo(f"service '{target}' of scenario '{services[target]}'", err=True)
+    return services[target], target
+
+
+def _print(told: Told) -> None:
+    from tree6g.report import life
+    from tree6g.report.plaintext import to_text
+    from tree6g.report.summary import ascii_only
+    from tree6g.report.tables import reasons
+
+    table = life.parts(told)
+    typer.echo(f"{ascii_only(table.title)}\n{to_text(table)}")
+    for reason in reasons(table):
+        typer.echo(f"- : {ascii_only(reason)}")
+    typer.echo("")
+    for sentence in life.sentences(told):
+        typer.echo(ascii_only(sentence))
+    typer.echo("")
+    for note in life.notes(told):
+        typer.echo(f"note: {ascii_only(note)}")
+    typer.echo("")

@@ -1,0 +1,212 @@
+"""A served token over the life of its service: inference, network, training and making hardware.
+
+Per token, from what a service drew and delivered in a time that stands for its life:
+
+    joules    e = (E_inference + E_network) / n + sum_m s_m E_training,m / N_life,m
+    carbon    c = I (E_inference + E_network) / n + sum_m s_m C_training,m / N_life,m + M / n
+
+with n tokens, s_m the share of them that model m made, M the embodied carbon of the time as in SCI
+(`lifecycle.sci`). Electrical joules only: embodied carbon and primary energy are other units.
+Training is paid by all tokens that a model ever serves, N_life, wherever; what one service knows of
+that is nothing, so N_life is stated, or given as a multiple of
+
+    N* = E_training / (E_inference / n)
+
+tokens after which training adds less per token than inference. TREE over life is the utility over
+the joules with training, METRIC's TREE_life.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from tree6g.errors import DataError
+from tree6g.lifecycle.hardware import Embodied
+from tree6g.lifecycle.ranges import Draws, Estimate, Range, draws, estimate
+from tree6g.lifecycle.sci import embodied_kgco2e
+
+PARTS: Final = ("inference", "network", "training", "embodied")
+JOULE_PARTS: Final = PARTS[:3]
+SEED: Final = 20_251_128
+# Energy of all inference over that of training: 3/5 to 2/5 of what machine learning takes at Google
+# (Patterson et al. 2022, arXiv 2204.05149) to the ten times that is often quoted (typical).
+LIFE_MULTIPLE: Final = Range(value=4.0, low=1.5, high=10.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """The training of a model that serves.
+
+    Attributes:
+        model: Its name.
+        share_frac: Share of the service's tokens that it made.
+        energy_j: Electricity of its training.
+        kgco2e_per_j: Intensity where it was trained.
+        source: Where that comes from.
+    """
+
+    model: str
+    share_frac: float
+    energy_j: Range
+    kgco2e_per_j: Range
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Hardware that a service holds for the time.
+
+    Attributes:
+        node: Where it is.
+        made: What making one took.
+        count: How many.
+        share_frac: Share of it that is the service's.
+    """
+
+    node: str
+    made: Embodied
+    count: float
+    share_frac: float
+
+    def kgco2e(self, time_s: float) -> Range:
+        """Its embodied carbon of a time."""
+        one = embodied_kgco2e(1.0, time_s, self.made.lifetime_s, self.share_frac)
+        return self.made.kgco2e.scaled(one * self.count)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What a service drew, held and delivered.
+
+    Attributes:
+        name: The service.
+        time_s: Over which time.
+        tokens: Units that it delivered: tokens, or images of a service without tokens.
+        utility_beq: What they were worth; None: not known.
+        inference_j: Energy of accelerators, hosts and their site.
+        network_j: Energy of radio, transport and core.
+        kgco2e_per_j: Intensity of its electricity.
+        trained: Trainings of its models.
+        life_tok: Tokens that a model serves in its life; None: `LIFE_MULTIPLE` times N*.
+        held: Hardware.
+    """
+
+    name: str
+    time_s: float
+    tokens: float
+    utility_beq: float | None
+    inference_j: Range
+    network_j: Range
+    kgco2e_per_j: Range
+    trained: tuple[Trained, ...] = ()
+    life_tok: float | None = None
+    held: tuple[Held, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a service that delivered or drew nothing."""
+        if not self.tokens > 0.0:
+            raise DataError(f"service '{self.name}' delivered no tokens, so none has a life cycle.")
+        if not self.inference_j.value > 0.0:
+            raise DataError(f"service '{self.name}' drew no energy for inference.")
+        if self.life_tok is not None and not 0.0 < self.life_tok < math.inf:
+            raise DataError(f"expected tokens of a life above 0; got {self.life_tok:g}.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """Figures of a service over its life; None where something they rest on is not known.
+
+    Attributes:
+        j_per_tok: Joules per token by part, embodied in none.
+        kgco2e_per_tok: Carbon per token by part.
+        energy_share_frac: Share of each part in the joules.
+        carbon_share_frac: Share of each part in the carbon.
+        total_j_per_tok: All joules per token.
+        total_kgco2e_per_tok: All carbon per token.
+        break_even_tok: N*: tokens after which training adds less than inference.
+        life_tok: N_life that training is spread over.
+        tree_beq_per_j: Utility over the joules of use alone.
+        tree_life_beq_per_j: Utility over the joules with training.
+        tree_beq_per_kgco2e: Utility over all carbon.
+        sci_kgco2e_per_ktok: SCI of 1,000 tokens: use and embodied, without training.
+    """
+
+    j_per_tok: Mapping[str, Estimate]
+    kgco2e_per_tok: Mapping[str, Estimate]
+    energy_share_frac: Mapping[str, Estimate]
+    carbon_share_frac: Mapping[str, Estimate]
+    total_j_per_tok: Estimate
+    total_kgco2e_per_tok: Estimate
+    break_even_tok: Estimate | None
+    life_tok: Estimate | None
+    tree_beq_per_j: Estimate | None
+    tree_life_beq_per_j: Estimate | None
+    tree_beq_per_kgco2e: Estimate | None
+    sci_kgco2e_per_ktok: Estimate
+
+
+def life(use: Use) -> Life:
+    """Figures of a service over its life, with 95 % intervals by Monte Carlo."""
+    generator = np.random.default_rng(SEED)
+    inference = draws(use.inference_j, generator) / use.tokens
+    network = draws(use.network_j, generator) / use.tokens
+    grid = draws(use.kgco2e_per_j, generator)
+    training, trained_carbon, even = _training(use, inference, generator)
+    life_tok = _life_tok(use, even, generator)
+    embodied = (
+        sum((draws(h.kgco2e(use.time_s), generator) for h in use.held), np.zeros_like(grid))
+        / use.tokens
+    )
+    joules = {"inference": inference, "network": network}
+    carbon = {"inference": grid * inference, "network": grid * network}
+    if life_tok is not None:
+        joules["training"] = training / life_tok
+        carbon["training"] = trained_carbon / life_tok
+    if use.held:
+        carbon["embodied"] = embodied
+    all_j, all_kg = np.sum([*joules.values()], axis=0), np.sum([*carbon.values()], axis=0)
+    in_use = inference + network
+    worth = None if use.utility_beq is None else use.utility_beq / use.tokens
+    return Life(
+        j_per_tok=_estimates(joules),
+        kgco2e_per_tok=_estimates(carbon),
+        energy_share_frac=_estimates({part: own / all_j for part, own in joules.items()}),
+        carbon_share_frac=_estimates({part: own / all_kg for part, own in carbon.items()}),
+        total_j_per_tok=estimate(all_j),
+        total_kgco2e_per_tok=estimate(all_kg),
+        break_even_tok=None if even is None else estimate(even),
+        life_tok=None if life_tok is None else estimate(life_tok),
+        tree_beq_per_j=None if worth is None else estimate(worth / in_use),
+        tree_life_beq_per_j=None if worth is None or life_tok is None else estimate(worth / all_j),
+        tree_beq_per_kgco2e=None if worth is None else estimate(worth / all_kg),
+        sci_kgco2e_per_ktok=estimate(1000.0 * (grid * in_use + embodied)),
+    )
+
+
+def _training(
+    use: Use, inference: Draws, generator: np.random.Generator
+) -> tuple[Draws, Draws, Draws | None]:
+    """Joules and carbon of the trainings by the tokens' shares, and N*."""
+    joules, carbon = np.zeros_like(inference), np.zeros_like(inference)
+    for one in use.trained:
+        own = one.share_frac * draws(one.energy_j, generator)
+        joules = joules + own
+        carbon = carbon + own * draws(one.kgco2e_per_j, generator)
+    return joules, carbon, joules / inference if use.trained else None
+
+
+def _life_tok(use: Use, even: Draws | None, generator: np.random.Generator) -> Draws | None:
+    if even is None:
+        return None
+    if use.life_tok is not None:
+        return np.full_like(even, use.life_tok)
+    return even * draws(LIFE_MULTIPLE, generator)
+
+
+def _estimates(parts: Mapping[str, Draws]) -> dict[str, Estimate]:
+    return {part: estimate(own) for part, own in parts.items()}

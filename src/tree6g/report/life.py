@@ -1,0 +1,249 @@
+"""The life of a service in words and tables: shares of a served token, N*, TREE over life."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tree6g.compute.model import counts
+from tree6g.errors import DataError
+from tree6g.lifecycle import ecologits, grid
+from tree6g.lifecycle.energy import water_l
+from tree6g.lifecycle.ranges import Estimate
+from tree6g.lifecycle.service import PARTS, Life, life
+from tree6g.report import numerals
+from tree6g.report.figures import life as figure
+from tree6g.report.life_use import Assumptions, Found
+from tree6g.report.tables import Cell, Column, Missing, Table
+from tree6g.report.write import write_figures
+from tree6g.scenario.model_config import architecture
+from tree6g.version import __version__
+
+_PUE: Final = 1.2
+_NO_JOULES: Final = Missing(reason="making hardware took no electricity of this network")
+_UNKNOWN: Final = Missing(reason="not known: see the notes")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A service with its figures and what was assumed."""
+
+    found: Found
+    life: Life
+    assumed: Assumptions
+
+
+def tell(found: Found, assumed: Assumptions) -> Told:
+    """The figures of a service."""
+    return Told(found=found, life=life(found.use), assumed=assumed)
+
+
+def parts(told: Told) -> Table:
+    """A row per part of a served token: joules and carbon with shares and intervals."""
+    rows = tuple(_row(told.life, part) for part in PARTS)
+    total = ("all", told.life.total_j_per_tok.value, _interval(told.life.total_j_per_tok, "j"),
+             None, _grams(told.life.total_kgco2e_per_tok), None)  # fmt: skip
+    columns = (
+        Column(key="part", head="part"),
+        Column(key="j_per_tok", head="J per token", unit="j"),
+        Column(key="interval", head="95 % interval"),
+        Column(key="energy_share", head="of the joules"),
+        Column(key="carbon", head="gCO2e per 1,000 tokens"),
+        Column(key="carbon_share", head="of the carbon"),
+    )
+    title = f"A token of {told.found.use.name} over its life"
+    return Table(name="life", title=title, columns=columns, rows=(*rows, total))
+
+
+def _row(of: Life, part: str) -> tuple[Cell, ...]:
+    joules, carbon = of.j_per_tok.get(part), of.kgco2e_per_tok.get(part)
+    no_joules = _NO_JOULES if part == "embodied" else _UNKNOWN
+    return (
+        part,
+        no_joules if joules is None else joules.value,
+        no_joules if joules is None else _interval(joules, "j"),
+        no_joules if joules is None else _shares(of.energy_share_frac[part]),
+        _UNKNOWN if carbon is None else _grams(carbon),
+        _UNKNOWN if carbon is None else _shares(of.carbon_share_frac[part]),
+    )
+
+
+def _grams(per_tok: Estimate) -> str:
+    """Grams of 1,000 tokens with their interval."""
+    value, low, high = (numerals.plain(1e6 * v) for v in dataclasses.astuple(per_tok))
+    return f"{value} ({low} to {high})"
+
+
+def _shares(share: Estimate) -> str:
+    value, low, high = (numerals.percent(v) for v in dataclasses.astuple(share))
+    return f"{value} ({low} to {high})"
+
+
+def _interval(found: Estimate, unit: str) -> str:
+    return f"{numerals.quantity(found.low, unit)} to {numerals.quantity(found.high, unit)}"
+
+
+def sentences(told: Told) -> Sequence[str]:
+    """N*, N_life, TREE over life, SCI, and EcoLogits' figure, in plain words."""
+    of, lines = told.life, []
+    if of.break_even_tok is not None and of.life_tok is not None:
+        lines.append(
+            f"N* = {_count(of.break_even_tok)} tokens: after as many, training has added less per "
+            "token than inference."
+        )
+        chosen = "stated" if told.found.use.life_tok else "assumed as 4 (1.5 to 10) times N*"
+        lines.append(
+            f"Training is spread over N_life = {_count(of.life_tok)} tokens, {chosen}: nobody "
+            "publishes how many tokens a model serves. State yours with --life-tokens."
+        )
+    lines += _worth(of)
+    lines.append(
+        f"SCI (ISO/IEC 21031): {_in_grams(of.sci_kgco2e_per_ktok)} per 1,000 tokens, use and "
+        "embodied, without training."
+    )
+    water = _water(told)
+    if water is not None:
+        lines.append(f"Water: {1e6 * water:.3g} mL per 1,000 tokens.")
+    return [*lines, *_compared(told)]
+
+
+def _worth(of: Life) -> list[str]:
+    if of.tree_beq_per_j is None or of.tree_beq_per_kgco2e is None:
+        return ["TREE over life is not known: the utility of the service is not."]
+    shown = [f"TREE in use {numerals.quantity(of.tree_beq_per_j.value, 'beq_per_j')}"]
+    if of.tree_life_beq_per_j is not None:
+        low, high = (
+            numerals.quantity(v, "beq_per_j")
+            for v in (of.tree_life_beq_per_j.low, of.tree_life_beq_per_j.high)
+        )
+        value = numerals.quantity(of.tree_life_beq_per_j.value, "beq_per_j")
+        shown.append(f"over its life {value} ({low} to {high})")
+    kg = of.tree_beq_per_kgco2e
+    value, low, high = (numerals.quantity(v, "beq") for v in dataclasses.astuple(kg))
+    return [f"{', '.join(shown)}; {value} ({low} to {high}) per kgCO2e."]
+
+
+def _compared(told: Told) -> list[str]:
+    """What EcoLogits' method says of the model that made most of the tokens."""
+    models, tokens = told.found.models, told.found.output_tok
+    if not models or tokens is None:
+        return []
+    name = max(models, key=models.__getitem__)
+    try:
+        parameters = counts.parameters(architecture(name))
+    except DataError:
+        return []
+    theirs = ecologits.request(
+        parameters.total,
+        parameters.active,
+        tokens,
+        kgco2e_per_j=told.found.use.kgco2e_per_j.value,
+        pue=_PUE,
+    )
+    per_tok = numerals.quantity(theirs.energy_j / tokens, "j")
+    said = f"EcoLogits' method for {name}: {per_tok} per output token"
+    return [f"{said} (H100, 64 together, no prompts, no network, no idle time)."]
+
+
+def _water(told: Told) -> float | None:
+    """Litres per token, None where the water of site or electricity is not stated."""
+    on, off = told.assumed.on_site_l_per_kwh, told.assumed.off_site_l_per_kwh
+    if on is None or off is None:
+        return None
+    use = told.found.use
+    drawn_j = use.inference_j.value + use.network_j.value
+    equipment_j = drawn_j - told.found.overhead_j
+    return water_l(equipment_j, drawn_j / equipment_j, on, off) / use.tokens
+
+
+def notes(told: Told) -> Sequence[str]:
+    """What the figures rest on and what is left out."""
+    use = told.found.use
+    row = grid.grid_of(told.assumed.place)
+    hours = told.assumed.hours_kgco2e_per_j is not None
+    where = "hours as given" if hours else f"yearly mean of {row}, 26 % each way"
+    grams = 3.6e9 * use.kgco2e_per_j.value
+    made = dict.fromkeys(f"{h.made.item}: {h.made.source}" for h in use.held)
+    missing = [] if _water(told) is not None else ["water is not known: state --wue-on, --wue-off"]
+    return (
+        f"electricity {numerals.plain(grams)} gCO2e/kWh: {where}",
+        *(f"training of {one.model}: {one.source}" for one in use.trained),
+        *made,
+        *told.found.problems,
+        *missing,
+        "intervals: Monte Carlo of 4,001 draws over the ranges of the inputs",
+    )
+
+
+def to_dict(told: Told) -> dict[str, Any]:
+    """Everything for programs."""
+    use = told.found.use
+    return {
+        "service": use.name,
+        "time_s": use.time_s,
+        "tokens_out_tok": use.tokens,
+        "models": dict(told.found.models),
+        "parts": [
+            {
+                "name": part,
+                "j_per_tok": _plain(told.life.j_per_tok.get(part)),
+                "kgco2e_per_tok": _plain(told.life.kgco2e_per_tok.get(part)),
+                "energy_share_frac": _plain(told.life.energy_share_frac.get(part)),
+                "carbon_share_frac": _plain(told.life.carbon_share_frac.get(part)),
+            }
+            for part in PARTS
+        ],
+        **{
+            field.name: _plain(getattr(told.life, field.name))
+            for field in dataclasses.fields(told.life)
+            if field.name.startswith(("total_", "break_", "life_", "tree_", "sci_"))
+        },
+        "kgco2e_per_j": dataclasses.asdict(use.kgco2e_per_j),
+        "water_l_per_tok": _water(told),
+        "held": [
+            {
+                "node": held.node,
+                "item": held.made.item,
+                "count": held.count,
+                "share_frac": held.share_frac,
+                "kgco2e": dataclasses.asdict(held.kgco2e(use.time_s)),
+                "primary_energy_j": None
+                if held.made.primary_energy_j is None
+                else dataclasses.asdict(held.made.primary_energy_j.scaled(held.count)),
+            }
+            for held in use.held
+        ],
+        "notes": [*notes(told)],
+    }
+
+
+def write(told: Sequence[Told], out: Path) -> Path:
+    """Write the figure of each service (PNG, SVG, CSV) into `out`/figures; returns that folder.
+
+    Raises:
+        LedgerError: The folder cannot be written.
+    """
+    drawn = [
+        dataclasses.replace(made, name=f"life-{one.found.use.name}")
+        for one in told
+        for made in [
+            figure.drawing(one.life, one.found.use.name, f"tree6g {__version__} lifecycle")
+        ]
+    ]
+    return write_figures(out, drawn)
+
+
+def _plain(found: Estimate | None) -> dict[str, float] | None:
+    return None if found is None else dataclasses.asdict(found)
+
+
+def _count(found: Estimate) -> str:
+    return f"{found.value:.2g} ({found.low:.2g} to {found.high:.2g})"
+
+
+def _in_grams(found: Estimate) -> str:
+    """Grams with their interval."""
+    value, low, high = (numerals.plain(1e3 * v) for v in dataclasses.astuple(found))
+    return f"{value} g ({low} g to {high} g)"

@@ -1,0 +1,273 @@
+"""What a service of a ledger drew, held and delivered, as `lifecycle.service` takes it.
+
+Energy and tokens are those of the figure, so shared energy is attributed by its rule. Energy of the
+tiers `ran`, `transport` and `core`, of terminals' radio and of baseband is the network's, the rest
+inference's. Of hardware a service holds the share that it has of the energy which services were
+attributed on it: time without work is borne by those who reserved it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tree6g import data
+from tree6g.compute.accelerator import accelerator
+from tree6g.errors import LedgerError
+from tree6g.ledger.reading import Ledger, named_sql
+from tree6g.ledger.schema import OVERHEAD_COMPONENTS
+from tree6g.lifecycle import grid
+from tree6g.lifecycle.hardware import Embodied, embodied, of_server
+from tree6g.lifecycle.ranges import Range, exact, within
+from tree6g.lifecycle.service import Held, Trained, Use
+from tree6g.metric import tree
+from tree6g.metric.figure import Figure, Query, ServiceFigure
+from tree6g.training.published import HIGH_FRAC, LOW_FRAC, published_run
+
+NETWORK_TIERS: Final = ("ran", "transport", "core")
+NETWORK_COMPONENTS: Final = ("terminal", "baseband", "radio_unit")
+STATION: Final = "base-station"
+_RECORD: Final = re.compile(r"(?:(\d+) x )?([\w.-]+)")
+Row = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """What a ledger does not know.
+
+    Attributes:
+        place: Country of the grid, or WLD.
+        hours_kgco2e_per_j: Intensity of each hour of a day in place of the yearly mean. [24]
+        life_tok: Tokens that a model serves in its life; None: a multiple of N*.
+        training_j: Energy of training a model without a published run; None: not known.
+        on_site_l_per_kwh: Water of the site; None: not known.
+        off_site_l_per_kwh: Water of its electricity; None: not known.
+    """
+
+    place: str = grid.WORLD
+    hours_kgco2e_per_j: NDArray[np.float64] | None = None
+    life_tok: float | None = None
+    training_j: float | None = None
+    on_site_l_per_kwh: float | None = None
+    off_site_l_per_kwh: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A service's use with what stands beside it.
+
+    Attributes:
+        use: What it drew, held and delivered.
+        overhead_j: Of its energy, what sites drew beyond their equipment.
+        models: Share of its tokens by model.
+        output_tok: Mean tokens of an answer; None where no requests are counted.
+        problems: What is not known and why, a sentence each.
+    """
+
+    use: Use
+    overhead_j: float
+    models: Mapping[str, float]
+    output_tok: float | None
+    problems: tuple[str, ...]
+
+
+def gather(
+    ledger: Ledger, assumed: Assumptions, query: Query | None = None, service: str | None = None
+) -> tuple[Found, ...]:
+    """The use of a service, or of every AI service of a ledger.
+
+    Raises:
+        LedgerError: No such service, or none that delivered tokens.
+    """
+    query = query or Query()
+    figure = tree.figure(ledger, query)
+    wanted = (
+        [figure.service(service)] if service else [s for s in figure.services if s.kind == "ai"]
+    )
+    wanted = [s for s in wanted if service or s.tokens_out_tok > 0.0]
+    if not wanted:
+        raise LedgerError(f"expected an AI service that delivered tokens; {ledger.path} has none.")
+    flows = [row for row in tree.flows(ledger, query).to_pylist() if row["service"] is not None]
+    nodes = {row["node"]: row for row in _rows(ledger, "nodes")}
+    return tuple(_found(ledger, figure, s, (flows, nodes), assumed, query) for s in wanted)
+
+
+def _found(
+    ledger: Ledger,
+    figure: Figure,
+    service: ServiceFigure,
+    read: tuple[Sequence[Row], Mapping[str, Row]],
+    assumed: Assumptions,
+    query: Query,
+) -> Found:
+    flows, nodes = read
+    own = [row for row in flows if row["service"] == service.name]
+    problems: list[str] = []
+    models = _models(ledger, service.name)
+    held = _held(flows, nodes, service.name, problems)
+    use = Use(
+        name=service.name,
+        time_s=figure.covered_s,
+        tokens=service.tokens_out_tok,
+        utility_beq=service.utility_beq,
+        inference_j=_inference(own, nodes, figure, problems),
+        network_j=exact(_sum(row for row in own if _is_network(row))),
+        kgco2e_per_j=_intensity(ledger, query, service.name, assumed),
+        trained=_trained(models, assumed, problems),
+        life_tok=assumed.life_tok,
+        held=held,
+    )
+    return Found(
+        use=use,
+        overhead_j=_sum(row for row in own if row["component"] in OVERHEAD_COMPONENTS),
+        models=models,
+        output_tok=service.tokens_out_tok / service.requests if service.requests else None,
+        problems=tuple(problems),
+    )
+
+
+def _inference(
+    own: Sequence[Row], nodes: Mapping[str, Row], figure: Figure, problems: list[str]
+) -> Range:
+    """Energy of inference with the error of the meters, or of the accelerators' constants."""
+    rows = [row for row in own if not _is_network(row)]
+    total_j = _sum(rows)
+    if figure.u95_frac is not None:
+        return within(total_j, figure.u95_frac)
+    error_j = 0.0
+    for row in rows:
+        name, _ = _record(nodes.get(row["node"], {}))
+        if name in data.table("accelerators"):
+            error_j += row["energy_j"] * accelerator(name).u95_frac
+    problems.append(
+        "the error of joules is that of the accelerators' constants; of the network it is not known"
+    )
+    return within(total_j, error_j / total_j) if total_j > 0.0 else exact(total_j)
+
+
+def _intensity(ledger: Ledger, query: Query, service: str, assumed: Assumptions) -> Range:
+    """Of the place, by the hours in which the service drew its energy where they are given."""
+    if assumed.hours_kgco2e_per_j is None:
+        return grid.yearly_kgco2e_per_j(assumed.place)
+    table = tree.series(ledger, query, by=("service", "window"), window_s=3600.0)
+    rows = [row for row in table.to_pylist() if row["service"] == service]
+    drawn = [0.0] * (1 + max(int(row["t0_s"] // 3600.0) for row in rows))
+    for row in rows:
+        drawn[int(row["t0_s"] // 3600.0)] += row["energy_j"]
+    return exact(grid.weighted_kgco2e_per_j(drawn, assumed.hours_kgco2e_per_j))
+
+
+def _models(ledger: Ledger, service: str) -> dict[str, float]:
+    """Share of the tokens that each model made."""
+    rows = _rows(ledger, "tokens_by_model", service)
+    total = math.fsum(row["tokens_tok"] for row in rows)
+    return {row["model"]: row["tokens_tok"] / total for row in rows if row["tokens_tok"] > 0.0}
+
+
+def _trained(
+    models: Mapping[str, float], assumed: Assumptions, problems: list[str]
+) -> tuple[Trained, ...]:
+    """The trainings of all models, or none: a part of them would look like the whole."""
+    found, unknown = [], []
+    for model, share in models.items():
+        run = published_run(model)
+        if run is not None:
+            energy = Range(
+                value=run.energy_j, low=LOW_FRAC * run.energy_j, high=HIGH_FRAC * run.energy_j
+            )
+            found.append(
+                Trained(
+                    model=model,
+                    share_frac=share,
+                    energy_j=energy,
+                    kgco2e_per_j=exact(run.kgco2e / run.energy_j),
+                    source=run.source,
+                )
+            )
+        elif assumed.training_j is not None:
+            found.append(
+                Trained(
+                    model=model,
+                    share_frac=share,
+                    energy_j=exact(assumed.training_j),
+                    kgco2e_per_j=grid.yearly_kgco2e_per_j(grid.WORLD),
+                    source="stated",
+                )
+            )
+        else:
+            unknown.append(model)
+    if unknown or not models:
+        what = ", ".join(unknown) or "the models, which the ledger does not name"
+        problems.append(
+            f"training is left out: no published run of {what}; state --training-energy"
+        )
+        return ()
+    return tuple(found)
+
+
+def _held(
+    flows: Sequence[Row], nodes: Mapping[str, Row], service: str, problems: list[str]
+) -> tuple[Held, ...]:
+    """Hardware of every node that the service's energy was attributed on."""
+    held: list[Held] = []
+    stations: set[str] = set()
+    for node in dict.fromkeys(row["node"] for row in flows if row["service"] == service):
+        entity = nodes.get(node, {})
+        same = {node}
+        if entity.get("what") == "cell":  # one station for the sectors of a site
+            site = str(entity.get("site"))
+            if site in stations:
+                continue
+            stations.add(site)
+            same = {n for n, e in nodes.items() if e["what"] == "cell" and e["site"] == site}
+        made = _made(entity)
+        if not made:
+            record = entity.get("record") or "no record"
+            problems.append(f"embodied carbon of {node} ({record}) is left out: not known")
+        share = _share(flows, same, service)
+        held += [Held(node=node, made=one, count=n, share_frac=share) for one, n in made]
+    return tuple(held)
+
+
+def _made(entity: Row) -> tuple[tuple[Embodied, float], ...]:
+    """What an entity is made of; nothing where no figure is known."""
+    if entity.get("what") == "cell":
+        return ((embodied(STATION), 1.0),)
+    name, count = _record(entity)
+    if entity.get("tier") not in ("edge", "cloud") or name not in data.table("accelerators"):
+        return ()
+    return of_server(name, count)
+
+
+def _record(entity: Row) -> tuple[str, int]:
+    """Accelerator and count of a record such as `2 x h100-sxm, llama-3.1-8b`."""
+    match = _RECORD.match(str(entity.get("record") or ""))
+    return (match[2], int(match[1] or 1)) if match else ("", 0)
+
+
+def _share(flows: Sequence[Row], nodes: set[str], service: str) -> float:
+    rows = [row for row in flows if row["node"] in nodes]
+    total = _sum(rows)
+    return _sum(row for row in rows if row["service"] == service) / total if total > 0.0 else 0.0
+
+
+def _is_network(row: Row) -> bool:
+    return row["tier"] in NETWORK_TIERS or row["component"] in NETWORK_COMPONENTS
+
+
+def _sum(rows: Iterable[Row]) -> float:
+    return math.fsum(row["energy_j"] for row in rows)
+
+
+def _rows(ledger: Ledger, name: str, *parameters: str) -> list[dict[str, Any]]:
+    """Rows of a packaged query."""
+    found: list[dict[str, Any]] = ledger.query(
+        named_sql("report", name), list(parameters)
+    ).to_pylist()
+    return found
