@@ -10,6 +10,7 @@ take a step in one call.
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Sequence
 
@@ -19,9 +20,9 @@ from tree6g.compute import batches
 from tree6g.compute.batches import Step, above_idle
 from tree6g.compute.desk import NO_JOBS, NO_S, NONE, Desk, Job, Jobs, Usage, jobs
 from tree6g.compute.replica import Replica
-from tree6g.compute.roofline import decode_batch, iteration
+from tree6g.compute.roofline import Batch, decode_batch, iteration
 from tree6g.compute.serving.requests import FloatArray, IntArray
-from tree6g.compute.serving.result import GAVE_UP, REFUSED, SERVED
+from tree6g.compute.serving.result import GAVE_UP, PENDING, REFUSED, RUNNING, SERVED
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.compute.serving.state import ServerState
 from tree6g.compute.serving.tokens import TokenReader
@@ -186,7 +187,7 @@ class BatchServer:
             desk.told_s = until_s
             return self._nothing()
         desk.state.advance(until_s)
-        desk.told_s = until_s
+        desk.told_s, desk.untold = until_s, False
         tokens = desk.reader.read()
         return Progress(
             usage=desk.use(above_idle(desk.state.usage(until_s), self.replica.idle_w)),
@@ -198,6 +199,51 @@ class BatchServer:
             lost=self._lost(),
             iterations=desk.state.iterations,
         )
+
+    def begin(self, until_s: float) -> list[Progress]:
+        """As `advance`, but what happened may be told only by the next `advance`."""
+        if self.desk.state.is_compiled:
+            return [self._advance_compiled(until_s)]
+        self._hand_over(until_s)
+        self.desk.state.advance(until_s)
+        self.desk.told_s, self.desk.untold = until_s, True
+        return []
+
+    def rest(self, until_s: float) -> list[Progress]:
+        """As `begin`, but no iteration begins; one that has begun by now is finished."""
+        self.desk.state.rest(until_s)
+        return self.begin(until_s)
+
+    def next_arrival_s(self) -> float:
+        """When the next job comes of those that were handed over; infinity: none."""
+        return min((float(some.real[0].min()) for some in self.desk.inbox), default=math.inf)
+
+    def sequences(self) -> tuple[IntArray, IntArray]:
+        """Jobs in the batch and in its queue, and the tokens that each has. [sequence]."""
+        desk = self.desk
+        outcome = desk.state.outcomes(desk.open)
+        here = desk.open[(outcome == RUNNING) | (outcome == PENDING)]
+        return desk.job[here], desk.state.progress(here)
+
+    def next_work(self, prompt_tok: IntArray) -> Batch:
+        """About what the next iteration computes, with these prompts as far as they fit."""
+        server = self.desk.state
+        decoding = float(server.decoding())
+        context_tok, window_tok = map(float, server.context_tok())
+        tok = min(float(prompt_tok.sum()), self.limits.token_budget - decoding)
+        area_tok2 = 0.5 * float((prompt_tok.astype(np.float64) ** 2).sum())
+        return Batch(
+            prompt_tok=tok, prompt_area_tok2=area_tok2, window_area_tok2=0.0,
+            decoding=decoding, context_tok=context_tok, window_context_tok=window_tok,
+            sampled=decoding + len(prompt_tok), sequences=decoding + len(prompt_tok),
+            prompts_frac=float(len(prompt_tok) > 0),
+        )  # fmt: skip
+
+    def room_frac(self) -> float:
+        """Share of its places, or of its memory, that is free: the lesser."""
+        used_tok = float(self.desk.state.context_tok()[0] + self.desk.state.waiting_tok)
+        places_frac = (self.running + self.queued) / self.limits.max_sequences
+        return 1.0 - max(places_frac, used_tok / self.limits.kv_capacity_tok)
 
     def _advance_compiled(self, until_s: float) -> Progress:
         did = batches.step([self.desk], [self.replica.idle_w], self.kinds, until_s)
@@ -279,15 +325,15 @@ def answers_s(servers: Sequence[BatchServer]) -> FloatArray:
 def advance_all(servers: Sequence[BatchServer], until_s: float) -> Step:
     """Let servers that have the same kinds of jobs work until `until_s`, see `advance`."""
     if not servers:
-        return _joined([], 0)
+        return joined([], 0)
     kinds = servers[0].kinds
     if all(server.desk.state.is_compiled for server in servers):
         desks = [server.desk for server in servers]
         return batches.step(desks, [s.replica.idle_w for s in servers], kinds, until_s)
-    return _joined([server.advance(until_s) for server in servers], kinds)
+    return joined([server.advance(until_s) for server in servers], kinds)
 
 
-def _joined(did: Sequence[Progress], kinds: int) -> Step:
+def joined(did: Sequence[Progress], kinds: int) -> Step:
     """Steps of single servers as one."""
     lost = [np.array([job for job, _ in one.lost], dtype=np.int64) for one in did]
     lost_s = [left_s for one in did for _, left_s in one.lost]

@@ -126,6 +126,7 @@ class Desk:
         open: Requests that have not left, by the server's number.
         used: Use above idle from the start.
         told_s: Until when it was asked to work.
+        untold: Whether there may be tokens that `reader` has not read.
         known: Where the arrays are; None: not looked up yet.
     """
 
@@ -138,12 +139,14 @@ class Desk:
     open: IntArray = dataclasses.field(default_factory=lambda: NONE)
     used: Usage = dataclasses.field(default_factory=Usage)
     told_s: float = 0.0
+    untold: bool = False
     known: Known | None = None
 
     def rests(self) -> bool:
         """Whether all that was handed over is done and told: then only time passes."""
         state = self.state
-        return not (state.running or state.waiting) and state.clock_s <= self.told_s
+        idle = not (state.running or state.waiting or self.untold)
+        return idle and state.clock_s <= self.told_s
 
     def make_room(self) -> None:
         """Room for all that is in the inbox."""

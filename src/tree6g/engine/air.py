@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tree6g.engine import schedule
 from tree6g.engine.airtime import Messages, Passage, picked
 from tree6g.engine.crowd import DOWN, UP, IntArray
 from tree6g.engine.lanes import KINDS, Lanes, Line, put_back
@@ -98,6 +99,16 @@ def send(world: World, kind: str, tick: Tick, line: Line) -> Passing | None:
         tick: The step.
         line: What waits; in the uplink in both directions, for it may wake cells.
     """
+    if world.schedule is None or not len(line.lane):
+        return _pass(world, kind, tick, line)
+    line, held = schedule.admit(world, kind, line, _waiting(world, line).air_s, tick)
+    passing = _pass(world, kind, tick, line)
+    schedule.stay(world, kind, held, alone=passing is None)
+    return passing
+
+
+def _pass(world: World, kind: str, tick: Tick, line: Line) -> Passing | None:
+    """`send`, of messages that may be sent."""
     line = _heard(world, kind, line)
     mine = world.lanes.kind[line.lane] == KINDS.index(kind)
     if not mine.any():

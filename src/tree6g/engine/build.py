@@ -13,7 +13,9 @@ from tree6g.engine.baseband import Processor, processors
 from tree6g.engine.crowd import DOWN, UP, Radio
 from tree6g.engine.lanes import lanes
 from tree6g.engine.policies import Policy, policy
+from tree6g.engine.policies.schedule import Scheduler
 from tree6g.engine.policies.sleep import SleepPolicy, sleep_policy
+from tree6g.engine.schedule import schedule
 from tree6g.engine.tally import tally
 from tree6g.engine.workload import draw_requests
 from tree6g.engine.world import (
@@ -39,6 +41,7 @@ def build(
     traces: dict[str | None, Trace],
     chosen: Policy | None = None,
     sleeping: SleepPolicy | None = None,
+    scheduling: Scheduler | None = None,
 ) -> World:
     """The world of a run, drawn with one random stream per purpose.
 
@@ -47,6 +50,7 @@ def build(
         traces: Traces by AI service; None: all AI requests.
         chosen: Policy in place of the scenario's.
         sleeping: Sleep policy in place of the scenario's.
+        scheduling: Scheduler in place of the scenario's.
 
     Raises:
         ScenarioError: Parts that do not go together.
@@ -80,6 +84,7 @@ def build(
         hosts=all_hosts,
         links=scenario.links,
         backbone=network,
+        schedule=schedule(scenario, scheduling),
         direction={s.name: DOWN if s.direction == "down" else UP for s in _data_services(scenario)},
         shared=tuple(split_answers.shared(scenario, ai, all_hosts)),
         processors=processing,

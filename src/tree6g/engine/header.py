@@ -8,7 +8,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import baseband, listening, load, motion, outages, power, sleep, splitting
+from tree6g.engine import (
+    baseband,
+    listening,
+    load,
+    motion,
+    outages,
+    power,
+    schedule,
+    sleep,
+    splitting,
+)
 from tree6g.engine.backbone import FULL_FRAC
 from tree6g.engine.ledger import TRAFFIC, node_tiers
 from tree6g.engine.policies.own import OwnPolicy
@@ -343,6 +353,7 @@ def _notes(world: World, rate: float) -> list[str]:
             )
         notes.append(note + ".")
     notes += _policy_notes(world)
+    notes += schedule.notes(world)
     notes += [f"Requests come from the trace {source}." for source in world.traces.values()]
     notes += listening.notes(world)
     notes += [

@@ -8,7 +8,7 @@ import numpy as np
 
 from tree6g.compute import batching
 from tree6g.compute.batching import Step, Usage
-from tree6g.engine import lanes
+from tree6g.engine import lanes, pacing
 from tree6g.engine.airtime import messages
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.delivery import deliver_tokens, lose
@@ -24,7 +24,11 @@ TEXT_BYTE_PER_TOK = 4.0
 def advance(world: World, tick: Tick) -> None:
     """Every host works until the end of the step."""
     servers = [(host, host.batch) for host in world.hosts if host.batch is not None]
-    did = batching.advance_all([batch for _, batch in servers], tick.t1_s)
+    if pacing.paces(world):
+        each = [pacing.advance(world, host, tick) for host, _ in servers]
+        did = batching.joined(each, len(world.ai))
+    else:
+        did = batching.advance_all([batch for _, batch in servers], tick.t1_s)
     number = np.array([host.number for host, _ in servers], dtype=np.int64)
     for request in did.lost.tolist():
         lose(world, request)

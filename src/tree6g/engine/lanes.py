@@ -155,10 +155,15 @@ def put_back(world: World, kind: str, line: Line) -> None:
     for cell in world.cells:
         for pool in cell.carrier(kind).pools:
             pool.queues.clear()
+    keep(world, line)
+
+
+def keep(world: World, line: Line) -> None:
+    """Put messages into queues, behind what is there."""
     edges, table = line.first.tolist(), world.lanes
     for n, lane in enumerate(line.lane.tolist()):
-        name = table.names[table.service[lane]]
-        table.pools[lane].queues[name] = line.messages[edges[n] : edges[n + 1]]
+        part = line.messages[edges[n] : edges[n + 1]]
+        table.pools[lane].push(table.names[table.service[lane]], part)
 
 
 def seat(world: World) -> None:

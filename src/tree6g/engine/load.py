@@ -92,7 +92,8 @@ def _due(world: World, kind: str, line: Line, until_s: float) -> _Due:
     """Terminals with something that may be sent in the step, by lane; its bits."""
     table, count = world.lanes, np.diff(line.first)
     lane = np.repeat(line.lane, count)
-    due = (line.messages["open_s"] < until_s) & (table.kind[lane] == KINDS.index(kind))
+    open_s = line.messages["open_s"]  # infinite: a scheduler may let it out in any step
+    due = ((open_s < until_s) | np.isinf(open_s)) & (table.kind[lane] == KINDS.index(kind))
     return _summed(world, lane[due], *(line.messages[n][due] for n in ("terminal", "left_bit")))
 
 

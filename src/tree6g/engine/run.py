@@ -24,6 +24,7 @@ from tree6g.engine import (
     outages,
     paths,
     power,
+    schedule,
     sleep,
     splitting,
     transport,
@@ -35,6 +36,7 @@ from tree6g.engine.checkpoint import Checkpoints
 from tree6g.engine.delivery import lose, lose_data
 from tree6g.engine.header import RequestCount
 from tree6g.engine.policies import Policy
+from tree6g.engine.policies.schedule import Scheduler
 from tree6g.engine.policies.sleep import SleepPolicy
 from tree6g.engine.world import RUNNING, Tick, World
 from tree6g.errors import LedgerError
@@ -101,6 +103,7 @@ def run(  # noqa: PLR0913 - all by name
     overrides: Sequence[str] = (),
     policy: Policy | None = None,
     sleep_policy: SleepPolicy | None = None,
+    scheduler: Scheduler | None = None,
     progress: Progress | None = None,
     workers: int = 1,
     checkpoint: int | None = None,
@@ -121,6 +124,7 @@ def run(  # noqa: PLR0913 - all by name
         overrides: Changes such as `"population.users=200"`.
         policy: Dispatch policy in place of the scenario's.
         sleep_policy: Sleep policy in place of the scenario's.
+        scheduler: Scheduler in place of the scenario's.
         progress: Called with the share done and the phase.
         workers: Threads for the cells; results do not depend on them.
         checkpoint: Ledger intervals between two checkpoints, 0: none; by default none in short
@@ -138,7 +142,7 @@ def run(  # noqa: PLR0913 - all by name
     traces = _traces(trace)
     messages = checkpoint_of.messages_of(described, traces.values())
     checkpoint_of.load_compiler(messages)
-    world = build(described, traces, policy, sleep_policy)
+    world = build(described, traces, policy, sleep_policy, scheduler)
     world.workers = workers
     meta = header.first_meta(world)
     folder = out or OUT / f"{described.name}-{str(meta.scenario_hash)[:8]}"
@@ -245,6 +249,7 @@ def advance(world: World, tick: Tick) -> None:
     cell_outages.drop(world)
     downlink.send(world, tick)
     power.draw(world, tick)
+    schedule.note(world)
     paths.draw(world, tick)
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tree6g.engine.baseband import Processor
     from tree6g.engine.listening import Listening
     from tree6g.engine.motion import Motion
+    from tree6g.engine.schedule import Schedule
     from tree6g.engine.split_answers import Shared
 
 # Outcome of a request.
@@ -280,6 +281,7 @@ class World:
     motion: Motion | None = None
     listening: Listening | None = None
     backbone: Backbone | None = None
+    schedule: Schedule | None = None
     direction: Mapping[str, str] = dataclasses.field(default_factory=dict)
     incoming: list[tuple[str, str, Messages]] = dataclasses.field(default_factory=list)
     chunks: dict[str, Messages] = dataclasses.field(default_factory=dict)

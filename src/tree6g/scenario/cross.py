@@ -31,6 +31,7 @@ SLEEP_POLICIES: Final = (
     "always-on", "idle-timer", "cell-switch-off", "carrier-muting", "antenna-muting",
 )  # fmt: skip
 SLEEP_POLICY_GROUP: Final = "tree6g.sleep_policies"
+SCHEDULERS: Final = ("first-come", "round-robin", "proportional-fair", "ee-greedy", "tree")
 CUT_POLICIES: Final = ("best", "dynamic")
 CUT_POLICY_GROUP: Final = "tree6g.cut_policies"
 ROWS: Final[Mapping[Place, str]] = {
@@ -80,6 +81,8 @@ def references(plain: Any) -> list[Problem]:
     problems += _unknown(plain, ("links", "*", "to"), "the name of a cloud", clouds)
     if not policy_file.is_file(plain.get("policy")):
         problems += _unknown(plain, ("policy",), "a dispatch policy", _policies())
+    if not policy_file.is_file(_rule(plain)):
+        problems += _unknown(plain, ("scheduling", "rule"), "a scheduler", SCHEDULERS)
     problems += _unknown(plain, ("sleep_policy",), "a sleep policy", _sleep_policies())
     for pattern in ANSWERS:
         problems += _unknown(plain, pattern, "the name of a service", services)
@@ -201,6 +204,12 @@ def _ai_services(plain: Any) -> list[str]:
     services = (service for _, service in _find(plain, ("services", "*")))
     ai = [s for s in services if isinstance(s, dict) and s.get("kind") == "ai"]
     return [s["name"] for s in ai if isinstance(s.get("name"), str)]
+
+
+def _rule(plain: Any) -> Any:
+    """The scheduler that is named, if one is."""
+    said = plain.get("scheduling")
+    return said.get("rule") if isinstance(said, dict) else None
 
 
 def _policies() -> list[str]:

@@ -268,6 +268,12 @@ def _terminal(scenario: Scenario) -> Iterator[Problem]:
             )
             yield Problem(place=(*place, "drx_cycle"), text=text)
         return
+    if terminal.drx_cycle_s is not None and scenario.scheduling is not None:
+        text = (
+            "expected terminals that always listen, for a scheduler knows no DRX cycles; got "
+            f"{terminal.drx_cycle_s:g} s. Remove it, or 'scheduling'."
+        )
+        yield Problem(place=(*place, "drx_cycle"), text=text)
     if terminal.drx_cycle_s is not None and terminal.drx_on_s > terminal.drx_cycle_s:
         text = (
             f"expected an on-duration of at most one cycle of {terminal.drx_cycle_s:g} s; got "

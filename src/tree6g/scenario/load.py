@@ -86,6 +86,8 @@ def config_hash(scenario: Scenario) -> str:
     plain = dump(scenario)
     if scenario.policy_sha256:  # wherever the file lies
         plain["policy"] = Path(scenario.policy).name
+    if scenario.scheduling is not None and scenario.scheduling.rule_sha256:
+        plain["scheduling"]["rule"] = Path(scenario.scheduling.rule).name
     return digest(plain)
 
 

@@ -13,6 +13,7 @@ from tree6g.scenario.layout import Layout, Position
 from tree6g.scenario.outage import Outage
 from tree6g.scenario.prices import Prices
 from tree6g.scenario.quantities import DayCurve, Described, Quantity, written_name
+from tree6g.scenario.scheduling import Scheduling
 from tree6g.scenario.station import BaseStation
 
 
@@ -337,6 +338,9 @@ class Scenario(Described):
     """Sleep policy: which cells sleep, are muted or go off."""
     sleep_period_s: Annotated[Quantity, Field(gt=0, le=86400)] = 10.0
     """How often the sleep policy is asked."""
+    scheduling: Scheduling | None = None
+    """Who decides whom cells serve next and when servers compute. None: each by itself, cells by
+    their `scheduler`."""
     population: Population = Population()
     """Who sends AI requests."""
     layout: Layout | None = None

@@ -7,19 +7,20 @@ code. Running a scenario that names a file runs that file, with all that Python 
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from tree6g.errors import ScenarioError
-from tree6g.scenario.document import Document, Problem
+from tree6g.scenario.document import Document, Place, Problem
 from tree6g.scenario.overrides import AFTER_FILE
 
 SUFFIX: Final = ".py"
 MAX_BYTE: Final = 1_000_000
+PLACES: Final[tuple[Place, ...]] = (("policy",), ("scheduling", "rule"))  # that may name a file
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,39 +68,58 @@ def read(path: Path) -> PolicyFile:
 
 
 def fill(document: Document, folder: Path) -> Document:
-    """Find the file of a scenario's policy, and write its hash beside it.
+    """Find the files of a scenario's policy and scheduler, and write their hashes beside them.
 
     Args:
         document: Plain data.
         folder: Where relative paths of the scenario's file start; those of the command line start
             at the working directory.
     """
-    if not isinstance(document.data, dict):
+    for place in PLACES:
+        document = _filled(document, folder, place)
+    return document
+
+
+def _filled(document: Document, folder: Path, place: Place) -> Document:
+    """`fill`, of one place that may name a file."""
+    *above, name = place
+    record: Any = document.data
+    for key in above:
+        record = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(record, dict):
         return document
-    named = document.data.get("policy")
+    named, sealed = record.get(name), f"{name}_sha256"
     if not isinstance(named, str) or not is_file(named):
-        rest = {key: value for key, value in document.data.items() if key != "policy_sha256"}
-        return dataclasses.replace(document, data=rest)
-    given = document.line(("policy",)).number >= AFTER_FILE
+        rest = {key: value for key, value in record.items() if key != sealed}
+        return _with_record(document, above, rest)
+    given = document.line(place).number >= AFTER_FILE
     path = Path(named) if given else folder / named
     try:
         found = read(path)
     except ScenarioError as error:
-        return _with(document, str(error))
-    expected = document.data.get("policy_sha256")
+        return _with(document, place, str(error))
+    expected = record.get(sealed)
     if expected not in (None, "", found.sha256) and not given:
         text = (
             f"expected the policy with which this scenario was run (SHA-256 {str(expected)[:12]}); "
-            f"got '{path}' with {found.sha256[:12]}. Remove 'policy_sha256' to take it anyway."
+            f"got '{path}' with {found.sha256[:12]}. Remove '{sealed}' to take it anyway."
         )
-        return _with(document, text)
-    data: dict[str, Any] = copy.copy(document.data)
-    data |= {"policy": _short(path), "policy_sha256": found.sha256}
-    return dataclasses.replace(document, data=data)
+        return _with(document, place, text)
+    return _with_record(document, above, record | {name: _short(path), sealed: found.sha256})
 
 
-def _with(document: Document, text: str) -> Document:
-    problem = Problem(place=("policy",), text=text)
+def _with_record(document: Document, above: Sequence[Any], record: dict[str, Any]) -> Document:
+    """The document with another record at a place."""
+    for depth in range(len(above), 0, -1):
+        outer: Any = document.data
+        for key in above[: depth - 1]:
+            outer = outer[key]
+        record = {**outer, above[depth - 1]: record}
+    return dataclasses.replace(document, data=record)
+
+
+def _with(document: Document, place: Place, text: str) -> Document:
+    problem = Problem(place=place, text=text)
     return dataclasses.replace(document, problems=(*document.problems, problem))
 
 

@@ -203,6 +203,10 @@ class ServerState:
             if x[at.CLOCK_S] >= until_s:
                 return
 
+    def rest(self, until_s: float) -> None:
+        """Let time pass without an iteration."""
+        self._x[at.CLOCK_S] = max(self._x[at.CLOCK_S], until_s)
+
     def receive(self, prefix_id: int, tokens: int) -> None:
         """Keys and values of a prompt arrive from another server: loose blocks of a new group.
 

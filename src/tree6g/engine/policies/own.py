@@ -22,7 +22,7 @@ from tree6g.scenario.policy_file import PolicyFile, is_file, read
 if TYPE_CHECKING:
     from tree6g.engine.policies import Option, Query
 
-__all__ = ["OwnPolicy", "is_file", "policy_of"]
+__all__ = ["OwnPolicy", "failed", "is_file", "module_of", "policy_of"]
 
 FUNCTION: Final = "choose"
 CLASS: Final = "Policy"
@@ -56,7 +56,7 @@ class OwnPolicy:
             choice = self.chooses(query, options)
         except Exception as error:
             what = f"a choice for a request of service '{query.service}'"
-            raise _failed(self.file, what, error) from error
+            raise failed(self.file, what, error) from error
         return choice
 
 
@@ -67,11 +67,15 @@ def policy_of(name: str) -> OwnPolicy:
         ScenarioError: The file cannot be read or run, or defines no policy.
     """
     file = read(Path(name))
-    return OwnPolicy(file=file, chooses=_chooses(file, _run(file)))
+    return OwnPolicy(file=file, chooses=_chooses(file, module_of(file)))
 
 
-def _run(file: PolicyFile) -> ModuleType:
-    """The file as a module; a second run gives a new one."""
+def module_of(file: PolicyFile) -> ModuleType:
+    """The file as a module; a second run gives a new one.
+
+    Raises:
+        ScenarioError: It is no Python, or fails.
+    """
     module = ModuleType(f"tree6g_policy_{file.sha256[:16]}")
     module.__file__ = str(file.path)
     sys.modules[module.__name__] = module  # dataclasses look their module up
@@ -82,7 +86,7 @@ def _run(file: PolicyFile) -> ModuleType:
             f"expected Python in '{file.path}'; got, in line {error.lineno}: {error.msg}."
         ) from error
     except Exception as error:
-        raise _failed(file, "a file that can be imported", error) from error
+        raise failed(file, "a file that can be imported", error) from error
     return module
 
 
@@ -93,7 +97,7 @@ def _chooses(file: PolicyFile, module: ModuleType) -> Callable[..., Any]:
         try:
             found = getattr(made(), FUNCTION, None)
         except Exception as error:
-            raise _failed(file, f"a class '{CLASS}' that is made without arguments", error) from (
+            raise failed(file, f"a class '{CLASS}' that is made without arguments", error) from (
                 error
             )
     if not callable(found):
@@ -111,7 +115,7 @@ def _chooses(file: PolicyFile, module: ModuleType) -> Callable[..., Any]:
     return found
 
 
-def _failed(file: PolicyFile, what: str, error: Exception) -> ScenarioError:
+def failed(file: PolicyFile, what: str, error: Exception) -> ScenarioError:
     """The fault with the line of the file where it came up."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(file.path)]
