@@ -58,6 +58,15 @@ def small(**changes):
     return copy.deepcopy(CORNER) | changes
 
 
+def brief(**changes):
+    """A busy corner with answers so short that even paced ones end in the drain."""
+    plain = small(**{"duration": "10 s", "drain": "40 s", "ledger_interval": "50 s", **changes})
+    plain["population"]["ai_requests_per_user_hour"] = 300
+    plain["sites"][0]["servers"][0]["max_batch"] = 64
+    plain["services"][0]["mean_answer"] = "40 tok"
+    return plain
+
+
 def three_tiers(**changes):
     """With terminals, two sites and a cloud behind a link."""
     plain = small()

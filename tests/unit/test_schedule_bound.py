@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from engine_worlds import small, three_tiers
+from engine_worlds import brief, small, three_tiers
 from tree6g.cli import app
 from tree6g.engine.policies.schedule import BUILT_IN
 from tree6g.errors import DataError, ScenarioError
@@ -111,7 +111,7 @@ def test_work_without_fixed_joules_has_no_bound():
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("schedule")
     file = folder / "cell.json"
-    plain = small(duration="10 s", drain="80 s", ledger_interval="45 s", policy="edge-only")
+    plain = brief(policy="edge-only")
     file.with_suffix(".yaml").write_text(json.dumps(plain), "utf-8")
     words = ["optimise", "schedule", str(file.with_suffix(".yaml")), "--out", str(folder / "out")]
     printed = CliRunner().invoke(app, [*words, "--json"])

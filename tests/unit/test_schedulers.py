@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine_worlds import small, three_tiers
+from engine_worlds import brief, small, three_tiers
 from tree6g.engine.policies.schedule import BUILT_IN, Air, Batch, scheduler
 from tree6g.engine.run import run
 from tree6g.errors import ScenarioError
@@ -35,11 +35,6 @@ def _batch(**changes):
         "shared_j": 1.0, "room_frac": 0.5,
     }  # fmt: skip
     return Batch(**{**fields, **changes})
-
-
-def _whole(**changes):
-    """A short run in which all answers end."""
-    return small(**{"duration": "20 s", "drain": "100 s", **changes})
 
 
 def _order(name, **changes):
@@ -107,7 +102,7 @@ def test_tree_computes_when_urgency_is_worth_an_iteration():
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_joule_is_in_the_ledger_and_all_work_is_done(tmp_path, name):
-    plain = small(scheduling={"rule": name}, duration="5 s", drain="75 s", ledger_interval="40 s")
+    plain = brief(scheduling={"rule": name})
     result = run(plain, out=tmp_path)
     report = check(result.ledger)
     assert report.problems == ()
@@ -118,7 +113,7 @@ def test_every_joule_is_in_the_ledger_and_all_work_is_done(tmp_path, name):
 
 def test_tree_takes_fewer_joules_for_the_same_work_on_time(tmp_path):
     figures = {
-        name: run(_whole(scheduling={"rule": name}), out=tmp_path / name).tree()
+        name: run(brief(scheduling={"rule": name}), out=tmp_path / name).tree()
         for name in ("first-come", "tree")
     }
     first, tree = figures["first-come"], figures["tree"]
@@ -129,7 +124,7 @@ def test_tree_takes_fewer_joules_for_the_same_work_on_time(tmp_path):
 
 def test_servers_that_are_paced_step_by_step_tell_the_same_as_in_long_steps(tmp_path):
     short, long = (
-        run(_whole(scheduling={"rule": "tree"}, step=step), out=tmp_path / step[0]).tree()
+        run(brief(scheduling={"rule": "tree"}, step=step), out=tmp_path / step[0]).tree()
         for step in ("0.25 s", "2 s")
     )
     assert short.tokens_out_tok == long.tokens_out_tok
