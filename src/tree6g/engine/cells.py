@@ -10,7 +10,7 @@ import numpy as np
 from tree6g.engine import rates
 from tree6g.engine.airtime import Pool
 from tree6g.engine.crowd import DOWN, UP
-from tree6g.engine.rest import Rest, station_of
+from tree6g.engine.rest import Rest, station_of, with_power
 from tree6g.engine.world import Carrier, Cell, terminals_node
 from tree6g.errors import DataError, ScenarioError
 from tree6g.scenario.ground import cell_nodes
@@ -30,21 +30,33 @@ def cells(scenario: Scenario, sites: Sequence[Site]) -> Iterator[Cell]:
     known: list[BaseStation] = []
     for site_index, given in enumerate(sites):
         _check_link(given)
-        base = given.base_station
+        own_w = given.base_station.sector_power_w
+        base = (
+            given.base_station.model_copy(update={"sector_power_w": ()})
+            if own_w
+            else given.base_station
+        )
         alike = next((other for other in known if other == base), None)
         if alike is None:
             known.append(base)
         # Cells that are alike share one record: their rates are then worked out at once.
         site = given.model_copy(update={"base_station": alike or base})
         for sector in range(site.sectors):
-            yield _cell(index, site_index, site, sector, up, down)
+            power_w = own_w[sector] if own_w else base.transmit_power_w
+            yield _cell(index, site_index, site, sector, up, down, power_w)
             index += 1
 
 
 def _cell(
-    index: int, site_index: int, site: Site, sector: int, up: Sequence[str], down: Sequence[str]
+    index: int,
+    site_index: int,
+    site: Site,
+    sector: int,
+    up: Sequence[str],
+    down: Sequence[str],
+    power_w: float | None,
 ) -> Cell:
-    station = station_of(site)
+    station = station_of(with_power(site, power_w))
     return Cell(
         index=index,
         node=cell_nodes(site.name, site.sectors)[sector],

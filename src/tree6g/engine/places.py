@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -18,6 +19,7 @@ from tree6g.scenario.layout import Layout as Described
 from tree6g.scenario.layout import Place, Position
 from tree6g.scenario.model import Scenario, Site
 from tree6g.scenario.quantities import packaged_curve
+from tree6g.scenario.station import BaseStation
 
 ELEMENTS: Final = 10  # of a sector's column, TR 38.901 Table 7.8-1
 FIRST_DEG: Final = 30.0  # bearing of the first sector, TR 38.901 Table 7.8-1
@@ -74,8 +76,14 @@ def _served(asked: Described, sites: Sequence[Site]) -> tuple[Site, ...]:
     """Sites of a layout, with servers and hours of their own where it says so."""
     named = [(name, at) for name, some in asked.day_curves_at.items() for at in some]
     curves = {number: packaged_curve(name) for name, number in named}
+    powers = iter(asked.cell_power_w)
     sites = [
-        site.model_copy(update={"day_curve": curves.get(n, site.day_curve)})
+        site.model_copy(
+            update={
+                "day_curve": curves.get(n, site.day_curve),
+                "base_station": _powered(site, tuple(itertools.islice(powers, site.sectors))),
+            }
+        )
         for n, site in enumerate(sites, 1)
     ]
     return tuple(
@@ -84,6 +92,12 @@ def _served(asked: Described, sites: Sequence[Site]) -> tuple[Site, ...]:
         else site.model_copy(update={"servers": ()})
         for n, site in enumerate(sites, 1)
     )
+
+
+def _powered(site: Site, power_w: tuple[float, ...]) -> BaseStation:
+    """The base station with the powers of its cells; none: as it is."""
+    base = site.base_station
+    return base.model_copy(update={"sector_power_w": power_w}) if power_w else base
 
 
 def own_hours(curve: tuple[float, ...], sites: Sequence[Site]) -> tuple[tuple[float, ...], ...]:

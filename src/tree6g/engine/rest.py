@@ -52,6 +52,12 @@ def station_of(site: Site) -> StationPower:
     return shared(station if base.power_scale == 1.0 else station.scaled(base.power_scale))
 
 
+def with_power(site: Site, power_w: float | None) -> Site:
+    """The site with another radiated power; None: the most that its base station may radiate."""
+    base = site.base_station.model_copy(update={"transmit_power_w": power_w})
+    return site.model_copy(update={"base_station": base})
+
+
 @functools.lru_cache(maxsize=256)
 def shared(station: StationPower) -> StationPower:
     """One record for stations that are alike, so that a step tells their kinds at a glance."""

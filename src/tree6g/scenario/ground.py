@@ -11,7 +11,7 @@ from tree6g.radio.broadcast import PERIODS_S
 from tree6g.radio.numerology import FR2_FROM_HZ, prb_count, slot_pattern
 from tree6g.radio.power import station_power
 from tree6g.scenario import outage, topology
-from tree6g.scenario.document import Problem
+from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.layout import Layout
 from tree6g.scenario.model import AiService, Scenario, Server, Site
 from tree6g.scenario.station import BaseStation
@@ -70,6 +70,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     yield from _shared_bands(scenario)
     yield from _terminal(scenario)
     yield from _own_hours(scenario)
+    yield from _cell_powers(scenario)
     if scenario.topology is not None:
         clouds = tuple(cloud.name for cloud in scenario.clouds)
         names = site_names(scenario)
@@ -147,6 +148,12 @@ def _station(site: int, base: BaseStation) -> Iterator[Problem]:
         "transmit_power": lambda: station_power(
             model, bandwidth_hz=width_hz, anchor_w=1.0, transmit_power_w=base.transmit_power_w
         ),
+        "sector_power": lambda: station_power(
+            model,
+            bandwidth_hz=width_hz,
+            anchor_w=1.0,
+            transmit_power_w=max(base.sector_power_w, default=None),
+        ),
         "carriers": lambda: station_power(
             model, bandwidth_hz=width_hz, anchor_w=1.0, carriers=base.carriers
         ),
@@ -183,6 +190,24 @@ def _directions(scenario: Scenario, site: int, base: BaseStation) -> Iterator[Pr
         if needing and frac <= 0.0:
             text = f"expected time for the {direction}link of {', '.join(needing)}; got {got}."
             yield Problem(place=("sites", site, "base_station", name), text=text)
+
+
+def _cell_powers(scenario: Scenario) -> Iterator[Problem]:
+    """As many powers as cells, where powers of single cells are given."""
+    for number, site in enumerate(scenario.sites):
+        given = len(site.base_station.sector_power_w)
+        if given not in (0, site.sectors):
+            text = f"expected a power for each of {site.sectors} cells; got {given}."
+            yield Problem(place=("sites", number, "base_station", "sector_power"), text=text)
+    layout = scenario.layout
+    if layout is None or not layout.cell_power_w:
+        return
+    place: Place = ("layout", "cell_power")
+    if layout.kind == "poisson":
+        yield Problem(place=place, text="expected no powers of cells whose number is random.")
+    elif len(layout.cell_power_w) != (count := len(list(_cells(scenario)))):
+        text = f"expected a power for each of {count} cells; got {len(layout.cell_power_w)}."
+        yield Problem(place=place, text=text)
 
 
 def _own_hours(scenario: Scenario) -> Iterator[Problem]:

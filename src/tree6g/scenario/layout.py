@@ -55,6 +55,8 @@ class Layout(Described):
     have them."""
     day_curves_at: dict[str, tuple[Annotated[int, Field(ge=1)], ...]] = Field(default_factory=dict)
     """Rows of the packaged table `day_curves` with the numbers of the sites that follow them."""
+    cell_power_w: tuple[Annotated[Quantity, Field(gt=0)], ...] = ()
+    """Radiated power of each cell, site by site; empty: those of the template."""
     file: str | None = None
     """CSV with columns name, x_m, y_m (or lon, lat) and, if wanted, height_m, sectors, bearing_deg;
     or GeoJSON points with the same properties. Relative to the scenario's file."""

@@ -72,6 +72,13 @@ DayCurve = Annotated[
 ]
 
 
+def _bared(value: object) -> object:
+    """Numbers without a unit marked, also those of a list; 0 needs none."""
+    if isinstance(value, list | tuple):
+        return [_bared(each) for each in value]
+    return _Bare(value) if isinstance(value, int | float) and value != 0 else value
+
+
 class Described(BaseModel):
     """A frozen record that refuses unknown keys and reads quantities with units."""
 
@@ -93,9 +100,8 @@ class Described(BaseModel):
             short = written_name(field)
             if short in renamed and field not in renamed:  # both: the short one is left over
                 value = renamed.pop(short)
-                number = isinstance(value, int | float) and short != field
-                bare = number and value != 0 and units.suffix_of(field) != "frac"
-                renamed[field] = _Bare(value) if bare else value
+                bare = short != field and units.suffix_of(field) != "frac"
+                renamed[field] = _bared(value) if bare else value
             if isinstance(renamed.get(field), bool) and info.annotation is not bool:
                 renamed[field] = _Bare(renamed[field])
         return renamed

@@ -103,6 +103,9 @@ def _named(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _written(field: str, spec: dict[str, Any]) -> dict[str, Any]:
     """The property of a written name: a text with a unit, or a number where none is needed."""
+    if spec.get("type") == "array":
+        item = _written(field, {"description": spec["description"], **spec["items"]})
+        return {"description": item.pop("description"), "type": "array", "items": item}
     suffix = str(units.suffix_of(field))
     kinds = spec.get("anyOf", [spec])
     limits = next(kind for kind in kinds if kind.get("type") == "number")
@@ -122,6 +125,8 @@ def _written(field: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _full(field: str, spec: dict[str, Any]) -> dict[str, Any]:
     """The property of a full name: a number of its unit, or a text with a unit all the same."""
+    if spec.get("type") == "array":
+        return {**spec, "items": _full(field, spec["items"])}
     text = {"type": "string", "pattern": pattern(str(units.suffix_of(field)))}
     if "anyOf" in spec:
         return {**spec, "anyOf": [*spec["anyOf"], text]}

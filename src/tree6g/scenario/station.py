@@ -45,6 +45,8 @@ class BaseStation(Described):
     """Share of time of the downlink (TDD)."""
     transmit_power_w: Positive | None = None
     """Radiated power at full load; None: that of the table row."""
+    sector_power_w: tuple[Positive, ...] = ()
+    """Radiated power of each of the site's cells; empty: `transmit_power` for all of them."""
     antenna_gain_dbi: Quantity = 8.0
     """Gain of the base-station antenna, of a sector's in the direction that it points to."""
     interference_margin_db: Annotated[Quantity, Field(ge=0)] = 3.0

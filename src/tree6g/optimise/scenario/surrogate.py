@@ -21,7 +21,6 @@ import numpy as np
 from tree6g.engine import radio, rates
 from tree6g.engine.build import build
 from tree6g.engine.crowd import DOWN
-from tree6g.engine.rest import station_of
 from tree6g.engine.run import RunResult
 from tree6g.engine.world import Cell as EngineCell
 from tree6g.engine.world import World
@@ -30,6 +29,7 @@ from tree6g.metric.delay import delay_of, delays_of
 from tree6g.metric.figure import Figure, ServiceFigure
 from tree6g.metric.utility import Curve
 from tree6g.optimise.allocation.problem import AiUsers, Cell, DataUsers, FloatArray, Problem
+from tree6g.optimise.scenario.sending import Sending, sending_of, sums
 from tree6g.optimise.servers.choice import Running
 from tree6g.optimise.servers.measured import ACTIVE, pools
 from tree6g.optimise.servers.pool import Pool
@@ -37,33 +37,6 @@ from tree6g.scenario.model import Scenario
 
 COMPUTE: Final = ("operator", "full")  # boundaries that count the joules of servers
 FULL_FRAC: Final = 0.5  # of the downlink's time that plans may fill: beyond, queues build up
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """What a cell draws for its downlink, site overhead included.
-
-    Attributes:
-        power_w: Radiated power today.
-        most_w: Radiated power at most.
-        base_w: Power above rest while it sends, whatever the power, c0.
-        per_w: Watts per radiated watt, c1.
-        cover_w: Radiated power at least: no terminal that is covered today may lose coverage.
-        beacon_s: Time of broadcast in the run.
-        beacon_per_w: Watts of broadcast per radiated watt.
-        used_s: Time that it sent in the run.
-        time_frac: Share of time of the downlink.
-    """
-
-    power_w: float
-    most_w: float
-    cover_w: float
-    base_w: float
-    per_w: float
-    beacon_s: float
-    beacon_per_w: float
-    used_s: float
-    time_frac: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,11 +199,11 @@ def surrogate(result: RunResult) -> Surrogate:
             f"{figure.covered_s:g} s."
         )
     cell, seconds = world.cells[0], float(figure.covered_s)
-    energy = _sums(result, "energy", "node, component, state, service", "energy_j")
-    sent = _sums(result, "work", "kind, service", "demand")
-    amount = _sums(result, "work", "kind, service", "amount")
-    tokens = _sums(result, "work", "node, kind, service", "amount")
-    sending = _sending(world, cell, energy, sent, seconds)
+    energy = sums(result, "energy", "node, component, state, service", "energy_j")
+    sent = sums(result, "work", "kind, service", "demand")
+    amount = sums(result, "work", "kind, service", "amount")
+    tokens = sums(result, "work", "node, kind, service", "amount")
+    sending = sending_of(world.sites[0], cell, energy, sent, seconds, _margin_db(world, cell))
     moved = {s.name: _moved(world, cell, s, amount, seconds) for s in figure.services}
     data = tuple(m for m in moved.values() if m.figure.kind == "data" and m.bits_per_s > 0.0)
     ai = tuple(m for m in moved.values() if m.figure.kind == "ai" and m.figure.tokens_out_tok > 0.0)
@@ -272,61 +245,6 @@ def require_one_cell(scenario: Scenario) -> None:
             f"expected servers at the site alone; '{scenario.name}' has terminals or clouds that "
             "run models: where to compute is a matter of placement."
         )
-
-
-def _sums(result: RunResult, table: str, keys: str, value: str) -> dict[tuple[str, ...], float]:
-    """Sums of a table by some columns; what has no service has an empty one."""
-    rows = result.ledger.query(f"SELECT {keys}, sum({value}) AS s FROM {table} GROUP BY ALL")
-    columns = [rows[name.strip()].to_pylist() for name in keys.split(",")]
-    sums: dict[tuple[str, ...], float] = defaultdict(float)
-    for *key, total in zip(*columns, rows["s"].to_pylist(), strict=True):
-        sums[tuple(str(part or "") for part in key)] += float(total or 0.0)
-    return sums
-
-
-def _sending(
-    world: World,
-    cell: EngineCell,
-    energy: Mapping[tuple[str, ...], float],
-    sent: Mapping[tuple[str, ...], float],
-    seconds: float,
-) -> Sending:
-    """Joules of the downlink over the radiated power, from the station's power at two of them."""
-    station, site = cell.station, world.sites[0]
-    half = 0.5 * station.transmit_power_w
-    lower = station_of(
-        site.model_copy(
-            update={"base_station": cell.spec.model_copy(update={"transmit_power_w": half})}
-        )
-    )
-    most = station_of(
-        site.model_copy(
-            update={"base_station": cell.spec.model_copy(update={"transmit_power_w": None})}
-        )
-    )
-    per_w = (station.downlink_w - lower.downlink_w) / half
-    beacon_per_w = (station.broadcast_w - lower.broadcast_w) / half
-    down_s, up_s = (sum(s for key, s in sent.items() if key[0] == k) for k in (DOWN, "bit_ul"))
-    states: dict[str, float] = defaultdict(float)
-    for (node, component, state, _), joules in energy.items():
-        if node == cell.node and component == "radio_unit":
-            states[state] += joules
-    shared_j = states["idle"] + states["sleep"] + states["transition"]
-    busy_s = min(down_s + up_s, 0.999 * seconds)
-    rest_w = (shared_j - station.awake_w * busy_s) / (seconds - busy_s)
-    rest_w = min(max(rest_w, 0.0), station.awake_w)
-    beacon_w = station.broadcast_w - station.awake_w
-    return Sending(
-        power_w=station.transmit_power_w,
-        most_w=most.transmit_power_w,
-        cover_w=station.transmit_power_w * 10.0 ** (-_margin_db(world, cell) / 10.0),
-        base_w=site.pue * max(station.downlink_w - per_w * station.transmit_power_w - rest_w, 0.0),
-        per_w=site.pue * per_w,
-        beacon_s=states["broadcast"] / beacon_w if beacon_w > 0.0 else 0.0,
-        beacon_per_w=site.pue * beacon_per_w,
-        used_s=down_s,
-        time_frac=rates.time_frac(cell.spec, DOWN),
-    )
 
 
 def _margin_db(world: World, cell: EngineCell) -> float:
