@@ -38,6 +38,7 @@ class ServiceRule:
         alpha_bit_per_tok: Worth of a token in place of that of the class.
         delay_budget_s: Budget of a data service.
         weight: Priority weight.
+        quality: Worth of a token of a model over that of the best one, by model; 1 where absent.
         patterns: Patterns by field: tenant, model, target, node.
     """
 
@@ -47,6 +48,7 @@ class ServiceRule:
     alpha_bit_per_tok: float | None = None
     delay_budget_s: float | None = None
     weight: float = 1.0
+    quality: Mapping[str, float] = dataclasses.field(default_factory=dict)
     patterns: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -279,6 +281,7 @@ def _service(name: str, fields: Fields) -> ServiceRule:
         alpha_bit_per_tok=fields.number("alpha", math.nan) if "alpha" in fields else None,
         delay_budget_s=fields.quantity("delay_budget", "s", 0.0) or None,
         weight=fields.number("weight", 1.0),
+        quality=fields.numbers("quality"),
         patterns={field: text for field, text in patterns.items() if text},
     )
     if name == UNASSIGNED and (kind != "internal" or rule.patterns):
@@ -355,14 +358,11 @@ def _relations(config: Config, faults: Faults) -> None:
     _tree(config, faults)
     tiers: dict[str, str] = {}
     for target in config.targets:
-        if (
-            target.node
-            and target.tier
-            and tiers.setdefault(target.node, target.tier) != target.tier
-        ):
-            text = (
-                f"node '{target.node}' is of tier '{tiers[target.node]}' already; say one of them."
-            )
+        if not (target.node and target.tier):
+            continue
+        tier = tiers.setdefault(target.node, target.tier)
+        if tier != target.tier:
+            text = f"node '{target.node}' is of tier '{tier}' already; say one of them."
             faults.add(("targets", target.name), text)
 
 

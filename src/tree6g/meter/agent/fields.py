@@ -126,6 +126,15 @@ class Fields:
             return ()
         return tuple(items)
 
+    def numbers(self, name: str) -> dict[str, float]:
+        """Plain numbers from 0 by name: `{name: number, ...}`."""
+        value = self.raw(name)
+        if value is None:
+            return {}
+        inner = Fields(value, (*self.place, name), self.faults)
+        names = [str(key) for key in value] if isinstance(value, Mapping) else []
+        return {key: inner.number(key, 1.0) for key in names}
+
     def inner(self, name: str) -> list[tuple[str, Fields]]:
         """Named records inside: `{name: {...}, ...}`."""
         place = (*self.place, name)

@@ -97,7 +97,13 @@ def _service(rule: ServiceRule) -> dict[str, Any]:
         profile = data_profile(rule.delay_budget_s)
     else:
         profile = Profile(id="none")
-    return service_meta(rule.kind, profile, weight=rule.weight, token_class=rule.profile)
+    return service_meta(
+        rule.kind,
+        profile,
+        weight=rule.weight,
+        quality=rule.quality,
+        token_class=rule.profile,
+    )
 
 
 def _source(target: Target) -> str:

@@ -189,7 +189,8 @@ class Division:
             if part > 0.0:
                 origin = "estimated" if len(kinds) > 1 else deed.origin
                 mine, rest = _cut(deed, part)
-                mine = mine._replace(tenant=claim.tenant, origin=origin)
+                model = mine.model or claim.model  # llama.cpp does not say it, its front does
+                mine = mine._replace(tenant=claim.tenant, model=model, origin=origin)
                 made.deeds.append(Owned(claim.front, mine))
             else:
                 rest = deed

@@ -20,6 +20,7 @@ _GENERATING: Final = (
 )  # fmt: skip
 _EMBEDDING: Final = ("/embeddings", "/embedding", "/api/embed")
 _ASKABLE: Final = ("/chat/completions", "/v1/completions")
+_LIMITS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +30,18 @@ class Call:
     Attributes:
         model: Model, or adapter, by the request; empty if it names none.
         generates: Whether output tokens are to be expected.
+        stream: Whether the answer is asked for piece by piece.
+        body_byte: Length of the body; None if it is too large to be read.
+        most_tok: Most output tokens that the client allows; None if it sets no limit.
         asking: Body that asks for the usage as well; None if the client does, or nothing can be
             asked.
     """
 
     model: str = ""
     generates: bool = True
+    stream: bool = False
+    body_byte: int | None = None
+    most_tok: int | None = None
     asking: bytes | None = None
 
 
@@ -53,11 +60,25 @@ def call_of(path: str, body: bytes | None) -> Call:
     generates = _plain(path).endswith(_GENERATING)
     data = loads(body) if body else None
     if body is None or not isinstance(data, Mapping):
-        return Call(generates=generates)
-    model = data.get("model")
-    name = model[:MAX_NAME] if isinstance(model, str) else ""
-    askable = data.get("stream") is True and _plain(path).endswith(_ASKABLE)
-    return Call(model=name, generates=generates, asking=_asking(body, data) if askable else None)
+        return Call(generates=generates, body_byte=None if body is None else len(body))
+    model, stream = data.get("model"), data.get("stream") is True
+    limits = (data.get(name) for name in _LIMITS)
+    return Call(
+        model=model[:MAX_NAME] if isinstance(model, str) else "",
+        generates=generates,
+        stream=stream,
+        body_byte=len(body),
+        most_tok=next((n for n in limits if type(n) is int and n >= 0), None),
+        asking=_asking(body, data) if stream and _plain(path).endswith(_ASKABLE) else None,
+    )
+
+
+def renamed(body: bytes, model: str) -> bytes:
+    """A body that asks for another model; one that is no JSON object stays as it is."""
+    data = loads(body)
+    if not isinstance(data, Mapping):
+        return body
+    return json.dumps({**data, "model": model}, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _plain(path: str) -> str:

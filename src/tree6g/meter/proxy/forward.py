@@ -3,6 +3,9 @@
 Headers that concern one connection alone are not passed on; everything else is, and answers go on
 as they come. A client that goes takes its request to the server with it. A server that breaks off
 breaks the answer off: a stream cut short never looks complete.
+
+Where there are several servers, the next is tried if one was not reached or says that it is full.
+A request that may have made tokens is never sent twice.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import dataclasses
 import io
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import aiohttp
@@ -21,10 +24,10 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from tree6g.meter.proxy.answer import AnswerReader, form_of
-from tree6g.meter.proxy.ask import Call, call_of, is_counted
+from tree6g.meter.proxy.ask import Call, call_of, is_counted, renamed
 from tree6g.meter.proxy.counts import Counts, Ended, Outcome
 from tree6g.meter.proxy.tenants import Tenants
-from tree6g.meter.proxy.upstream import Chooser
+from tree6g.meter.proxy.upstream import Chooser, Course
 
 MAX_READ_BYTE: Final = 32 << 20  # larger bodies go through unread
 _NO_BODY: Final = frozenset({204, 304})
@@ -38,6 +41,7 @@ _HOP: Final = frozenset(
 )  # fmt: skip
 NOT_OURS: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 _LLAMA_CPP: Final = "llama.cpp"
+_FULL: Final = frozenset({429, 503})  # a server that says so has done nothing
 
 
 @dataclasses.dataclass(slots=True)
@@ -46,7 +50,8 @@ class _Trip:
 
     up_byte: int = 0
     down_byte: int = 0
-    sent: bool = False
+    server: str = ""  # that it was sent to last
+    whole: bool = True  # its body can be sent again
     asked: bool = False  # we ask for the usage, the client did not
     reader: AnswerReader | None = None
     ended: Ended = "aborted"  # as long as nothing else is known: the client may go at any time
@@ -79,60 +84,115 @@ class Forwarder:
         """The server's answer to a request; `drop_key`: the key is ours and goes no further."""
         trip = _Trip()
         if not is_counted(request.method, request.path):
-            more = _stream(request, trip, b"") if request.can_read_body else None
-            base = self._chooser.choose(None, self._tenants.of(request.headers, ""))
-            return await self._exchange(request, trip, base, more, None, drop_key=drop_key)
+            trip.whole = not request.can_read_body
+            more = None if trip.whole else _stream(request, trip, b"")
+            way = self._chooser.choose(None, self._tenants.of(request.headers, ""))
+            return await self._travel(request, trip, way, more, None, drop_key=drop_key)
         start_s, began_s = self._clock_s(), time.perf_counter()
         call, tenant = Call(), ""
+        course: Course | None = None
         try:
             head, complete = await _read(request, trip)
             call = call_of(request.path, head if complete else None)
             tenant = self._tenants.of(request.headers, call.model)
-            base = self._chooser.choose(call, tenant)
-            if self._ask and call.asking is not None and base not in self._tell_timings:
-                trip.asked, head = True, call.asking
-            body = _body(head) if complete else _stream(request, trip, head)
-            return await self._exchange(request, trip, base, body, call, drop_key=drop_key)
+            course = self._chooser.choose(call, tenant)
+            trip.whole = complete
+            body = head if complete else _stream(request, trip, head)
+            return await self._travel(request, trip, course, body, call, drop_key=drop_key)
         finally:
             reader = trip.reader
             model = call.model or (reader.model if reader else "")
             tenant = tenant or self._tenants.of(request.headers, model)
-            self.counts.add(tenant, model, _outcome(trip, call, start_s, began_s))
+            outcome = _outcome(trip, call, start_s, began_s)
+            self.counts.add(tenant, model, outcome)
+            if course is not None:
+                course.ended(trip.server, outcome)
+
+    async def _travel(
+        self,
+        request: web.BaseRequest,
+        trip: _Trip,
+        course: Course,
+        body: bytes | AsyncIterator[bytes] | None,
+        call: Call | None,
+        *,
+        drop_key: bool,
+    ) -> web.StreamResponse:
+        """One server after the other, until one has answered or may have made tokens."""
+        headers = _passed_on(request.headers)
+        if drop_key:
+            headers.pop("Authorization", None)
+        servers = course.servers if trip.whole else course.servers[:1]
+        for server in servers:
+            last = server == servers[-1]
+            done = await self._exchange(
+                request, trip, course, server, headers, body, call, last=last
+            )
+            if done is not None:
+                return done
+        return problem(502, "there is no server")
 
     async def _exchange(
         self,
         request: web.BaseRequest,
         trip: _Trip,
-        base: str,
-        body: bytes | io.BytesIO | AsyncIterator[bytes] | None,
+        course: Course,
+        server: str,
+        headers: CIMultiDict[str],
+        body: bytes | AsyncIterator[bytes] | None,
         call: Call | None,
         *,
-        drop_key: bool,
-    ) -> web.StreamResponse:
-        """One request to the server and its answer to the client."""
-        headers = _passed_on(request.headers)
-        if drop_key:
-            headers.pop("Authorization", None)
-        if trip.asked:
-            headers.pop("Content-Length", None)  # the body has got longer
-            headers["Accept-Encoding"] = "identity"  # what is packed cannot be taken out
-        url = URL(base + request.raw_path, encoded=True)
+        last: bool,
+    ) -> web.StreamResponse | None:
+        """One request to a server and its answer to the client; None if the next may try."""
+        url = URL(server + request.raw_path, encoded=True)
+        sent, headers = self._asked(trip, course, server, headers, body, call)
         try:
-            trip.sent = True
+            trip.server, trip.ended = server, "aborted"
+            course.sent(server)
             async with self._session.request(
-                request.method, url, headers=headers, data=body, allow_redirects=False
+                request.method, url, headers=headers, data=sent, allow_redirects=False
             ) as answer:
-                self._learn(base, answer)
-                return await _answer(request, trip, answer, call)
-        except aiohttp.ClientConnectorError as error:
+                self._learn(server, answer)
+                if answer.status in _FULL and not last:
+                    course.passed(server, f"status {answer.status}")
+                    return None
+                return await _answer(request, trip, answer, call, course.told(server))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             trip.ended = "unreachable"
-            return problem(502, f"cannot reach the server: {error.strerror or error}")
+            why = getattr(error, "strerror", None) or str(error)
+            course.passed(server, why)
+            return None if not last else problem(502, f"cannot reach the server: {why}")
         except TimeoutError:
             trip.ended = "timeout"
             return problem(504, "the server did not answer in time")
         except aiohttp.ClientError as error:
             trip.ended = "failed"
             return problem(502, f"the server broke off: {error or type(error).__name__}")
+
+    def _asked(
+        self,
+        trip: _Trip,
+        course: Course,
+        server: str,
+        headers: CIMultiDict[str],
+        body: bytes | AsyncIterator[bytes] | None,
+        call: Call | None,
+    ) -> tuple[bytes | io.BytesIO | AsyncIterator[bytes] | None, CIMultiDict[str]]:
+        """Body and headers for a server: asked for the usage, and for the model that it has."""
+        trip.asked = False
+        if call is None or not isinstance(body, bytes):
+            return body, headers
+        sent, headers = body, headers.copy()
+        if self._ask and call.asking is not None and server not in self._tell_timings:
+            trip.asked, sent = True, call.asking
+            headers["Accept-Encoding"] = "identity"  # what is packed cannot be taken out
+        model = course.model(server)
+        if model and model != call.model:
+            sent = renamed(sent, model)
+        if sent is not body:
+            headers.pop("Content-Length", None)  # the body has another length
+        return _body(sent), headers
 
     def _learn(self, base: str, answer: aiohttp.ClientResponse) -> None:
         """Remember a server that says its tokens at the end of every stream, asked or not."""
@@ -141,10 +201,15 @@ class Forwarder:
 
 
 async def _answer(
-    request: web.BaseRequest, trip: _Trip, answer: aiohttp.ClientResponse, call: Call | None
+    request: web.BaseRequest,
+    trip: _Trip,
+    answer: aiohttp.ClientResponse,
+    call: Call | None,
+    told: Mapping[str, str],
 ) -> web.StreamResponse:
-    """Pass the server's answer on."""
+    """Pass the server's answer on, with headers of our own that tell whose it is."""
     headers = _passed_on(answer.headers)
+    headers.update(told)
     if call is not None:
         form = form_of(answer.headers.get("Content-Type", ""))
         encoding = answer.headers.get("Content-Encoding", "")
@@ -224,7 +289,7 @@ def _outcome(trip: _Trip, call: Call, start_s: float, began_s: float) -> Outcome
         ended=ended,
         start_s=start_s,
         e2e_s=time.perf_counter() - began_s,
-        reached=trip.sent,
+        reached=bool(trip.server),
         generates=call.generates,
         usage=reader.usage if reader is not None and whole else None,
         chunks=reader.chunks if reader else 0,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import itertools
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -19,6 +20,7 @@ from aiohttp.http import HttpProcessingError
 from tree6g.errors import MeterError
 from tree6g.meter import exposition_writer
 from tree6g.meter.access import Access, host_allowed, same_text, tls_context
+from tree6g.meter.exposition_writer import Family
 from tree6g.meter.proxy.counts import Counts
 from tree6g.meter.proxy.forward import NOT_OURS, OWN_TOKEN, Forwarder, problem
 from tree6g.meter.proxy.tenants import Tenants
@@ -31,6 +33,8 @@ FAREWELL_S: Final = 10.0  # for requests under way when the proxy ends
 _LOG: Final = logging.getLogger("tree6g.meter.proxy")
 _LONGEST_LINE: Final = 65_536
 _EOF: Final = "# EOF\n"
+_METRICS: Final = "/metrics"
+Families = Callable[[], Iterable[Family]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,7 @@ class Setting:
         tenants: How tenants are told apart.
         ask: Whether servers are asked for the usage of streams.
         silence_s: Without a byte from the server for so long, a request has failed.
+        pages: Further metrics by path; those of `/metrics` stand there behind the sums.
     """
 
     access: Access
@@ -50,6 +55,7 @@ class Setting:
     tenants: Tenants = dataclasses.field(default_factory=Tenants)
     ask: bool = True
     silence_s: float = SILENCE_S
+    pages: Mapping[str, Families] = dataclasses.field(default_factory=dict)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
@@ -67,7 +73,7 @@ class Gate:
     def __init__(self, setting: Setting, forwarder: Forwarder) -> None:
         """Stand before a forwarder."""
         self._access, self._tenants = setting.access, setting.tenants
-        self._forwarder = forwarder
+        self._forwarder, self._pages = forwarder, setting.pages
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
@@ -85,7 +91,8 @@ class Gate:
                 return problem(
                     401, f"expected a key of the tenants' file, or the token ({OWN_TOKEN}: TOKEN)"
                 )
-        if request.path == "/metrics" and request.method in {"GET", "HEAD"}:
+        own = request.path == _METRICS or request.path in self._pages
+        if own and request.method in {"GET", "HEAD"}:
             if token is not None and not owner:
                 return problem(403, "expected the token; a tenant's key does not show all tenants")
             return await self._metrics(request)
@@ -99,10 +106,12 @@ class Gate:
         return self._tenants.knows(request.headers)
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The sums; streams go on in between, so that a long text delays none."""
+        """The sums of a page; streams go on in between, so that a long text delays none."""
         openmetrics = exposition_writer.wants_openmetrics(request.headers.get("Accept", ""))
         text = ""
-        for family in self._forwarder.counts.families():
+        sums = self._forwarder.counts.families() if request.path == _METRICS else ()
+        more = self._pages[request.path]() if request.path in self._pages else ()
+        for family in itertools.chain(sums, more):
             text += exposition_writer.render([family], openmetrics=openmetrics).removesuffix(_EOF)
             await asyncio.sleep(0)
         kind = exposition_writer.OPENMETRICS if openmetrics else exposition_writer.TEXT
