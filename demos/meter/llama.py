@@ -37,13 +37,15 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--slots", type=int, default=4, help="requests at the same time")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--model", type=Path, help="a GGUF file; default: that of the package")
+    parser.add_argument("--name", default=NAME, help="name under which it answers")
     arguments = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
 
     import xllamacpp
 
     params = xllamacpp.CommonParams()
-    params.model.path = str(model_file())
+    params.model.path = str(arguments.model or model_file())
     params.n_ctx = 2048 * arguments.slots
     params.n_parallel = arguments.slots
     params.cpuparams.n_threads = arguments.threads
@@ -52,7 +54,7 @@ def main() -> None:
     params.port = arguments.port
     params.endpoint_metrics = True
     params.ui = False
-    params.model_alias = {NAME}
+    params.model_alias = {arguments.name}
     params.verbosity = 0
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
