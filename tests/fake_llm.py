@@ -82,7 +82,7 @@ def responses_events(asked: dict[str, Any]) -> list[bytes]:
     ]
 
 
-ERRORS = {"refuse": 404, "break": 500}
+ERRORS = {"refuse": 404, "break": 500, "full": 503}
 STREAMS = {"/api/generate": ollama_lines, "/v1/responses": responses_events}
 
 

@@ -104,9 +104,7 @@ def unpack(source: Path, target: Path, kind: int = F32) -> None:
         _write(file, bytes(head), table, body, kind)
 
 
-def _write(
-    file: BinaryIO, head: bytes, table: list[Tensor], body: memoryview, kind: int
-) -> None:
+def _write(file: BinaryIO, head: bytes, table: list[Tensor], body: memoryview, kind: int) -> None:
     """Head, table with the new types and places, and the weights."""
     file.write(head)
     offset = 0

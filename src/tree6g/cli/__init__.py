@@ -26,6 +26,7 @@ from tree6g.cli import (
     meter_proxy,
     model,
     optimise,
+    optimise_pilot,
     optimise_schedule,
     report,
     run,
@@ -117,6 +118,7 @@ _optimisers = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _optimisers.callback()(lambda: None)  # one command is still named
 _optimisers.command("allocate")(guarded(optimise.allocate))
 _optimisers.command("schedule")(guarded(optimise_schedule.schedule))
+_optimisers.command("pilot")(guarded(optimise_pilot.pilot))
 app.add_typer(_optimisers, name="optimise", help="What a network should do, with what proves it.")
 
 _meters = typer.Typer(no_args_is_help=True, rich_markup_mode=None)

@@ -1,0 +1,137 @@
+"""`tree6g optimise pilot`: a router before real servers, in shadow first."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tree6g.cli import options
+from tree6g.cli.console import print_json
+from tree6g.cli.meter_proxy import Names
+from tree6g.cli.serve import Certificate, Host, Key, PlainHttp, Port
+from tree6g.errors import ScenarioError
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="YAML or TOML: servers, services, ledger.")
+]
+Live = Annotated[
+    bool | None,
+    typer.Option(
+        "--live/--shadow", help="Follow the rule, or only record what it would do; as in CONFIG."
+    ),
+]
+Rule = Annotated[
+    str | None,
+    typer.Option("--rule", help="tree, round-robin or least-loaded in place of that in CONFIG."),
+]
+For = Annotated[str | None, typer.Option("--for", metavar="TIME", help="End after this time.")]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="TREE6G_TOKEN",
+        help="What a client must know that has no key of the tenants' file; needed beyond this "
+        "machine.",
+    ),
+]
+Report = Annotated[
+    bool, typer.Option("--report", help="Sum up the record of CONFIG, and end: nothing is routed.")
+]
+
+
+def pilot(  # noqa: PLR0913  # the options of a command are its arguments
+    config: ConfigFile,
+    *,
+    live: Live = None,
+    rule: Rule = None,
+    for_: For = None,
+    report: Report = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8462,
+    token: Token = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    plain_http: PlainHttp = False,
+    names: Names = None,
+    as_json: options.Json = False,
+) -> None:
+    """Route requests to the server where they are worth most per joule. Ends with Ctrl-C.
+
+    Stands before servers that speak OpenAI's API. In shadow, which is where it begins, a plain rule
+    routes and the record says what the other would have earned; --report sums it up.
+
+    Example: tree6g optimise pilot pilot.yaml --shadow --for "1 h"
+    """
+    from tree6g.meter.access import Access
+    from tree6g.optimise.pilot import config as file
+    from tree6g.optimise.pilot.start import run
+
+    read = file.load(config)
+    if report:
+        _report(read, as_json=as_json)
+        return
+    if rule is not None and rule not in file.RULES:
+        raise ScenarioError(f"expected --rule {', '.join(file.RULES)}; got {rule!r}.")
+    mode = read.mode if live is None else ("live" if live else "shadow")
+    read = dataclasses.replace(read, mode=mode, rule=rule or read.rule)
+    access = Access(
+        host=host,
+        port=port,
+        token=token,
+        certificate=certificate,
+        key=key,
+        plain_http=plain_http,
+        names=tuple(names or ()),
+    )
+
+    def say(url: str) -> None:
+        """Tell where it answers; with --json, output is for what comes at the end."""
+        servers = ", ".join(server.name for server in read.servers)
+        typer.echo(f"{url}  before {servers}: {mode}, {read.rule}  (Ctrl-C ends)", err=as_json)
+        sys.stdout.flush()
+
+    length_s = math.inf if for_ is None else options.quantity("--for", for_, "s")
+    done = run(read, access, length_s=length_s, say=say, complain=_complain)
+    if as_json:
+        print_json({"mode": mode, "rule": read.rule, **done})
+    else:
+        typer.echo(
+            f"{done['requests']:,} requests; TREE so far {done['price_beq_per_j']:.4g} beq/J"
+        )
+
+
+def _complain(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _report(read: Any, *, as_json: bool) -> None:
+    from tree6g.optimise.pilot.record import summary
+
+    if read.record is None:
+        raise ScenarioError("expected `record: FILE` in the config; there is nothing to sum up.")
+    found = summary(read.record)
+    if as_json:
+        print_json(found)
+        return
+    share = found["agreed_frac"]
+    typer.echo(
+        f"{found['requests']:,} requests, {found['requests_with_tokens']:,} with known tokens; "
+        f"{'none' if share is None else format(share, '.1%')} went where the rule wants them\n"
+    )
+    typer.echo(f"{'service':<20}{'':<8}{'utility, beq':>14}{'energy, J':>12}{'beq/J':>12}  servers")
+    for name, part in {**found["services"], "all": found}.items():
+        for title, sums, where in (("sent", "earned", "sent"), ("chosen", "would_earn", "chosen")):
+            to = ", ".join(f"{server} {count}" for server, count in part[where].items())
+            row, label = part[sums], name if title == "sent" else ""
+            ratio = row["marginal_tree_beq_per_j"]
+            cells = (
+                f"{row['utility_beq']:>14,.5g}{row['energy_j']:>12,.5g}",
+                f"{'-' if ratio is None else format(ratio, ',.5g'):>12}",
+            )
+            typer.echo(f"{label:<20}{title:<8}{''.join(cells)}  {to}")
+    typer.echo("\nExpected by the router itself, beyond idle power; the meter measures.")

@@ -1,0 +1,105 @@
+"""What a token costs on each server, from the meter's own rows.
+
+In each window of the ledger a node has used E joules beyond its idle power for n_in prompt tokens
+that were computed and n_out output tokens. Least squares that forget give
+
+    E = e_in n_in + e_out n_out + P window_s,     all >= 0,
+
+of which e_in and e_out are what a further request costs; P is drawn whether it comes or not. They
+are means over the batches that were seen: a token that joins a full batch costs less than the mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from tree6g.ledger.reading import Ledger
+from tree6g.ledger.schema import DYNAMIC_STATES
+from tree6g.optimise.pilot.squares import fitted
+
+Window = tuple[float, float, float, float]  # end in s, prompt tokens, output tokens, joules
+_LEAST: Final = 3  # windows with work, below which the prior stands alone
+_PRIOR_FRAC: Final = 1e-6  # of the evidence, with which the prior holds what it does not show
+
+
+def windows(ledger: Ledger, length_s: float, since_s: float) -> dict[str, list[Window]]:
+    """Windows of every node that are complete, without those in which a source said nothing.
+
+    Rows of work may be written late, so a window is complete once every source states that it has
+    covered it. Rows belong to the window of their middle.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    states = ", ".join(f"'{state}'" for state in DYNAMIC_STATES)
+    rows = ledger.query(
+        f"""
+        WITH reach AS (SELECT min(t) AS end_s FROM
+                (SELECT source, quantity, max(t1_s) AS t FROM coverage WHERE status = 'ok'
+                 GROUP BY ALL)),
+        part AS (
+            SELECT node, floor((t0_s + t1_s) / 2 / $length) AS k, 0.0 AS token_in, 0.0 AS token_out,
+                energy_j FROM energy WHERE state IN ({states}) AND t1_s > $since
+            UNION ALL
+            SELECT node, floor((t0_s + t1_s) / 2 / $length),
+                CASE WHEN kind = 'token_in' THEN amount ELSE 0 END,
+                CASE WHEN kind = 'token_out' THEN amount ELSE 0 END, 0.0
+            FROM work WHERE kind IN ('token_in', 'token_out') AND t1_s > $since),
+        gap AS (SELECT t0_s, t1_s FROM coverage WHERE status = 'gap' AND t1_s > $since)
+        SELECT node::VARCHAR AS node, (k + 1) * $length AS end_s, sum(token_in) AS token_in,
+            sum(token_out) AS token_out, sum(energy_j) AS energy_j
+        FROM part WHERE (k + 1) * $length <= (SELECT end_s FROM reach) AND k * $length >= $since
+            AND NOT EXISTS (SELECT 1 FROM gap WHERE gap.t0_s < (k + 1) * $length
+                            AND gap.t1_s > k * $length)
+        GROUP BY ALL ORDER BY ALL
+        """,
+        {"length": length_s, "since": since_s},
+    ).to_pylist()
+    found: dict[str, list[Window]] = {}
+    for row in rows:
+        values = (row["end_s"], row["token_in"], row["token_out"], row["energy_j"])
+        found.setdefault(row["node"], []).append(values)
+    return found
+
+
+def learned(
+    seen: Sequence[Window], prior: tuple[float, float], *, window_s: float, memory_s: float
+) -> tuple[float, float]:
+    """Joules of a computed prompt token and of an output token.
+
+    Args:
+        seen: Windows of a node.
+        prior: What holds where they show nothing.
+        window_s: Length of a window.
+        memory_s: Age at which a window counts 1/e.
+    """
+    working = [w for w in seen if w[1] + w[2] > 0.0 and w[3] > 0.0]
+    if len(working) < _LEAST:
+        return prior
+    table = np.array(working)
+    weight = np.exp((table[:, 0] - table[-1, 0]) / memory_s)
+    x = np.column_stack([table[:, 1], table[:, 2], np.full(len(table), window_s)])
+    gram = (x * weight[:, None]).T @ x
+    hold = np.diag(_PRIOR_FRAC * np.maximum(np.diag(gram), math.ulp(1.0)))
+    start = np.array([*prior, 0.0])
+    e_in, e_out, _ = fitted(gram + hold, (x * weight[:, None]).T @ table[:, 3] + hold @ start)
+    return float(e_in), float(e_out)
+
+
+def changed(
+    known: Mapping[str, tuple[float, float]],
+    seen: Mapping[str, Sequence[Window]],
+    nodes: Mapping[str, str],
+    *,
+    window_s: float,
+    memory_s: float,
+) -> dict[str, tuple[float, float]]:
+    """Joules per token of every server; `known` holds for nodes of which nothing is seen."""
+    return {
+        name: learned(seen.get(nodes[name], ()), prior, window_s=window_s, memory_s=memory_s)
+        for name, prior in known.items()
+    }
