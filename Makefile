@@ -2,7 +2,7 @@
 # Needed: Python >= 3.11 and make. uv is used when it is there, else venv and pip.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench cases demo-meter docs fuzz clean
+.PHONY: help run test check bench cases demo-meter demo-pilot docs fuzz clean
 SHELL := /bin/sh
 
 ifndef PYTHON
@@ -49,6 +49,9 @@ cases: $(VENV)/.installed-dev ## case studies with their pages and figures; `mak
 
 demo-meter: $(VENV)/.installed-demo ## the meter on real llama.cpp servers; `make demo-meter ARGS=--stay` keeps its dashboard
 	@$(BIN)/python demos/meter/run.py $(ARGS)
+
+demo-pilot: $(VENV)/.installed-demo ## a TREE-aware router against round robin on real llama.cpp servers
+	@$(BIN)/python demos/pilot/run.py $(ARGS)
 
 fuzz: $(VENV)/.installed-dev ## long runs of the input fuzzers
 	@TREE6G_FUZZ=long $(BIN)/python -m pytest -n $(WORKERS) -m fuzz $(ARGS)

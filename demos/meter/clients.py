@@ -11,7 +11,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 SENTENCES = (
@@ -37,6 +37,7 @@ class Load:
         answer_tok: Longest answer.
         clients: Clients at the same time.
         pause_s: Mean pause of a client between two requests.
+        more: Further fields of its requests.
     """
 
     service: str
@@ -46,6 +47,7 @@ class Load:
     answer_tok: int
     clients: int
     pause_s: float
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)
@@ -118,6 +120,7 @@ def ask(load: Load, text: str, *, stream: bool) -> dict[str, Any]:
         "messages": [{"role": "user", "content": text}],
         "max_tokens": load.answer_tok,
         "stream": stream,
+        **load.more,
     }
     if stream:
         body["stream_options"] = {"include_usage": True}

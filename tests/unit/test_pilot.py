@@ -198,7 +198,7 @@ def test_joules_per_token_are_found_in_the_windows_of_a_ledger():
         (10.0 * i, *map(float, row), float(e))
         for i, (row, e) in enumerate(zip(tok, energy, strict=True))
     ]
-    e_in, e_out = learned(seen, (9.0, 9.0), window_s=10.0, memory_s=300.0)
+    e_in, e_out = learned(seen, (1.0, 9.0), window_s=10.0, memory_s=300.0)
     assert e_in == pytest.approx(0.02, abs=0.006)
     assert e_out == pytest.approx(0.3, abs=0.006)
     assert learned(seen[:2], (1.0, 2.0), window_s=10.0, memory_s=300.0) == (1.0, 2.0)

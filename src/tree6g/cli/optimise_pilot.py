@@ -6,7 +6,7 @@ import dataclasses
 import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,10 @@ from tree6g.cli.console import print_json
 from tree6g.cli.meter_proxy import Names
 from tree6g.cli.serve import Certificate, Host, Key, PlainHttp, Port
 from tree6g.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from tree6g.meter.access import Access
+    from tree6g.optimise.pilot.config import Config
 
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="YAML or TOML: servers, services, ledger.")
@@ -68,17 +72,12 @@ def pilot(  # noqa: PLR0913  # the options of a command are its arguments
     Example: tree6g optimise pilot pilot.yaml --shadow --for "1 h"
     """
     from tree6g.meter.access import Access
-    from tree6g.optimise.pilot import config as file
-    from tree6g.optimise.pilot.start import run
+    from tree6g.optimise.pilot.config import load
 
-    read = file.load(config)
+    read = load(config)
     if report:
         _report(read, as_json=as_json)
         return
-    if rule is not None and rule not in file.RULES:
-        raise ScenarioError(f"expected --rule {', '.join(file.RULES)}; got {rule!r}.")
-    mode = read.mode if live is None else ("live" if live else "shadow")
-    read = dataclasses.replace(read, mode=mode, rule=rule or read.rule)
     access = Access(
         host=host,
         port=port,
@@ -88,17 +87,33 @@ def pilot(  # noqa: PLR0913  # the options of a command are its arguments
         plain_http=plain_http,
         names=tuple(names or ()),
     )
+    _route(_changed(read, live, rule), access, for_, as_json=as_json)
+
+
+def _changed(read: Config, live: bool | None, rule: str | None) -> Config:  # noqa: FBT001
+    """The config with what the options say."""
+    from tree6g.optimise.pilot.config import RULES
+
+    if rule is not None and rule not in RULES:
+        raise ScenarioError(f"expected --rule {', '.join(RULES)}; got {rule!r}.")
+    mode = read.mode if live is None else ("live" if live else "shadow")
+    return dataclasses.replace(read, mode=mode, rule=rule or read.rule)
+
+
+def _route(read: Config, access: Access, for_: str | None, *, as_json: bool) -> None:
+    """Route, and tell where, and what came of it."""
+    from tree6g.optimise.pilot.start import run
 
     def say(url: str) -> None:
         """Tell where it answers; with --json, output is for what comes at the end."""
         servers = ", ".join(server.name for server in read.servers)
-        typer.echo(f"{url}  before {servers}: {mode}, {read.rule}  (Ctrl-C ends)", err=as_json)
+        typer.echo(f"{url}  before {servers}: {read.mode}, {read.rule}  (Ctrl-C ends)", err=as_json)
         sys.stdout.flush()
 
     length_s = math.inf if for_ is None else options.quantity("--for", for_, "s")
     done = run(read, access, length_s=length_s, say=say, complain=_complain)
     if as_json:
-        print_json({"mode": mode, "rule": read.rule, **done})
+        print_json({"mode": read.mode, "rule": read.rule, **done})
     else:
         typer.echo(
             f"{done['requests']:,} requests; TREE so far {done['price_beq_per_j']:.4g} beq/J"
@@ -109,7 +124,7 @@ def _complain(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _report(read: Any, *, as_json: bool) -> None:
+def _report(read: Config, *, as_json: bool) -> None:
     from tree6g.optimise.pilot.record import summary
 
     if read.record is None:
