@@ -20,12 +20,7 @@ from tree6g.metric.tree import figure, series
 from tree6g.serve.live import metering
 from tree6g.sweep.intervals import estimate
 
-OURS = (
-    "large",
-    "small",
-    "router-tree",
-    "router-turn",
-)  # nodes of this demonstration; `box` is all else
+SERVERS = ("large", "small")
 KINDS = ("token_in", "token_in_cached", "token_out")
 SETTLE_S = 2.5  # two looks without work, and one to see them
 PATIENCE_S = 30.0
@@ -90,14 +85,14 @@ def send(plan: Sequence[Arrival], loads: Mapping[str, Load], word: str) -> dict[
 
 
 def block(
-    config: Path, plan: Sequence[Arrival], loads: Mapping[str, Load], word: str
+    config: Path, plan: Sequence[Arrival], loads: Mapping[str, Load], rule: str, word: str
 ) -> dict[str, Any]:
     """Run one block under the agent of a config; its figures."""
     with metering(config, complain) as folder:
         await_look(folder)
         told = send(plan, loads, word)
         time.sleep(SETTLE_S)
-    return figures(open_ledger(folder), told)
+    return figures(open_ledger(folder), told, rule)
 
 
 def await_look(folder: Path) -> None:
@@ -110,11 +105,15 @@ def await_look(folder: Path) -> None:
     raise SystemExit(f"the agent wrote nothing to {folder}.")
 
 
-def figures(ledger: Ledger, told: Mapping[str, Told]) -> dict[str, Any]:
-    """What the meter says of one block, beside what its clients were told."""
+def figures(ledger: Ledger, told: Mapping[str, Told], rule: str) -> dict[str, Any]:
+    """What the meter says of one block, beside what its clients were told.
+
+    `ours_j` is of the servers and of the router of this rule; the rest of the machine, and what it
+    draws at rest, is in `energy_j` alone.
+    """
     found = figure(ledger)
     nodes = {row["node"]: row for row in series(ledger, by=("node",)).to_pylist()}
-    ours_j = sum(nodes[name]["energy_j"] for name in OURS if name in nodes)
+    ours_j = sum(nodes[name]["energy_j"] for name in (*SERVERS, f"router-{rule}") if name in nodes)
     tokens: dict[str, float] = {}
     rows = ledger.query(
         "SELECT service, kind, sum(amount) AS amount FROM work GROUP BY ALL ORDER BY ALL"

@@ -15,6 +15,7 @@ import contextlib
 import json
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,11 @@ from tree6g.serve.live import metering  # noqa: E402
 TREE6G = str(Path(sys.executable).with_name("tree6g"))
 RULES = {"tree": "tree", "turn": "round-robin"}
 MODELS = {"large": "smollm2-f32", "small": "smollm2-q4"}
-RATES_HZ = {"write": 0.5, "summarise": 0.4, "exact": 0.15}
+RATES_HZ = {"write": 0.45, "summarise": 0.25, "exact": 0.1}
+WARM_HZ = {"write": 0.3, "summarise": 0.3, "exact": 0.1}
+WARM_S = 12.0
+MOST_WARM = 20
+JOULES = "tree_pilot_token_energy_joules{"
 FIGURES = ("ours_tree_beq_per_j", "tree_beq_per_j", "ours_j", "energy_j")
 
 
@@ -81,7 +86,7 @@ def demonstrate(folder: Path, running: Programs, pairs: int, seconds: float) -> 
                 say(f"pair {pair + 1} of {pairs}: {len(plan)} requests by {RULES[rule]}")
                 meter = config(folder, f"block-{pair}-{rule}", names)
                 loads = services(names[rule])
-                found[rule] = blocks.block(meter, plan, loads, f"{pair} {rule}")
+                found[rule] = blocks.block(meter, plan, loads, rule, f"{pair} {rule}")
             done.append({rule: found[rule] for rule in RULES})
     return summed(done, learned(running, folder))
 
@@ -123,11 +128,23 @@ def config(folder: Path, ledger: str, names: Mapping[str, Any]) -> Path:
 
 
 def warm_up(names: Mapping[str, Any]) -> None:
-    """Requests by turns, from which the pilots learn what a token costs where."""
-    say("warming up")
-    plan = blocks.arrivals(dict.fromkeys(RATES_HZ, 0.4), 10.0, -1)
-    for rule in RULES:
-        blocks.send(plan[:: len(RULES)], services(names[rule]), f"warm {rule}")
+    """Requests by turns, until the pilot has learned from the meter what a token costs where."""
+    say("warming up: the pilot learns joules per token from the meter")
+    before = learned_joules(names["tree"])
+    for turn in range(MOST_WARM):
+        plan = blocks.arrivals(WARM_HZ, WARM_S, -1 - turn)
+        blocks.send(plan, services(names["turn"]), f"warm {turn}")
+        if all(joules != before[name] for name, joules in learned_joules(names["tree"]).items()):
+            return
+    raise SystemExit("the pilot has learned nothing from the meter.")
+
+
+def learned_joules(port: int) -> dict[str, str]:
+    """Joules per token by server and phase, as a pilot tells Prometheus."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10.0) as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if line.startswith(JOULES))
+    return {series: value for series, value in pairs}  # noqa: C416  # pairs are lists
 
 
 def services(port: int) -> dict[str, Load]:
@@ -135,11 +152,11 @@ def services(port: int) -> dict[str, Load]:
     common: dict[str, Any] = {"port": port, "clients": 1, "pause_s": 1.0}
     more = {"ignore_eos": True, "temperature": 0.0}
     return {
-        "write": Load(service="write", key="sk-alice", sentences=1, answer_tok=24, more=more,
+        "write": Load(service="write", key="sk-alice", sentences=0, answer_tok=48, more=more,
                       **common),
-        "summarise": Load(service="summarise", key="sk-bob", sentences=4, answer_tok=8, more=more,
+        "summarise": Load(service="summarise", key="sk-bob", sentences=2, answer_tok=24, more=more,
                           **common),
-        "exact": Load(service="exact", key="sk-carol", sentences=1, answer_tok=8, more=more,
+        "exact": Load(service="exact", key="sk-carol", sentences=0, answer_tok=24, more=more,
                       **common),
     }  # fmt: skip
 

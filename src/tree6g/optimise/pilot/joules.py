@@ -8,9 +8,10 @@ that were computed and n_out output tokens. Least squares that forget give
 of which e_in and e_out are what a further request costs; P is drawn whether it comes or not. They
 are means over the batches that were seen: a token that joins a full batch costs less than the mean.
 
-Windows that are all alike do not tell prompt from output tokens. So the fit is held, with 1 % of
-the evidence, to the prior times the one factor that fits the windows best; without a prior, to
-equal joules.
+A token is counted when its request says so, its joules flow before: windows shorter than a few
+requests make joules come out too small. Windows that are all alike do not tell prompt from output
+tokens, so the fit is held, with 1 % of the evidence, to the prior times the one factor that fits
+the windows best; without a prior, to equal joules.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import math
 import signal
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tree6g.meter.proxy.server import Setting
 
 SILENCE_S: Final = 600.0
+LOOKS_PER_MEMORY: Final = 20
+LOOKS_PER_PRICE: Final = 5
 
 
 def run(
@@ -100,12 +103,19 @@ def setting_of(router: Router, access: Access) -> Setting:
 
 
 async def keep_learning(router: Router, complain: Callable[[str], None]) -> None:
-    """Look into the ledger once per window, for joules per token and the price."""
+    """Look into the ledger now and then: joules per token often, the price, which costs more, less.
+
+    A live rule that knows no joules does not look at all.
+    """
     config, told = router.config, ""
-    while config.ledger is not None:
-        await asyncio.sleep(config.window_s)
+    wanted = config.rule == "tree" or config.mode == "shadow"
+    for number in itertools.count():
+        if config.ledger is None or not wanted:
+            return
+        await asyncio.sleep(max(config.window_s, config.memory_s / LOOKS_PER_MEMORY))
         try:
-            found, price = await asyncio.to_thread(look, config)
+            priced = number % LOOKS_PER_PRICE == 0
+            found, price = await asyncio.to_thread(look, config, priced=priced)
         except LedgerError as error:
             if str(error) != told:  # once, not at every look
                 told = str(error)
@@ -117,8 +127,10 @@ async def keep_learning(router: Router, complain: Callable[[str], None]) -> None
             router.price.metered = price
 
 
-def look(config: Config) -> tuple[dict[str, tuple[float, float]], float | None]:
-    """What the ledger says now: joules per token of every server, and the price.
+def look(
+    config: Config, *, priced: bool = True
+) -> tuple[dict[str, tuple[float, float]], float | None]:
+    """What the ledger says now: joules per token of every server, and the price if it is wanted.
 
     Raises:
         LedgerError: It cannot be read.
@@ -137,7 +149,7 @@ def look(config: Config) -> tuple[dict[str, tuple[float, float]], float | None]:
         window_s=config.window_s,
         memory_s=config.memory_s,
     )
-    return found, metered_price(ledger, config.memory_s)
+    return found, metered_price(ledger, config.memory_s) if priced else None
 
 
 @contextlib.contextmanager
