@@ -30,6 +30,7 @@ class Demand:
         patience_s: Who has no first token after this time leaves.
         service: Number of the service, in `budgets`.
         budgets: What each service gives a request; `e2e_s` of those that do not stream.
+        input_worth_frac: Worth of an input token in output tokens, by service.
     """
 
     span_s: float
@@ -39,6 +40,7 @@ class Demand:
     patience_s: FloatArray
     service: IntArray
     budgets: tuple[Budgets, ...]
+    input_worth_frac: tuple[float, ...]
 
     def __len__(self) -> int:
         return len(self.arrival_s)
@@ -87,6 +89,7 @@ def demand(world: World, share_frac: Mapping[str, float], network_s: float = 0.0
         patience_s=patience_s[rows.service[chosen]],
         service=rows.service[chosen],
         budgets=tuple(_budgets(ai, network_s) for ai in world.ai),
+        input_worth_frac=tuple(ai.profile.k_in for ai in world.ai),
     )
     return _sliced(whole)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tree6g.compute.replica import Replica
 from tree6g.compute.serving.measures import paced_on_time
-from tree6g.compute.serving.requests import FloatArray, requests
+from tree6g.compute.serving.requests import requests
 from tree6g.compute.serving.result import Served
 from tree6g.compute.serving.settings import EngineSettings
 from tree6g.compute.serving.state import ServerState
@@ -28,7 +28,7 @@ class Point:
         running: Sequences that run, mean over time.
         active_w: Power above idle, mean over time.
         ttft_s: Time to the first token, mean over requests.
-        on_time_frac: Share of the tokens that were asked for and came on time.
+        on_time_frac: Share of the effective tokens that were asked for and came on time.
     """
 
     rate_tps: float
@@ -62,21 +62,27 @@ def trial(replica: Replica, settings: EngineSettings, asked: Demand) -> Point | 
         running=done.running_time_s / asked.span_s,
         active_w=(done.energy_j - replica.idle_w * done.end_s) / asked.span_s,
         ttft_s=float(np.nanmean(done.ttft_s)),
-        on_time_frac=float(_on_time_tok(done, asked).sum()) / float(asked.output_tok.sum()),
+        on_time_frac=_on_time_frac(done, asked),
     )
 
 
-def _on_time_tok(done: Served, asked: Demand) -> FloatArray:
-    """Tokens on time of each request, those of evenly paced answers (METRIC rule 5). [request]."""
-    found = np.zeros(len(asked))
-    for number, budgets in enumerate(asked.budgets):
-        rows = (asked.service == number) & done.served
-        count = asked.output_tok[rows].astype(np.float64)
-        if math.isfinite(budgets.e2e_s):
-            found[rows] = np.where(done.e2e_s[rows] <= budgets.e2e_s, count, 0.0)
-        elif math.isfinite(budgets.ttft_s + budgets.tpot_s):
+def _on_time_frac(done: Served, asked: Demand) -> float:
+    """Effective tokens that came on time over all: a prompt counts if its first token did.
+
+    Tokens of an answer are taken to come evenly paced (METRIC rules 4 and 5).
+    """
+    came = offered = 0.0
+    for number, (budgets, k_in) in enumerate(
+        zip(asked.budgets, asked.input_worth_frac, strict=True)
+    ):
+        rows = asked.service == number
+        prompt, answer = k_in * asked.prompt_tok[rows], asked.output_tok[rows].astype(np.float64)
+        offered += float((prompt + answer).sum())
+        served, ttft_s, e2e_s = done.served[rows], done.ttft_s[rows], done.e2e_s[rows]
+        whole = served & ~(e2e_s > budgets.e2e_s)
+        begun = whole & ~(ttft_s > budgets.ttft_s)
+        if math.isfinite(budgets.ttft_s + budgets.tpot_s):
             pace_s = np.nan_to_num(done.tpot_s[rows])
-            found[rows] = paced_on_time(done.ttft_s[rows], pace_s, count, budgets)
-        else:
-            found[rows] = count
-    return found
+            answer = paced_on_time(np.nan_to_num(ttft_s), pace_s, answer, budgets)
+        came += float(prompt[begun].sum() + answer[whole].sum())
+    return came / offered
