@@ -83,6 +83,13 @@ def test_where_tokens_are_worth_much_only_the_ee_optimum_refuses_them(tmp_path: 
     assert "video-analysis" not in names
 
 
+def test_a_cell_that_is_more_than_half_full_may_stay_as_full_as_it_is(tmp_path: Path) -> None:
+    full = ["--set", "services.video-streaming.sources=70", "--no-run", "--out", str(tmp_path)]
+    found = asked("hybrid-cell", *SHORT, *full)
+    assert 0.5 < found["downlink_load_frac"] < 1.0
+    assert set(found["served_frac"].values()) == {1.0}
+
+
 def test_a_street_corner_says_what_changes_and_why(tmp_path: Path) -> None:
     words = ["optimise", "allocate", "street-corner", *SHORT, "--objective", "ee"]
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])

@@ -9,14 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.engine import rates
-from tree6g.engine.crowd import DOWN
 from tree6g.errors import InfeasibleError
 from tree6g.optimise.allocation.items import Objective
-from tree6g.optimise.allocation.problem import FloatArray
 from tree6g.optimise.allocation.solution import Solution
 from tree6g.optimise.allocation.solve import allocate
-from tree6g.optimise.scenario.surrogate import Moved, Surrogate
+from tree6g.optimise.scenario.surrogate import Surrogate
 from tree6g.optimise.servers.choice import Running, combinations
 from tree6g.scenario.load import dump
 
@@ -183,7 +180,7 @@ def _one_power(
     most_w = start.sending.most_w
     least_w = min(start.sending.cover_w, most_w)
     tried = np.append(np.geomspace(least_w, most_w, POWERS), start.sending.power_w)
-    used_s = np.array([_used_s(start, share, float(power)) for power in tried])
+    used_s = np.array([start.used_s(share, float(power)) for power in tried])
     room_s = start.most_frac * start.sending.time_frac * start.seconds
     fits = used_s <= room_s * (1.0 + 1e-9)
     if not fits.any():
@@ -199,21 +196,6 @@ def _one_power(
     ]
     best = int(np.argmax(np.where(fits, figures, -np.inf)))
     return float(tried[best]), float(used_s[best])
-
-
-def _used_s(start: Surrogate, share: dict[str, float], power_w: float) -> float:
-    """Time that the downlink sends at a power, with the engine's own rates, their cap included."""
-    change_db = 10.0 * np.log10(power_w / start.sending.power_w)
-    return sum(
-        start.seconds * share[s.figure.name] * s.bits_per_s * _mean_s_per_bit(start, s, change_db)
-        for s in (*start.data, *start.ai)
-    )
-
-
-def _mean_s_per_bit(start: Surrogate, service: Moved, change_db: FloatArray | float) -> float:
-    base = start.cell.spec
-    rate = rates.rate_bps(base, DOWN, service.sinr_db + change_db)
-    return float(np.mean(start.sending.time_frac / rate))
 
 
 def _promised(

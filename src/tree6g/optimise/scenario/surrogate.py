@@ -31,7 +31,7 @@ from tree6g.metric.utility import Curve
 from tree6g.optimise.allocation.problem import AiUsers, Cell, DataUsers, FloatArray, Problem
 from tree6g.optimise.scenario.sending import Sending, sending_of, sums
 from tree6g.optimise.servers.choice import Running
-from tree6g.optimise.servers.measured import ACTIVE, pools
+from tree6g.optimise.servers.measured import joule_per_tok, pools
 from tree6g.optimise.servers.pool import Pool
 from tree6g.scenario.model import Scenario
 
@@ -97,9 +97,27 @@ class Surrogate:
 
     @property
     def most_frac(self) -> float:
-        """Share of the downlink's time that may be used: half of it, or what is used today."""
-        today = self.sending.used_s / (self.sending.time_frac * self.seconds)
-        return max(FULL_FRAC, today)
+        """Share of the downlink's time that may be used: half of it, or what is used today.
+
+        Measured or by the rates of the terminals, whichever is more: requests that came from those
+        with weak links by chance, or did not, are no reason to refuse what is served today.
+        """
+        today = dict.fromkeys((s.figure.name for s in (*self.data, *self.ai)), 1.0)
+        used_s = max(self.sending.used_s, self.used_s(today, self.sending.power_w))
+        return max(FULL_FRAC, used_s / (self.sending.time_frac * self.seconds))
+
+    def used_s(self, share: Mapping[str, float], power_w: float) -> float:
+        """Time that the downlink sends at a power, with the engine's own rates, cap included.
+
+        Args:
+            share: Served share of today's rates, by service.
+            power_w: Radiated power.
+        """
+        change_db = 10.0 * np.log10(power_w / self.sending.power_w)
+        return sum(
+            self.seconds * share[s.figure.name] * s.bits_per_s * self._s_per_bit(s, change_db)
+            for s in (*self.data, *self.ai)
+        )
 
     def idle_w(self, running: Sequence[Running]) -> float:
         """By how much more than today the servers of some settings draw without work."""
@@ -176,6 +194,10 @@ class Surrogate:
             rate_max_tps=rate,
         )
 
+    def _s_per_bit(self, service: Moved, change_db: float) -> float:
+        rate_bps = rates.rate_bps(self.cell.spec, DOWN, service.sinr_db + change_db)
+        return float(np.mean(self.sending.time_frac / rate_bps))
+
     def _slope_w(self, service: Moved, running: Sequence[Running]) -> float:
         """Power above idle that all of a service's tokens cause, by the chords of the servers."""
         name = service.figure.name
@@ -208,8 +230,8 @@ def surrogate(result: RunResult) -> Surrogate:
     data = tuple(m for m in moved.values() if m.figure.kind == "data" and m.bits_per_s > 0.0)
     ai = tuple(m for m in moved.values() if m.figure.kind == "ai" and m.figure.tokens_out_tok > 0.0)
     counted = figure.boundary in COMPUTE
-    joule = _joule_per_tok(world, ai, energy, tokens) if counted else {}
-    joule = {m.figure.name: joule.get(m.figure.name, 0.0) for m in ai}
+    made_tok = {m.figure.name: m.figure.tokens_out_tok for m in ai}
+    joule = joule_per_tok(world, made_tok, energy if counted else {}, tokens)
     waits = delays_of(result.ledger, (figure.t0_s, figure.t1_s))
     ttft_s = {m.figure.name: delay_of(waits, m.figure.name, "ttft").mean_s or 0.0 for m in ai}
     dynamic_j = sending.used_s * (sending.base_w + sending.per_w * sending.power_w)
@@ -276,23 +298,6 @@ def _moved(
         bits_per_s=amount.get((DOWN, figure.name), 0.0) / seconds,
         sinr_db=np.maximum(sinr_db, rates.floor_sinr_db(DOWN)),
     )
-
-
-def _joule_per_tok(
-    world: World,
-    ai: tuple[Moved, ...],
-    energy: Mapping[tuple[str, ...], float],
-    tokens: Mapping[tuple[str, ...], float],
-) -> dict[str, float]:
-    """Joules per output token above idle, by service."""
-    joules: dict[str, float] = defaultdict(float)
-    for host in world.hosts:
-        active_j = sum(j for k, j in energy.items() if k[0] == host.node and k[2] in ACTIVE)
-        here = {m.figure.name: tokens.get((host.node, "token_out", m.figure.name), 0.0) for m in ai}
-        total = sum(here.values())
-        for name, count in here.items():
-            joules[name] += active_j * count / total if total > 0.0 else 0.0
-    return {m.figure.name: joules[m.figure.name] / m.figure.tokens_out_tok for m in ai}
 
 
 def _per(total: float | None, count: float) -> float:

@@ -129,3 +129,24 @@ def _is_bound(world: World, alike: Sequence[Host]) -> bool:
         if isinstance(service, AiService) and service.split is not None
     }
     return bool(names & (basebands | splits)) or bool(world.scenario.outages)
+
+
+def joule_per_tok(
+    world: World, made_tok: Mapping[str, float], energy: Sums, tokens: Sums
+) -> dict[str, float]:
+    """Joules above idle per output token, shared by tokens at each server, by service.
+
+    Args:
+        world: The run, built again.
+        made_tok: Output tokens by service.
+        energy: Joules by node, component, state and service.
+        tokens: Amounts by node, kind and service.
+    """
+    joules = dict.fromkeys(made_tok, 0.0)
+    for host in world.hosts:
+        active_j = sum(j for k, j in energy.items() if k[0] == host.node and k[2] in ACTIVE)
+        here = {name: tokens.get((host.node, "token_out", name), 0.0) for name in made_tok}
+        total = sum(here.values())
+        for name, count in here.items():
+            joules[name] += active_j * count / total if total > 0.0 else 0.0
+    return {name: joule / made_tok[name] for name, joule in joules.items()}
