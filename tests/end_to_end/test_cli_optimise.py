@@ -46,7 +46,7 @@ def test_no_plan_has_more_than_the_bound(hybrid: dict) -> None:
 def test_the_promise_is_nearer_once_servers_are_fitted(hybrid: dict) -> None:
     assert hybrid["unfitted_error_frac"] < -0.02
     assert abs(hybrid["promise_error_frac"]) < 0.2 * abs(hybrid["unfitted_error_frac"])
-    assert {pool["on_time_frac"] for pool in hybrid["pools"]} == {1.0}
+    assert min(pool["on_time_frac"] for pool in hybrid["pools"]) > 0.999
     assert all(pool["fit_error_frac"] < 0.2 for pool in hybrid["pools"])  # of some 30 requests
 
 
