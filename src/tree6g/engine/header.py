@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tree6g.compute.model.catalogue import tokens_per_result
 from tree6g.engine import (
     baseband,
     listening,
@@ -165,6 +166,7 @@ def _services(world: World) -> dict[str, dict[str, Any]]:
             s.profile,
             weight=s.spec.weight,
             quality=s.spec.quality,
+            tokenizer=_tokens_per_result(world) if s.spec.result == "image" else None,
             token_class=s.spec.token_class,
             slice=s.spec.slice,
             qos=s.spec.qos,
@@ -179,6 +181,12 @@ def _services(world: World) -> dict[str, dict[str, Any]]:
         if isinstance(s, DataService)
     }
     return ai | data
+
+
+def _tokens_per_result(world: World) -> dict[str, float]:
+    """What a result of each network counts as in tokens: the factor r of METRIC rule 4."""
+    found = {host.model: tokens_per_result(host.model) for host in world.hosts}
+    return {model: tokens for model, tokens in found.items() if tokens is not None}
 
 
 def _service_columns(world: World) -> dict[str, list[Any]]:

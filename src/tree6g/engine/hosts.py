@@ -9,13 +9,12 @@ import numpy as np
 
 from tree6g.compute.accelerator import accelerator, locked, metered
 from tree6g.compute.batching import BatchServer, Limits
-from tree6g.compute.model.footprint import footprint
 from tree6g.compute.replica import Replica, replica
 from tree6g.compute.roofline import iteration, prompt_batch
 from tree6g.engine.world import Host, terminals_node
 from tree6g.errors import InfeasibleError
 from tree6g.scenario.model import Cloud, Devices, Scenario, Server, Site
-from tree6g.scenario.model_config import architecture
+from tree6g.scenario.model_config import model_footprint
 
 LONG_PROMPT_TOK: Final = 1024.0  # the prompt whose time per token policies reckon with
 
@@ -84,7 +83,7 @@ def replica_of(server: Server) -> Replica:
     device = locked(accelerator(server.accelerator), server.clock)
     return replica(
         metered(device, server.idle_power_w, server.energy_scale),
-        footprint(architecture(server.model)),
+        model_footprint(server.model),
         weights=server.weights,
         count=server.count,
         share_frac=server.share_frac,
@@ -135,7 +134,7 @@ def _terminals(
 ) -> Host:
     constants = replica(
         accelerator(devices.accelerator),
-        footprint(architecture(devices.model)),
+        model_footprint(devices.model),
         weights=devices.weights,
     )
     return Host(

@@ -25,7 +25,6 @@ from typing import Any, Final
 import numpy as np
 
 from tree6g import data
-from tree6g.compute.model.footprint import footprint
 from tree6g.compute.replica import Replica
 from tree6g.compute.roofline import Batch, Cost, decode_batch, iteration, prompt_batch
 from tree6g.engine.crowd import DOWN, UP, IntArray
@@ -37,7 +36,7 @@ from tree6g.engine.world import Ai, Host, World
 from tree6g.metric.profile import Profile
 from tree6g.metric.utility import utility_bps
 from tree6g.radio.pathloss import FloatArray
-from tree6g.scenario.model_config import architecture
+from tree6g.scenario.model_config import model_footprint
 
 STEPS: Final = 64  # lengths are rounded to as many steps per doubling, at most 0.8 % off
 MOST_KNOWN: Final = 4096  # lengths that are remembered per replica, each for all batch sizes
@@ -103,7 +102,7 @@ def prospect(
 @lru_cache(maxsize=1024)
 def parameters(model: str) -> float:
     """Parameters of a model."""
-    return float(footprint(architecture(model)).parameters)
+    return float(model_footprint(model).parameters)
 
 
 @lru_cache(maxsize=1024)

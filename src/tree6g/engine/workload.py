@@ -55,9 +55,17 @@ def draw_requests(
             else _drawn(scenario, len(users), sites, s, np.random.default_rng(stream), end_s)
             for s, stream in zip(ai, streams, strict=True)
         ]
+    parts = [_as_images(part, ai) for part in parts]
     requests = _merged(scenario, users, parts, np.random.default_rng(homes))
     _move_home(requests, sites, ai, traces, homes)
     return requests, end_s
+
+
+def _as_images(part: Columns, ai: Sequence[Ai]) -> Columns:
+    """The requests with one image in and one out where that is what their service does."""
+    index, arrival_s, prompt, output = part
+    image = np.array([s.spec.result == "image" for s in ai])[index]
+    return index, arrival_s, np.where(image, 1, prompt), np.where(image, 1, output)
 
 
 def _of_trace(trace: Trace, service: Ai) -> Columns:

@@ -42,18 +42,19 @@ def tell(found: Found, assumed: Assumptions) -> Told:
 
 def parts(told: Told) -> Table:
     """A row per part of a served token: joules and carbon with shares and intervals."""
+    unit = told.found.unit
     rows = tuple(_row(told.life, part) for part in PARTS)
     total = ("all", told.life.total_j_per_tok.value, _interval(told.life.total_j_per_tok, "j"),
              None, _grams(told.life.total_kgco2e_per_tok), None)  # fmt: skip
     columns = (
         Column(key="part", head="part"),
-        Column(key="j_per_tok", head="J per token", unit="j"),
+        Column(key="j_per_tok", head=f"J per {unit}", unit="j"),
         Column(key="interval", head="95 % interval"),
         Column(key="energy_share", head="of the joules"),
-        Column(key="carbon", head="gCO2e per 1,000 tokens"),
+        Column(key="carbon", head=f"gCO2e per 1,000 {unit}s"),
         Column(key="carbon_share", head="of the carbon"),
     )
-    title = f"A token of {told.found.use.name} over its life"
+    title = f"{'An' if unit == 'image' else 'A'} {unit} of {told.found.use.name} over its life"
     return Table(name="life", title=title, columns=columns, rows=(*rows, total))
 
 
@@ -87,25 +88,25 @@ def _interval(found: Estimate, unit: str) -> str:
 
 def sentences(told: Told) -> Sequence[str]:
     """N*, N_life, TREE over life, SCI, and EcoLogits' figure, in plain words."""
-    of, lines = told.life, []
+    of, unit, lines = told.life, told.found.unit, []
     if of.break_even_tok is not None and of.life_tok is not None:
         lines.append(
-            f"N* = {_count(of.break_even_tok)} tokens: after as many, training has added less per "
-            "token than inference."
+            f"N* = {_count(of.break_even_tok)} {unit}s: after as many, training has added less per "
+            f"{unit} than inference."
         )
         chosen = "stated" if told.found.use.life_tok else "assumed as 4 (1.5 to 10) times N*"
         lines.append(
-            f"Training is spread over N_life = {_count(of.life_tok)} tokens, {chosen}: nobody "
-            "publishes how many tokens a model serves. State yours with --life-tokens."
+            f"Training is spread over N_life = {_count(of.life_tok)} {unit}s, {chosen}: nobody "
+            f"publishes how many {unit}s a model serves. State yours with --life-tokens."
         )
     lines += _worth(of)
     lines.append(
-        f"SCI (ISO/IEC 21031): {_in_grams(of.sci_kgco2e_per_ktok)} per 1,000 tokens, use and "
+        f"SCI (ISO/IEC 21031): {_in_grams(of.sci_kgco2e_per_ktok)} per 1,000 {unit}s, use and "
         "embodied, without training."
     )
     water = _water(told)
     if water is not None:
-        lines.append(f"Water: {1e6 * water:.3g} mL per 1,000 tokens.")
+        lines.append(f"Water: {1e6 * water:.3g} mL per 1,000 {unit}s.")
     return [*lines, *_compared(told)]
 
 
@@ -182,6 +183,7 @@ def to_dict(told: Told) -> dict[str, Any]:
     use = told.found.use
     return {
         "service": use.name,
+        "unit": told.found.unit,
         "time_s": use.time_s,
         "tokens_out_tok": use.tokens,
         "models": dict(told.found.models),

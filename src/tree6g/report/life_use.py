@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tree6g import data
 from tree6g.compute.accelerator import accelerator
+from tree6g.compute.model.catalogue import image_names
 from tree6g.errors import LedgerError
 from tree6g.ledger.reading import Ledger, named_sql
 from tree6g.ledger.schema import OVERHEAD_COMPONENTS
@@ -64,6 +65,7 @@ class Found:
 
     Attributes:
         use: What it drew, held and delivered.
+        unit: What it delivered: `token`, or `image` where its models have no tokens.
         overhead_j: Of its energy, what sites drew beyond their equipment.
         models: Share of its tokens by model.
         output_tok: Mean tokens of an answer; None where no requests are counted.
@@ -71,6 +73,7 @@ class Found:
     """
 
     use: Use
+    unit: str
     overhead_j: float
     models: Mapping[str, float]
     output_tok: float | None
@@ -125,6 +128,7 @@ def _found(
     )
     return Found(
         use=use,
+        unit="image" if models and set(models) <= set(image_names()) else "token",
         overhead_j=_sum(row for row in own if row["component"] in OVERHEAD_COMPONENTS),
         models=models,
         output_tok=service.tokens_out_tok / service.requests if service.requests else None,

@@ -16,7 +16,7 @@ from tree6g import data, units
 from tree6g.compute.accelerator import clock_states
 from tree6g.compute.model import catalogue
 from tree6g.errors import nearest
-from tree6g.scenario import ground, model_config, policy_file, station, topology
+from tree6g.scenario import ground, model_config, policy_file, results, station, topology
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
@@ -97,17 +97,18 @@ def references(plain: Any) -> list[Problem]:
 
 
 def _rows(table: str) -> Collection[str]:
-    """Names that a scenario may give for a row; of models those with tokens, and added ones."""
+    """Names that a scenario may give for a row; of models also added ones."""
     if table != "models":
         return data.table(table)
-    return (*catalogue.names(), *model_config.added())
+    return (*catalogue.names(), *catalogue.image_names(), *model_config.added())
 
 
 def sums(scenario: Scenario) -> list[Problem]:
     """Numbers of a valid scenario that do not fit together."""
     found = [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
     found += [*_curves(scenario), *_patterns(scenario), *_basebands(scenario)]
-    return [*found, *_clocks(scenario), *_splits(scenario), *ground.problems(scenario)]
+    found += [*results.problems(scenario), *_clocks(scenario), *_splits(scenario)]
+    return [*found, *ground.problems(scenario)]
 
 
 def _clocks(scenario: Scenario) -> Iterator[Problem]:

@@ -193,10 +193,14 @@ class Split(Described):
 
 
 class AiService(Described):
-    """A service whose work is tokens."""
+    """A service whose work is tokens, or images that count as tokens."""
 
     kind: Literal["ai"]
     """The work is tokens."""
+    result: Literal["token", "image"] = "token"
+    """What a request brings: a stream of tokens, or one image made from one (or its label, its
+    boxes) by a convolutional network. An image counts as the `tokens_per_result` that its model
+    declares in table `models`; figures per token of such a service are per image."""
     name: Name
     """Unique name of the service."""
     token_class: Name = "assistant"

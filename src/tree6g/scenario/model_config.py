@@ -12,6 +12,8 @@ from typing import Any, Final
 from tree6g.compute.model import catalogue
 from tree6g.compute.model.architecture import Architecture
 from tree6g.compute.model.config import from_config
+from tree6g.compute.model.footprint import Footprint, footprint, image_footprint
+from tree6g.compute.model.networks import network
 from tree6g.errors import DataError
 
 FOLDER_VARIABLE: Final = "TREE6G_MODELS"
@@ -55,6 +57,17 @@ def architecture(text: str) -> Architecture:
     if _NAME.fullmatch(text.lower()) and own.is_file():
         return from_config(read_config(own), text.lower())
     return catalogue.architecture(text)
+
+
+def model_footprint(text: str) -> Footprint:
+    """The summary of a model with tokens, or of a packaged convolutional network.
+
+    Raises:
+        DataError: As for `architecture`.
+    """
+    if text in catalogue.image_names():
+        return image_footprint(network(text))
+    return footprint(architecture(text))
 
 
 def known(text: str) -> bool:

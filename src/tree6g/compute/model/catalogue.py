@@ -34,7 +34,7 @@ def architecture(name: str) -> Architecture:
         DataError: No such model; the message names the nearest.
     """
     found = find(name)
-    if _convolutional(found):
+    if convolutional(found):
         raise DataError(
             f"expected a model with tokens; '{found}' is a convolutional network, which has layers "
             "only. `tree6g model show` prints them."
@@ -44,10 +44,27 @@ def architecture(name: str) -> Architecture:
 
 def names() -> tuple[str, ...]:
     """All packaged models but convolutional networks, in the order of the table."""
-    return tuple(name for name in data.table(TABLE) if not _convolutional(name))
+    return tuple(name for name in data.table(TABLE) if not convolutional(name))
 
 
-def _convolutional(name: str) -> bool:
+def image_names() -> tuple[str, ...]:
+    """All packaged convolutional networks, whose result is not a token."""
+    return tuple(name for name in data.table(TABLE) if convolutional(name))
+
+
+def tokens_per_result(name: str) -> float | None:
+    """Tokens that a result of a packaged network counts as; None for models with tokens.
+
+    Declared, not measured (METRIC rule 4): a picture as patches of 16 by 16 pixels of what comes
+    out, a label or a frame with boxes as one.
+    """
+    if name not in data.table(TABLE) or not convolutional(name):
+        return None
+    return data.number(data.row(TABLE, name), "tokens_per_result")
+
+
+def convolutional(name: str) -> bool:
+    """Whether a row of the table is a convolutional network."""
     return data.text(data.row(TABLE, name), "kind") == "convolutional"
 
 

@@ -23,7 +23,7 @@ class ConvolutionLayer:
 
     Attributes:
         name: Its name in the network.
-        kind: `conv`, `linear`, `relu`, `pool`, `norm`, `flatten` or `block`.
+        kind: `conv`, `up`, `linear`, `relu`, `pool`, `norm`, `flatten` or `block`.
         shape: What it hands on: channels x height x width, or features.
         parameters: What it stores.
         flop: FLOP for one picture.
@@ -97,6 +97,24 @@ class Drawing:
         weights = channels * (before // groups) * kernel**2
         stored = weights + channels * (int(bias) + 2 * int(norm))
         self._add(name, "conv", (channels, high, wide), stored, 2 * weights * high * wide)
+
+    def up(
+        self,
+        name: str,
+        channels: int,
+        kernel: int,
+        *,
+        stride: int,
+        padding: int,
+        bias: bool = False,
+        norm: bool = False,
+    ) -> None:
+        """A transposed convolution: the whole kernel for each pixel, a larger picture."""
+        before, high, wide = self.shape
+        weights = before * channels * kernel**2
+        stored = weights + channels * (int(bias) + 2 * int(norm))
+        sides = [(side - 1) * stride - 2 * padding + kernel for side in (high, wide)]
+        self._add(name, "up", (channels, *sides), stored, 2 * weights * high * wide)
 
     def linear(self, name: str, features: int, *, bias: bool = True) -> None:
         """A fully connected layer."""

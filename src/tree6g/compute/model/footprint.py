@@ -6,6 +6,7 @@ import dataclasses
 
 from tree6g.compute.model import counts
 from tree6g.compute.model.architecture import Architecture, Layer, Mixer, Tower
+from tree6g.compute.model.convolution import Network
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,45 @@ def footprint(model: Architecture) -> Footprint:
         head_parameters=head,
         tied=model.tied,
         remarks=(*model.remarks, *told),
+    )
+
+
+def image_footprint(model: Network) -> Footprint:
+    """The summary of a network for one size of picture: the unit of its work is the image.
+
+    A picture that comes in counts as a prompt of one token and costs all its FLOP; what comes out
+    is the one token that the same pass gives, and nothing is kept. Layers are those with weights.
+    Activations are in no figure, so their memory and traffic are not counted.
+    """
+    return Footprint(
+        name=model.name,
+        parameters=model.parameters,
+        step_parameters=model.parameters,
+        expert_parameters=0,
+        experts=0,
+        experts_active=0,
+        moe_layers=0,
+        prompt_flop_per_tok=float(model.flop),
+        vision_flop_per_tok=0.0,
+        decode_flop_per_tok=0.0,
+        head_flop=0.0,
+        attention_flop=0.0,
+        decode_attention_flop=0.0,
+        window_attention_flop=0.0,
+        window_tok=0.0,
+        kv_value_per_tok=0.0,
+        window_kv_value_per_tok=0.0,
+        state_value=0.0,
+        recurrent_flop_per_tok=0.0,
+        layers=sum(layer.flop > 0 for layer in model.layers),
+        hidden=0,
+        vocabulary=0,
+        vision_parameters=0,
+        encoder_parameters=0,
+        embedding_parameters=0,
+        head_parameters=0,
+        tied=False,
+        remarks=("convolutions at the share of peak that products of language models reach",),
     )
 
 

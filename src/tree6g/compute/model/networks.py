@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tree6g.compute.model.convolution import Drawing, Network, Shape
+from tree6g.compute.model.generators import edsr, pix2pix
 from tree6g.errors import DataError, nearest
 
 CLASSES: Final = 1000
@@ -221,4 +222,6 @@ NETWORKS: Final[Mapping[str, tuple[Callable[[str, Shape], Network], int]]] = {
     **{f"resnet{n}": (resnet, 224) for n in _RESNET},
     "mobilenet_v2": (mobilenet_v2, 224),
     "yolo_n": (yolo, 640),
+    "pix2pix": (pix2pix, 256),
+    "edsr_x4": (edsr, 256),
 }
