@@ -105,6 +105,9 @@ def run(
 
     Example: tree6g meter run meter.yaml --check
     """
+    from tree6g.meter.agent.frugal import frugal
+
+    frugal()  # before the first import of Arrow
     from tree6g.meter.agent import config as file
 
     read = file.load(config)

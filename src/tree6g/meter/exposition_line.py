@@ -81,13 +81,19 @@ def sample(line: bytes) -> Sample:
     labels = dict(_PAIR.findall(usual[2] or ""))
     if len(labels) != (usual[2] or "").count('="'):
         return sample_by_characters(text)
-    series = Series(sys.intern(usual[1]), tuple(_shared(*item) for item in sorted(labels.items())))
+    series = _shared(usual[1], tuple(_label(*item) for item in sorted(labels.items())))
     return Sample(series, float(usual[3]), None, text[: usual.start(3)].encode())
 
 
 @functools.lru_cache(maxsize=20_000)
-def _shared(name: str, value: str) -> tuple[str, str]:
-    """One object for all series with this label: a hundred targets of one kind share them."""
+def _shared(name: str, labels: tuple[tuple[str, str], ...]) -> Series:
+    """One object for all targets that have this series: a hundred of one kind share them."""
+    return Series(sys.intern(name), labels)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _label(name: str, value: str) -> tuple[str, str]:
+    """One object for all series with this label."""
     return name, value
 
 

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pyarrow as pa
-
 from tree6g.meter.agent.agent import Agent
 from tree6g.meter.agent.clock import SystemClock
 from tree6g.meter.agent.config import Config
@@ -18,8 +16,6 @@ from tree6g.meter.agent.loop import Until, run
 from tree6g.meter.agent.pieces import useful
 from tree6g.meter.agent.poll import Answer, Poller
 from tree6g.meter.agent.targets import source_of
-
-_TRIM_THRESHOLD, _ARENA_MAX = -1, -8  # of mallopt(3), GNU C library
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +80,6 @@ def meter(config: Config, until: Until, say: Callable[[str], None]) -> dict[str,
         MeterError: Two targets count the same.
         ScenarioError: A token is not there.
     """
-    _frugal()
     clock = SystemClock()
     before = {
         number: signal.signal(number, lambda *_: clock.stop.set())
@@ -107,21 +102,6 @@ def meter(config: Config, until: Until, say: Callable[[str], None]) -> dict[str,
             "peak_rss_byte": peak_rss_byte(),
         },
     }
-
-
-def _frugal() -> None:
-    """Memory that is given back goes back to the system.
-
-    Arrow's own pool keeps what a flush needed once, and so do the pools that the C library has for
-    every thread: 20 MB of the 150 that a hundred targets may take.
-    """
-    import ctypes
-
-    pa.set_memory_pool(pa.system_memory_pool())
-    limit = getattr(ctypes.CDLL(None), "mallopt", None)
-    if limit is not None:
-        limit(_ARENA_MAX, 1)
-        limit(_TRIM_THRESHOLD, 1 << 20)
 
 
 def peak_rss_byte() -> float:
