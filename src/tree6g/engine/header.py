@@ -203,7 +203,7 @@ def _service_columns(world: World) -> dict[str, list[Any]]:
 
 
 def _sources(world: World) -> dict[str, str]:
-    texts = [_station_source(cell) for cell in world.cells]
+    texts = [station_source(cell) for cell in world.cells]
     links = {cell.spec.link for cell in world.cells}
     rates = " and ".join(LINKS[link] for link in sorted(links))
     return {
@@ -227,7 +227,7 @@ def _terminal_source(world: World) -> str:
     )
 
 
-def _station_source(cell: Cell) -> str:
+def station_source(cell: Cell) -> str:
     """The power model, and where its watts come from."""
     anchor_w = cell.spec.anchor_power_w
     if not cell.station.model.startswith("tr38864") or anchor_w is None:

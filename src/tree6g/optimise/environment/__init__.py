@@ -1,0 +1,1 @@
+"""The scheduler of cells as an environment to learn in: one, many at once, an agent per cell."""
