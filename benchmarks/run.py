@@ -21,6 +21,7 @@ from pathlib import Path
 
 import agents
 import allocations
+import environments
 import forwarding
 import optima
 import placements
@@ -97,6 +98,7 @@ def main() -> int:
         shares,
         allocations,
         optima,
+        environments,
     )
     names = [b.name for b in (*BENCHES, *(b for other in others for b in other.BENCHES))]
     parser.add_argument("--only", choices=names, help="run one benchmark")

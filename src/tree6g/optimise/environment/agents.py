@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.optimise.environment.network import MODES
+from tree6g.optimise.environment.network import MODES, BoolArray
 from tree6g.optimise.environment.observation import CELL, CELL_AT, USER, USER_AT
 from tree6g.radio.pathloss import FloatArray
 
@@ -21,7 +21,7 @@ Agent = Callable[[Mapping[str, Any]], Action]
 
 OFF: Final = 0
 FULL: Final = len(MODES) - 1
-DRIFT_BIT: Final = 1e6  # backlog at which drift-plus-penalty doubles the worth of a bit
+QUEUE_BIT: Final = 1e5
 LEAST_MEAN_BPS: Final = 1.0
 MARGIN: Final = 1.0 + 1e-6  # observations have 32 bits: without it a queue keeps what was rounded
 
@@ -51,15 +51,20 @@ def max_tree(observation: Mapping[str, Any]) -> Action:
     return _surplus(observation, _worth(observation))
 
 
-def drift_plus_penalty(observation: Mapping[str, Any]) -> Action:
+def drift_plus_penalty(observation: Mapping[str, Any], queue_bit: float = QUEUE_BIT) -> Action:
     """As `max_tree`, but a bit is worth more the longer the queue: what waits is served in the end.
 
-    Q mu + V (worth - price x energy) with V = 1 and the queue Q in units of `DRIFT_BIT`, both times
-    the worth of a bit (Neely, 2010, chapter 4).
+    Q mu + V (worth - price x energy) with V = 1 and the queue Q in units of `queue_bit`, both times
+    the worth of a bit (Neely, Stochastic Network Optimization, 2010, chapter 4).
+
+    Args:
+        observation: What the cells see.
+        queue_bit: Bits of a user that wait or are to come at which the worth of a bit has doubled:
+            few serve everybody soon, many look at the price alone.
     """
     waiting = user(observation, "backlog_bit") + user(observation, "coming_bit")
     weight = user(observation, "worth_beq_per_bit")
-    return _surplus(observation, _worth(observation) + weight * waiting / DRIFT_BIT)
+    return _surplus(observation, _worth(observation) + weight * waiting / queue_bit)
 
 
 AGENTS: Final[dict[str, Agent]] = {
@@ -154,12 +159,12 @@ def _action(
     observation: Mapping[str, Any],
     share: FloatArray,
     mode: FloatArray,
-    makes: FloatArray | None = None,
+    makes: BoolArray | None = None,
 ) -> Action:
     """The action; who has nothing on the air yet asks its server alone, if its tokens pay."""
     alone = (user(observation, "backlog_bit") <= 0.0) & (user(observation, "coming_bit") > 0.0)
     if makes is not None:
-        alone &= np.asarray(makes, dtype=bool)
+        alone &= makes
     share = np.where(alone, 1.0, share)
     return {"share": share.astype(np.float32), "mode": np.asarray(mode, dtype=np.int64)}
 

@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 
 from tree6g.optimise.environment.network import (
-    MODES,
     POWER_FRAC,
     SINR_STEP_DB,
     IntArray,
@@ -125,8 +124,3 @@ class Air:
         check_j = rest_w * (awake_s - sending_s) + send_w * sending_s
         check_j += s.off_w * slept_s + transition_j
         return parts, send_w - rest_w, check_j
-
-
-def mode_number(name: str) -> int:
-    """Number of a mode in an action."""
-    return MODES.index(name)

@@ -8,7 +8,6 @@ profiles and mean rates. What is left out is said in `Network.notes`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import numpy as np
 
@@ -17,12 +16,9 @@ from tree6g.engine import radio, rates
 from tree6g.engine.build import build
 from tree6g.engine.crowd import DOWN, IntArray
 from tree6g.engine.header import station_source
-from tree6g.engine.inference import TEXT_BYTE_PER_TOK
 from tree6g.engine.rest import station_of
-from tree6g.engine.world import Ai, Cell, Host, World
+from tree6g.engine.world import Cell, Host, World
 from tree6g.errors import ScenarioError
-from tree6g.metric.profile import data_profile
-from tree6g.metric.utility import marginal_bit_per_tok
 from tree6g.optimise.environment.network import (
     POWER_FRAC,
     SINR_MAX_DB,
@@ -31,15 +27,13 @@ from tree6g.optimise.environment.network import (
     Network,
     Servers,
     Stations,
-    Stream,
 )
+from tree6g.optimise.environment.streams import patterns, stream
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.sleep import idle_power_w
 from tree6g.scenario.load import dump
 from tree6g.scenario.model import DataService, Scenario
-from tree6g.traffic.lengths import RequestPattern, mean_lengths, request_pattern, with_means
-
-HOUR_S: Final = 3600.0
+from tree6g.traffic.lengths import mean_lengths
 
 
 def describe(scenario: Scenario) -> Network:
@@ -67,8 +61,7 @@ def describe(scenario: Scenario) -> Network:
         name=scenario.name,
         present=_present(world, crowds, places),
         streams=tuple(
-            _stream(world, name, at, hosts)
-            for (name, _), at in zip(crowds, places, strict=True)
+            stream(world, name, at, hosts) for (name, _), at in zip(crowds, places, strict=True)
         ),
         sinr_db=_sinr_db(world, crowds, places),
         rate_bps=_rate_tables(world.cells, kinds),
@@ -174,9 +167,9 @@ def _alike(cells: Sequence[Cell]) -> IntArray:
 def _rate_tables(cells: Sequence[Cell], kinds: IntArray) -> FloatArray:
     """Rates of the engine on a grid of SINR, one row for each kind of base station."""
     count = round((SINR_MAX_DB - rates.floor_sinr_db(DOWN)) / SINR_STEP_DB) + 1
-    sinr_db = rates.floor_sinr_db(DOWN) + SINR_STEP_DB * np.arange(count)
+    sinr_db: FloatArray = rates.floor_sinr_db(DOWN) + SINR_STEP_DB * np.arange(float(count))
     first = [int(np.flatnonzero(kinds == kind)[0]) for kind in range(int(kinds.max()) + 1)]
-    return np.stack([rates.rate_bps(cells[n].spec, DOWN, sinr_db.copy()) for n in first])
+    return np.stack([rates.rate_bps(cells[n].spec, DOWN, sinr_db) for n in first])
 
 
 def _stations(world: World) -> Stations:
@@ -236,15 +229,6 @@ def _hosts(world: World) -> dict[tuple[int, str], Host]:
     return found
 
 
-def _patterns(world: World) -> dict[str, RequestPattern]:
-    return {
-        s.spec.name: with_means(
-            request_pattern(s.spec.lengths), s.spec.mean_prompt_tok, s.spec.mean_answer_tok
-        )
-        for s in world.ai
-    }
-
-
 def _servers(world: World, found: dict[tuple[int, str], Host]) -> Servers:
     hosts = list({host.number: host for host in found.values()}.values())
     where = {host.number: n for n, host in enumerate(hosts)}
@@ -286,7 +270,7 @@ def _iterations(
 
     All contexts are the mean prompt and half of the mean answer of what the server answers.
     """
-    means = [mean_lengths(_patterns(world)[name]) for name in names if name in host.services]
+    means = [mean_lengths(patterns(world)[name]) for name in names if name in host.services]
     prompt_tok, answer_tok = (float(np.mean(column)) for column in zip(*means, strict=True))
     context_tok = prompt_tok + 0.5 * answer_tok
     r, spec = host.replica, host.spec
@@ -303,76 +287,6 @@ def _iterations(
         float(one.energy_j - r.idle_w * one.time_s) / prompt_tok,
     )
     return time_s, above_j / np.maximum(many, 1.0), prompt
-
-
-def _stream(world: World, name: str, at: slice, hosts: dict[tuple[int, str], Host]) -> Stream:
-    for service in world.ai:
-        if service.spec.name == name:
-            return _ai_stream(world, service, at, hosts[0, name])
-    spec = next(source.spec for source in world.sources if source.spec.name == name)
-    crowd = world.radio.crowd_of[name]
-    per_site = len(crowd) / len(world.sites)
-    return Stream(
-        name=name,
-        ai=False,
-        users=at,
-        rate_per_s=spec.growth / spec.period_s * spec.sources / per_site,
-        periodic=spec.arrival == "periodic",
-        message_bit=8.0 * spec.message_byte,
-        lengths=None,
-        bit_per_tok=1.0,
-        wait_s=np.inf if spec.delay_budget_s is None else spec.delay_budget_s,
-        token_s=0.0,
-        worth_beq_per_bit=spec.weight,
-        prompt_beq_per_tok=0.0,
-        late_frac=0.0,
-        weight=spec.weight,
-        profile=data_profile(spec.delay_budget_s),
-        slice=spec.slice,
-    )
-
-
-def _ai_stream(world: World, service: Ai, at: slice, host: Host) -> Stream:
-    spec, profile = service.spec, service.profile
-    if not profile.curve.linear:
-        raise ScenarioError(
-            f"expected a linear utility for '{spec.name}'; class '{spec.token_class}' has "
-            f"'{profile.curve.family}', which rewards of single steps do not add up to. Take "
-            "another class."
-        )
-    lengths = _patterns(world)[spec.name]
-    size = float(spec.tokens_per_chunk) if service.streams else mean_lengths(lengths)[1]
-    people = world.scenario.population
-    wait_s = profile.ttft_budget_s if service.streams else profile.deadline_s
-    quality = spec.quality.get(host.model, 1.0)
-    worth = spec.weight * quality * float(marginal_bit_per_tok(1.0, profile.curve))
-    bit_per_tok = 8.0 * (spec.chunk_byte + (size - 1.0) * TEXT_BYTE_PER_TOK) / size
-    if bit_per_tok <= 0.0:
-        raise ScenarioError(f"expected chunk_byte above 0 B for '{spec.name}'; got 0 B.")
-    return Stream(
-        name=spec.name,
-        ai=True,
-        users=at,
-        rate_per_s=people.ai_requests_per_user_hour
-        * spec.request_share_frac
-        * spec.growth
-        / HOUR_S,
-        periodic=False,
-        message_bit=0.0,
-        lengths=lengths,
-        bit_per_tok=bit_per_tok,
-        wait_s=np.inf if wait_s is None else wait_s,
-        token_s=(profile.tpot_budget_s or 0.0) if service.streams else 0.0,
-        worth_beq_per_bit=worth * profile.k_out / bit_per_tok,
-        prompt_beq_per_tok=worth * profile.k_in,
-        late_frac=profile.late_frac,
-        weight=spec.weight,
-        profile=profile,
-        quality_frac=quality,
-        model=host.model,
-        slice=spec.slice,
-        token_class=spec.token_class,
-    )
 
 
 def _notes(world: World) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -107,7 +108,7 @@ def write_ledger(recorder: Recorder | None, path: Path) -> Ledger:
     step_s = recorder.slots.settings.step_s
     meta = _meta(recorder)
     with replacing(Path(path), meta) as writer:
-        for (first, before), (last, after) in zip(marks, marks[1:], strict=False):
+        for (first, before), (last, after) in itertools.pairwise(marks):
             times = {"t0_s": first * step_s, "t1_s": last * step_s}
             since = _difference(after, before)
             work = [*_work(network, since)]
@@ -147,9 +148,7 @@ def _added(row: Row, other: Row, names: Iterable[str]) -> Row:
     return row._replace(**sums)
 
 
-def _append(
-    writer: LedgerWriter, table: str, rows: Sequence[Any], times: dict[str, float]
-) -> None:
+def _append(writer: LedgerWriter, table: str, rows: Sequence[Any], times: dict[str, float]) -> None:
     if not rows:
         return
     columns = dict(zip(rows[0]._fields, map(list, zip(*rows, strict=True)), strict=True))
@@ -264,8 +263,8 @@ def _meta(recorder: Recorder) -> Meta:
             TRAFFIC: "queues of an episode of the environment, as a fluid",
         },
         notes=(
-            f"An episode of the environment of '{network.name}' in steps of {settings.step_s:g} s; "
-            "power without traffic is a mean, broadcast and sleep between its bursts included.",
+            f"An episode of the environment of '{network.name}' in steps of {settings.step_s:g} s.",
+            "Power without traffic is a mean, broadcast and sleep between its bursts included.",
             *network.notes,
         ),
     )

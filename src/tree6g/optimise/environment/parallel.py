@@ -19,7 +19,7 @@ from tree6g.optimise.environment.slots import Settings
 Action = dict[str, Any]
 
 
-class TreeParallelEnv(ParallelEnv[str, Observation, Action]):
+class TreeParallelEnv(ParallelEnv[str, Observation, Action]):  # type: ignore[misc]
     """`TreeEnv` with one agent per cell, named as its node in a ledger.
 
     An agent sees the users and the state of its own cell, gives their shares and its mode, and is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import gymnasium
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from tree6g.ledger.reading import Ledger
 from tree6g.optimise.environment import spaces
 from tree6g.optimise.environment.actions import parsed
-from tree6g.optimise.environment.episode import Recorder
+from tree6g.optimise.environment.episode import Recorder, write_ledger
 from tree6g.optimise.environment.figures import figures
 from tree6g.optimise.environment.network import Network
 from tree6g.optimise.environment.observation import Observation, Observer
@@ -23,7 +23,7 @@ Info = dict[str, Any]
 ONE = np.arange(1)
 
 
-class TreeEnv(gymnasium.Env[Observation, dict[str, Any]]):
+class TreeEnv(gymnasium.Env[Any, Any]):
     """The scheduler of one or more cells that serve AI and data.
 
     Observation: `user` [cell, user, column] and `cell` [cell, column] (`observation`).
@@ -37,7 +37,7 @@ class TreeEnv(gymnasium.Env[Observation, dict[str, Any]]):
         price_beq_per_j: What a joule costs in the reward.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as Gymnasium has it
 
     def __init__(
         self,
@@ -115,8 +115,6 @@ class TreeEnv(gymnasium.Env[Observation, dict[str, Any]]):
         Raises:
             LedgerError: Nothing was recorded, or something else is in the folder.
         """
-        from tree6g.optimise.environment.episode import write_ledger
-
         return write_ledger(self._recorder, path)
 
     def _observation(self) -> Observation:

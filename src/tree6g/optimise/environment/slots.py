@@ -144,9 +144,7 @@ class Slots:
         state = self.state
         at = state.step[rows] % BLOCK
         for row in rows[at == 0].tolist():
-            block = self._draws.block(
-                self._rngs[row], int(state.step[row]), state.phase[row]
-            )
+            block = self._draws.block(self._rngs[row], int(state.step[row]), state.phase[row])
             self._offered[row] = block.offered_bit
             self._prompts[row] = block.prompt_tok
             self._noise[row] = block.shadow

@@ -10,7 +10,9 @@ from gymnasium import spaces
 from tree6g.optimise.environment.network import MODES
 from tree6g.optimise.environment.observation import CELL, USER
 
-MOST: Final = 1e9  # of any entry, far beyond what occurs: an infinite edge would not do for learners
+MOST: Final = (
+    1e9  # of any entry, far beyond what occurs: an infinite edge would not do for learners
+)
 
 
 def observation_space(users: int, cells: int | None = None) -> spaces.Dict:
@@ -27,5 +29,7 @@ def observation_space(users: int, cells: int | None = None) -> spaces.Dict:
 def action_space(users: int, cells: int | None = None) -> spaces.Dict:
     """Shares of the users, and the mode of each cell."""
     lead = () if cells is None else (cells,)
-    mode = spaces.Discrete(len(MODES)) if cells is None else spaces.MultiDiscrete([len(MODES)] * cells)
+    mode = (
+        spaces.Discrete(len(MODES)) if cells is None else spaces.MultiDiscrete([len(MODES)] * cells)
+    )
     return spaces.Dict({"share": spaces.Box(0.0, 1.0, (*lead, users), np.float32), "mode": mode})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from tree6g.optimise.environment.slots import Settings, Slots
 Flags = npt.NDArray[np.bool_]
 
 
-class TreeVectorEnv(VectorEnv[Observation, dict[str, Any], npt.NDArray[np.float64]]):
+class TreeVectorEnv(VectorEnv[Any, Any, Any]):
     """`TreeEnv` many times over; episode n with seed s + n is bit by bit a single one with that.
 
     Every array has the episodes as its first axis, those in `info` too. An episode that was
@@ -35,7 +35,7 @@ class TreeVectorEnv(VectorEnv[Observation, dict[str, Any], npt.NDArray[np.float6
         price_beq_per_j: What a joule costs in the reward.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012 - as Gymnasium has it
         "render_modes": [],
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
