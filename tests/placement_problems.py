@@ -63,6 +63,20 @@ def excess(problem_: Problem, chosen: np.ndarray) -> float:
     return worst
 
 
+def twice_set_up(problem_: Problem, chosen: np.ndarray) -> bool:
+    """Whether one place is to be two sites at once."""
+    sites, used = problem_.sites, problem_.ways.site[chosen]
+    on = sites.always_on.copy()
+    on[used[used >= 0]] = True
+    return bool((np.bincount(sites.place[on], minlength=1) > 1).any())
+
+
+def grouped(problem_: Problem) -> Problem:
+    """The same with the first two sites as one place."""
+    group = np.maximum(np.arange(problem_.sites.count) - 1, 0)
+    return dataclasses.replace(problem_, sites=dataclasses.replace(problem_.sites, group=group))
+
+
 def totals(problem_: Problem, chosen: np.ndarray, objective: str) -> tuple[float, float]:
     """N and P of some ways."""
     ways, sites = problem_.ways, problem_.sites
@@ -83,7 +97,7 @@ def everything(problem_: Problem) -> Iterator[np.ndarray]:
         options.append(own if problem_.services.required[service] else [*own, -1])
     for choice in itertools.product(*options):
         chosen = np.array([w for w in choice if w >= 0], dtype=np.int64)
-        if excess(problem_, chosen) <= 0.0:
+        if excess(problem_, chosen) <= 0.0 and not twice_set_up(problem_, chosen):
             yield chosen
 
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from placement_problems import best, coarse, everything, excess, problem, totals
+from placement_problems import (
+    best,
+    coarse,
+    everything,
+    excess,
+    grouped,
+    problem,
+    totals,
+    twice_set_up,
+)
 from tree6g.errors import InfeasibleError
 from tree6g.optimise.placement.problem import Problem, usable
 from tree6g.optimise.placement.rows import rows_of
@@ -46,6 +55,26 @@ def test_a_placement_without_a_gap_is_the_best_of_all(
         return
     assert solution.value == pytest.approx(truth, rel=1.1e-7, abs=1e-12)
     assert solution.gap_frac <= 1.1e-7
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=seeds, objective=objectives, required=st.sampled_from([0.0, 0.4]), nodes=st.integers(0, 2)
+)
+def test_a_place_is_set_up_in_one_way_and_none_is_better(
+    seed: int, objective: str, required: float, nodes: int
+) -> None:
+    case = grouped(problem(seed, required=required))
+    exact, short = placed(case, objective, gap_frac=0.0), placed(case, objective, nodes=nodes)
+    truth = best(case, objective)
+    if exact is None:
+        assert truth < 0.0
+        return
+    assert exact.value == pytest.approx(truth, rel=1.1e-7, abs=1e-12)
+    assert not twice_set_up(case, exact.chosen[exact.chosen >= 0])
+    if short is not None:
+        assert short.value <= truth * (1.0 + 1e-12)
+        assert short.upper_bound >= truth * (1.0 - 1e-9)
 
 
 @settings(max_examples=40, deadline=None)

@@ -27,6 +27,7 @@ from tree6g.cli import (
     model,
     optimise,
     optimise_pilot,
+    optimise_place,
     optimise_schedule,
     report,
     run,
@@ -117,6 +118,7 @@ app.add_typer(_models, name="model", help="Count a model from its config, or add
 _optimisers = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _optimisers.callback()(lambda: None)  # one command is still named
 _optimisers.command("allocate")(guarded(optimise.allocate))
+_optimisers.command("place")(guarded(optimise_place.place))
 _optimisers.command("schedule")(guarded(optimise_schedule.schedule))
 _optimisers.command("pilot")(guarded(optimise_pilot.pilot))
 app.add_typer(_optimisers, name="optimise", help="What a network should do, with what proves it.")

@@ -65,7 +65,7 @@ class Servers(NamedTuple):
         answer_s: Time of a mean answer, 0 where it has answered nobody.
         coming: Prompts on their way; the loop adds to it.
         coming_tok: Their tokens; the loop adds to it.
-        out: Whether it has failed.
+        out: Whether it has failed, or is not on.
     """
 
     tier: FloatArray
@@ -297,7 +297,7 @@ def _servers(world: World, fixed: Network, more: int) -> Servers:
         answer_s=_answers_s(hosts, more),
         coming=np.array([host.coming for host in hosts], dtype=whole),
         coming_tok=np.array([host.coming_tok for host in hosts], dtype=reals),
-        out=np.array([host.out for host in hosts], dtype=np.bool_),
+        out=np.array([not host.open for host in hosts], dtype=np.bool_),
     )
 
 

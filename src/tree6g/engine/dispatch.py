@@ -195,7 +195,7 @@ def _can(host: Host, asked: _Asked) -> bool:
     """Whether a candidate can: all servers, and terminals that run a model."""
     if host.batch is None:
         return asked.user < len(host.free_s)
-    return not (host.out or asked.cell.out)
+    return host.open and not asked.cell.out
 
 
 def _query(world: World, asked: _Asked, known: dict[int, Query]) -> Query:

@@ -19,6 +19,7 @@ from tree6g.engine import (
     schedule,
     sleep,
     splitting,
+    standby,
 )
 from tree6g.engine.backbone import FULL_FRAC
 from tree6g.engine.ledger import TRAFFIC, node_tiers
@@ -372,7 +373,7 @@ def _notes(world: World, rate: float) -> list[str]:
     ]
     notes += [*_transport_notes(world), *outages.notes(world)]
     notes += [*load.notes(world), *motion.notes(world)]
-    notes += [*sleep.notes(world), *splitting.notes(world)]
+    notes += [*sleep.notes(world), *standby.notes(world), *splitting.notes(world)]
     answered = np.unique(world.requests.host).tolist()
     tiers = sorted({world.hosts[host].tier for host in answered if host >= 0})
     if len(tiers) > 1:

@@ -122,10 +122,10 @@ class _Known:
         return found
 
     def prompt_s_per_tok(self, constants: Replica) -> float:
-        """As `_prompt_s_per_tok`, of constants that are kept here."""
+        """As `long_prompt_s_per_tok`, of constants that are kept here."""
         found = self._prompt_s_per_tok.get(id(constants))
         if found is None:
-            found = self._prompt_s_per_tok[id(constants)] = _prompt_s_per_tok(constants)
+            found = self._prompt_s_per_tok[id(constants)] = long_prompt_s_per_tok(constants)
         return found
 
 
@@ -150,11 +150,12 @@ def _terminals(
         replica=constants,
         batch=None,
         free_s=np.zeros(round(devices.capable_frac * users)),
-        prompt_s_per_tok=_prompt_s_per_tok(constants),
+        prompt_s_per_tok=long_prompt_s_per_tok(constants),
     )
 
 
-def _prompt_s_per_tok(constants: Replica) -> float:
+def long_prompt_s_per_tok(constants: Replica) -> float:
+    """Time per token of a long prompt, which policies reckon with."""
     return (
         iteration(constants, prompt_batch(LONG_PROMPT_TOK, window_tok=constants.window_tok)).time_s
         / LONG_PROMPT_TOK

@@ -13,6 +13,7 @@ from tree6g.engine.baseband import BASEBAND
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.lanes import KINDS
 from tree6g.engine.listening import TERMINAL
+from tree6g.engine.switch import OFF, STARTING
 from tree6g.engine.tally import SHARED
 from tree6g.engine.world import Cell, Host, Tick, World, link_node, shared_node
 from tree6g.radio import air_step
@@ -214,13 +215,17 @@ def _server(world: World, host: Host, tick: Tick) -> None:
     the iterations for the time that is.
     """
     assert host.spec is not None  # noqa: S101 - told apart by the caller
+    if host.switch.state == OFF:
+        host.switch.off_s += tick.step_s
+        return
     used, idle_w = host.used, host.replica.idle_w
     base_w = host.spec.host_power_w * host.spec.count
+    waits = "transition" if host.switch.state == STARTING else "idle"
     parts = (
-        ("gpu", "idle", idle_w * tick.step_s, ROOFLINE),
+        ("gpu", waits, idle_w * tick.step_s, ROOFLINE),
         ("gpu", "prefill", used.prefill_j, ROOFLINE),
         ("gpu", "decode", used.decode_j, ROOFLINE),
-        ("host", "idle", base_w * tick.step_s, HOST),
+        ("host", waits, base_w * tick.step_s, HOST),
     )
     for component, state, joules, source in parts:
         _spend(world, host.node, component, state, joules, source, host.pue)

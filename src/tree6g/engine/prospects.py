@@ -60,7 +60,7 @@ class Carried:
     def of(self, request: int) -> tuple[float, float, float, int]:
         """Joules of the cell, of the terminal, bits both ways, and the site of the cell."""
         if self._found is None:
-            columns = _on_air(self._world, self._rows)
+            columns = on_air(self._world, self._rows)
             self._found = dict(
                 zip(
                     self._rows.tolist(),
@@ -240,8 +240,8 @@ def _carrying(
     return radio_j, terminal_j, energy_j_per_bit(world, host.link, site) * bit
 
 
-def _on_air(world: World, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
-    """Joules of cells and of terminals, bits, and sites of the cells. [request]."""
+def on_air(world: World, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+    """Joules of cells and of terminals, bits, and sites of the cells, to a server. [request]."""
     terminal = world.terminal_of(rows)
     cell = world.radio.users.serving[terminal]
     up_bit, down_bit, up_s, down_s = np.empty((4, len(rows)))

@@ -27,6 +27,7 @@ from tree6g.engine import (
     schedule,
     sleep,
     splitting,
+    standby,
     transport,
     uplink,
 )
@@ -239,6 +240,7 @@ def advance(world: World, tick: Tick) -> None:
     motion.move(world, tick)
     outages.apply(world, tick)
     sleep.decide(world, tick)
+    standby.decide(world, tick)
     arrivals.draw(world, tick)
     dispatch.assign(world, tick)
     splitting.advance(world, tick)

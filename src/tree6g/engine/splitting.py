@@ -51,7 +51,7 @@ def shared_by(world: World, request: int) -> Shared | None:
     for one in world.shared:
         if one.service.index == requests.service[request]:
             capable = one.capable.get(int(requests.site[request]), 0)
-            can = requests.user[request] < capable and not one.host.out
+            can = requests.user[request] < capable and one.host.open
             can = can and not world.cells[int(world.cell_of(request))].out
             return one if can else None
     return None

@@ -18,6 +18,7 @@ from tree6g.engine.lanes import Lanes
 from tree6g.engine.policies import Policy
 from tree6g.engine.policies.sleep import SleepPolicy
 from tree6g.engine.rest import Rest
+from tree6g.engine.switch import ON, Fleet, Switch
 from tree6g.engine.tally import Tally
 from tree6g.metric.profile import Profile
 from tree6g.radio.pathloss import FloatArray
@@ -189,6 +190,7 @@ class Host:
         demand_in_tok: Prompt tokens computed in the run.
         demand_out_tok: Answer tokens sampled in the run.
         out: Whether it has failed.
+        switch: Whether it is on.
         number: Its number among all hosts.
         known: Iterations of its replica that `engine.prospects` has worked out.
     """
@@ -214,8 +216,14 @@ class Host:
     demand_in_tok: float = 0.0
     demand_out_tok: float = 0.0
     out: bool = False
+    switch: Switch = dataclasses.field(default_factory=Switch)
     number: int = -1
     known: Any = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it takes requests."""
+        return self.switch.state == ON and not self.out
 
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)
@@ -257,7 +265,7 @@ class World:
     the threads that cells may be spread over, which changes no result. `incoming` are messages that
     came in within a step, by direction and service; `chunks` token chunks that have not reached
     their cells, and downlink messages whose terminals have not been told of them, by service.
-    `network` is what `engine.choosing` keeps of hosts and sites.
+    `network` is what `engine.choosing` keeps of hosts and sites; `fleet` is of `engine.standby`.
     """
 
     scenario: Scenario
@@ -299,6 +307,7 @@ class World:
         default_factory=dict
     )
     network: Any = None
+    fleet: Fleet = dataclasses.field(default_factory=Fleet)
     cut_layer: dict[int, int] = dataclasses.field(default_factory=dict)
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     link_peak_frac: dict[str, float] = dataclasses.field(default_factory=dict)

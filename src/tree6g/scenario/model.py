@@ -86,6 +86,9 @@ class Server(Described):
     """Tokens of one iteration at most (chunked prefill)."""
     host_power_w: NonNegative = 150.0
     """Power of processors, fans and memory per accelerator, drawn whenever the server is on."""
+    start_s: NonNegative = 60.0
+    """From the order to start until it answers: boot, load the weights, capture graphs (typical).
+    It draws its idle power meanwhile. Only policies that switch servers make use of it."""
     idle_power_w: Positive | None = None
     """Power of each accelerator that waits with its model loaded, as somebody measured it. None:
     that of the table row."""
@@ -338,6 +341,8 @@ class Scenario(Described):
     policy of your own, relative to the scenario's file."""
     policy_sha256: Text | None = None
     """Hash of that file, filled in when it is read."""
+    server_period_s: Annotated[Quantity, Field(gt=0, le=86400)] = 600.0
+    """How often a dispatch policy that switches servers is asked which are to be on."""
     sleep_policy: Name = "idle-timer"
     """Sleep policy: which cells sleep, are muted or go off."""
     sleep_period_s: Annotated[Quantity, Field(gt=0, le=86400)] = 10.0

@@ -1,7 +1,8 @@
 """A dispatch policy from a Python file of the user's own.
 
 The file defines a function `choose(query, options)`, or a class `Policy` that has such a method and
-is made once per run, so that it may remember. It is one file: it may import what is installed, not
+is made once per run, so that it may remember; beside it may stand `servers(report)`, which switches
+servers (`policies.servers`). It is one file: it may import what is installed, not
 its neighbours. Whatever it does wrong comes back as an error that names its line.
 """
 
@@ -11,7 +12,7 @@ import dataclasses
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -21,10 +22,12 @@ from tree6g.scenario.policy_file import PolicyFile, is_file, read
 
 if TYPE_CHECKING:
     from tree6g.engine.policies import Option, Query
+    from tree6g.engine.policies.servers import FleetReport
 
 __all__ = ["OwnPolicy", "failed", "is_file", "module_of", "policy_of"]
 
 FUNCTION: Final = "choose"
+SERVERS: Final = "servers"
 CLASS: Final = "Policy"
 ADVICE: Final = f"Define 'def {FUNCTION}(query, options)' that returns an index or None."
 
@@ -36,10 +39,12 @@ class OwnPolicy:
     Attributes:
         file: The file.
         chooses: What it defines.
+        switches: What it says of servers, None if nothing (`policies.servers`).
     """
 
     file: PolicyFile
     chooses: Callable[[Query, Sequence[Option]], int | None]
+    switches: Callable[[FleetReport], Collection[str]] | None = None
 
     @property
     def name(self) -> str:
@@ -59,6 +64,18 @@ class OwnPolicy:
             raise failed(self.file, what, error) from error
         return choice
 
+    @property
+    def servers(self) -> Callable[[FleetReport], Collection[str]] | None:
+        """Which servers are on, if the file has a say in it."""
+        return None if self.switches is None else self._switched
+
+    def _switched(self, report: FleetReport) -> Collection[str]:
+        assert self.switches is not None  # noqa: S101 - see `servers`
+        try:
+            return self.switches(report)
+        except Exception as error:
+            raise failed(self.file, f"servers at {report.t_s:g} s", error) from error
+
 
 def policy_of(name: str) -> OwnPolicy:
     """The policy of a file.
@@ -67,7 +84,8 @@ def policy_of(name: str) -> OwnPolicy:
         ScenarioError: The file cannot be read or run, or defines no policy.
     """
     file = read(Path(name))
-    return OwnPolicy(file=file, chooses=_chooses(file, module_of(file)))
+    chooses, switches = _rules(file, module_of(file))
+    return OwnPolicy(file=file, chooses=chooses, switches=switches)
 
 
 def module_of(file: PolicyFile) -> ModuleType:
@@ -90,12 +108,16 @@ def module_of(file: PolicyFile) -> ModuleType:
     return module
 
 
-def _chooses(file: PolicyFile, module: ModuleType) -> Callable[..., Any]:
-    found = getattr(module, FUNCTION, None)
+def _rules(
+    file: PolicyFile, module: ModuleType
+) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
+    """The function that chooses, and the one that switches servers, if there is one."""
+    found, switches = getattr(module, FUNCTION, None), getattr(module, SERVERS, None)
     made = getattr(module, CLASS, None)
     if found is None and inspect.isclass(made) and made.__module__ == module.__name__:
         try:
-            found = getattr(made(), FUNCTION, None)
+            object_ = made()
+            found, switches = getattr(object_, FUNCTION, None), getattr(object_, SERVERS, None)
         except Exception as error:
             raise failed(file, f"a class '{CLASS}' that is made without arguments", error) from (
                 error
@@ -112,7 +134,7 @@ def _chooses(file: PolicyFile, module: ModuleType) -> Callable[..., Any]:
             f"expected '{FUNCTION}' of '{file.path}' to take a query and the options; "
             f"got {FUNCTION}{inspect.signature(found)}. {ADVICE}"
         ) from error
-    return found
+    return found, switches if callable(switches) else None
 
 
 def failed(file: PolicyFile, what: str, error: Exception) -> ScenarioError:

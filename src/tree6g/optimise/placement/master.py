@@ -100,6 +100,7 @@ class Master:
         solution, rows = self._solver.getSolution(), self._rows
         value = np.asarray(solution.col_value)
         dual = np.maximum(-np.asarray(solution.row_dual) * self._scale, 0.0)
+        dual = dual[: len(rows.site_of_row)]  # places decide for themselves, without a price
         dual[: rows.services] = 0.0
         open_frac, ways = value[: rows.sites], value[self._first :]
         power_w = (
@@ -157,16 +158,21 @@ class Master:
 
     def _add_rows(self) -> None:
         rows, none = self._rows, np.empty(0)
-        count = len(rows.site_of_row)
+        first, shared = len(rows.site_of_row), rows.shared
+        count = first + len(shared)
         upper = np.zeros(count)
-        upper[: rows.services] = 1.0
+        upper[: rows.services] = upper[first:] = 1.0
         lower = np.full(count, -self._inf)
         lower[self._required] = 1.0
         empty = np.zeros(count, dtype=np.int32)
         self._solver.addRows(count, lower, upper, 0, empty, none.astype(np.int32), none)
-        order = np.argsort(rows.site_of_row[rows.services :], kind="stable") + rows.services
-        sizes = np.bincount(rows.site_of_row[rows.services :], minlength=rows.sites)
-        self._add(sizes, order, np.full(len(order), -1.0))
+        also = np.flatnonzero(np.isin(rows.group, shared))
+        site = np.concatenate([rows.site_of_row[rows.services :], also])
+        row = np.arange(rows.services, first)
+        row = np.concatenate([row, first + np.searchsorted(shared, rows.group[also])])
+        entry = np.where(row < first, -1.0, 1.0)
+        order = np.argsort(site, kind="stable")
+        self._add(np.bincount(site, minlength=rows.sites), row[order], entry[order])
         ones = np.ones(len(self._required), dtype=np.int64)
         self._add(ones, self._required, ones.astype(np.float64))
         on = np.flatnonzero(rows.always_on).astype(np.int32)

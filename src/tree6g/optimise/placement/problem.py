@@ -6,6 +6,7 @@
     sum_(ways of a service) x <= 1       (= 1 if the service has to be served)
     sum use x <= capacity y              (accelerators, memory, uplink of each site)
     sum_(ways of a service at a site) x <= y
+    sum_(sites of a group) y <= 1        (where one place can be set up in several ways)
     x, y in {0, 1};  y = 1 where a site is always on
 
 One way is one choice of model, storage format, tier, site, cut layer and number of replicas. A site
@@ -42,6 +43,8 @@ class Sites:
         uplink_bps: Transport from the site.
         always_on: Its idle power is paid even if nobody uses it.
         names: For people.
+        group: Sites of the same number are one place set up in different ways: at most one of them
+            is on. None: each is a place of its own.
     """
 
     idle_power_w: FloatArray
@@ -50,12 +53,19 @@ class Sites:
     uplink_bps: FloatArray
     always_on: BoolArray
     names: tuple[str, ...] = ()
+    group: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Bring all to one length; refuse what no site is."""
         count = np.asarray(self.idle_power_w).shape[0]
         _columns(self, ("idle_power_w", *RESOURCES), (count,))
         object.__setattr__(self, "always_on", _flags(self.always_on, count))
+        if self.group is not None and np.shape(self.group) != (count,):
+            raise ScenarioError(
+                f"expected a group for each of {count} sites; got {len(self.group)}."
+            )
+        if (np.bincount(self.place[self.always_on], minlength=1) > 1).any():
+            raise ScenarioError("expected at most one site of a group that is always on; got more.")
         faults = _negative("sites", self, ("idle_power_w", *RESOURCES))
         if not np.isfinite(self.idle_power_w).all():
             faults.append("idle_power_w of sites must be finite; got one that is not.")
@@ -65,6 +75,13 @@ class Sites:
     def count(self) -> int:
         """How many."""
         return len(self.idle_power_w)
+
+    @property
+    def place(self) -> IntArray:
+        """The group of each site, numbered from 0. [site]."""
+        if self.group is None:
+            return np.arange(self.count)
+        return np.unique(self.group, return_inverse=True)[1].astype(np.int64)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,12 +216,16 @@ class Problem:
 
 
 def usable(problem: Problem) -> IntArray:
-    """Ways that keep their latency and fit into empty sites."""
+    """Ways that keep their latency and fit into empty sites, whatever else is chosen."""
     ways, sites = problem.ways, problem.sites
     keep = ways.latency_s <= problem.services.latency_limit_s[ways.service]
     for name in RESOURCES:
         room = np.append(getattr(sites, name), np.inf)  # -1: no site, no limit
         keep &= (getattr(ways, name) <= room[ways.site]).all(axis=1)
+    place = np.append(sites.place, -1)[ways.site]
+    for first in range(place.shape[1]):  # one place cannot be set up in two ways
+        for second in range(first):
+            keep &= (place[:, first] != place[:, second]) | (place[:, first] < 0)
     return np.flatnonzero(keep)
 
 

@@ -37,6 +37,8 @@ class Rows:
         required: [service].
         idle_power_w: [site].
         always_on: [site].
+        group: Place of each site: of those with the same at most one is on. [site]
+        shared: Groups of more than one site.
         fixed_utility_bps: Whatever is chosen.
         fixed_power_w: Whatever is chosen, sites that are always on not included.
         first: Where the ways of a service begin; ways are sorted by service. [service + 1]
@@ -54,6 +56,8 @@ class Rows:
     required: BoolArray
     idle_power_w: FloatArray
     always_on: BoolArray
+    group: IntArray
+    shared: IntArray
     fixed_utility_bps: float
     fixed_power_w: float
     first: IntArray
@@ -101,15 +105,17 @@ class Rows:
     def surplus_bound(self, price: float, dual: FloatArray) -> tuple[float, FloatArray, FloatArray]:
         """An upper bound of N - price P, with reduced gains of ways and the best by service.
 
-        Rows of sites are priced with any numbers >= 0; then each service and each site decides for
-        itself. It is a bound by weak duality, whoever found the prices and however well.
+        Rows of sites are priced with any numbers >= 0; then each service and each group of sites
+        decides for itself. It is a bound by weak duality, whoever found the prices, however well.
         """
         reduced = self.reduced(price, dual)
         best = self.best(reduced)
         sites = self.site_gains(price, dual)
-        own = np.where(self.always_on, sites, np.maximum(sites, 0.0)).sum()
+        own = np.full(int(self.group.max(initial=-1)) + 1, 0.0)
+        np.maximum.at(own, self.group, sites)
+        own[self.group[self.always_on]] = sites[self.always_on]  # nobody else of the group
         fixed = self.fixed_utility_bps - price * self.fixed_power_w
-        return float(best.sum() + own + fixed), reduced, best
+        return float(best.sum() + own.sum() + fixed), reduced, best
 
 
 def rows_of(problem: Problem, kept: IntArray, objective: str) -> Rows:
@@ -148,6 +154,8 @@ def rows_of(problem: Problem, kept: IntArray, objective: str) -> Rows:
         required=problem.services.required,
         idle_power_w=sites.idle_power_w,
         always_on=sites.always_on,
+        group=sites.place,
+        shared=np.flatnonzero(np.bincount(sites.place, minlength=1) > 1),
         fixed_utility_bps=problem.fixed_data_bps,
         fixed_power_w=problem.fixed_power_w,
         first=first,

@@ -62,7 +62,16 @@ class Placing:
         """Which of some ways of services that are not served fit in."""
         rows = self.rows
         load = self.used[rows.row[ways]] + rows.entry[ways]
-        return np.asarray((load <= 1.0 + SLACK).all(axis=1))
+        fits = (load <= 1.0 + SLACK).all(axis=1)
+        if len(rows.shared):
+            fits &= ~np.append(self._taken(), False)[rows.site[ways]].any(axis=1)
+        return np.asarray(fits)
+
+    def _taken(self) -> BoolArray:
+        """Sites whose place is set up as another. [site]."""
+        rows, on = self.rows, self.open | self.rows.always_on
+        there = np.bincount(rows.group, on, minlength=1)[rows.group]
+        return np.asarray(there > on)
 
     def earns(self, ways: slice | IntArray, gains: FloatArray, cost: FloatArray) -> FloatArray:
         """Gains of ways less idle power of sites that they switch on. `cost` by site, then 0."""
@@ -166,11 +175,13 @@ def _made_room(placing: Placing, service: int, gains: FloatArray, cost: FloatArr
     hopes = np.argsort(-worth, kind="stable")[:BEST] + ways.start
     mine = gains[now] if now >= 0 else -np.inf if rows.required[service] else 0.0
     for way in hopes[gains[hopes] > mine]:
-        at = set(placing.sites(int(way)).tolist())
+        at = set(rows.group[placing.sites(int(way))].tolist())
         others = [
             s
             for s in range(rows.services)
-            if s != service and old[s] >= 0 and at & set(placing.sites(int(old[s])).tolist())
+            if s != service
+            and old[s] >= 0
+            and at & set(rows.group[placing.sites(int(old[s]))].tolist())
         ]
         for other in others:
             placing.take(service)
