@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engine_worlds import small
-from environment_worlds import STILL
 
 import tree6g
+from engine_worlds import small
+from environment_worlds import STILL
 from tree6g.optimise.environment.agents import round_robin
 from tree6g.optimise.environment.setup import network_of
 from tree6g.optimise.environment.single import TreeEnv

@@ -8,12 +8,15 @@ the other; two answers of one user at once are due one after the other, which is
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
 from tree6g.optimise.environment.network import IntArray, Network, Stream
 from tree6g.optimise.environment.state import State
 from tree6g.radio.pathloss import FloatArray
+
+LEAST_BIT: Final = 1e-3  # less is rounding of the sums
 
 
 class Due:
@@ -52,7 +55,8 @@ class Due:
 
     def sent(self, state: State, bit: FloatArray) -> FloatArray:
         """Late bits among those that are sent. [episode, cell, user]."""
-        late = np.maximum(np.minimum(bit, state.overdue_bit), 0.0)
+        late = np.minimum(bit, state.overdue_bit)
+        late = np.where(late > LEAST_BIT, late, 0.0)
         for stream, _ in self._rings:
             state.overdue_bit[..., stream.users] -= bit[..., stream.users]
         return late
