@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from ledgers import ai, ledger
+from tree6g.cli import app
 from tree6g.errors import DataError, ScenarioError
 from tree6g.meter.exposition_writer import render
 from tree6g.meter.proxy.ask import Call, call_of, renamed
 from tree6g.meter.proxy.counts import Outcome
 from tree6g.meter.proxy.usage import Usage
 from tree6g.optimise.pilot import config as file
-from tree6g.optimise.pilot.joules import learned
+from tree6g.optimise.pilot.joules import learned, windows
 from tree6g.optimise.pilot.metrics import families
 from tree6g.optimise.pilot.offer import Offer, expected_beq, on_time_frac, worth_beq
 from tree6g.optimise.pilot.price import Price
@@ -25,6 +29,7 @@ from tree6g.optimise.pilot.router import HEADER, Router
 from tree6g.optimise.pilot.rules import InTurn, by_load, by_tree
 from tree6g.optimise.pilot.speed import Speed, Waits
 from tree6g.optimise.pilot.squares import Squares, fitted
+from tree6g.optimise.pilot.start import look
 
 CONFIG = b"""
 mode: live
@@ -281,3 +286,60 @@ rule: best
         assert words in said, words
     with pytest.raises(ScenarioError, match="servers"):
         file.parse(b"rule: tree")
+
+
+def _metered(path, windows=8):
+    """A ledger of one node: 10 s windows of 100 to 170 output tokens of 0.5 J, and 2 W at rest."""
+    energy, work, cover = [], [], []
+    for k in range(windows):
+        span = {"t0_s": 10.0 * k, "t1_s": 10.0 * k + 10.0, "node": "n", "source": "meter"}
+        tok = 100.0 + 10.0 * k
+        energy.append({**span, "energy_j": 0.5 * tok})
+        energy.append({**span, "state": "idle", "energy_j": 20.0})
+        work.append({**span, "service": "chat", "kind": "token_out", "amount": tok})
+        ok = {**span, "status": "ok", "node": None, "reason": None}
+        cover += [{**ok, "quantity": "energy"}, {**ok, "quantity": "work"}]
+    late = {"t0_s": 80.0, "t1_s": 90.0, "node": "n", "source": "meter", "energy_j": 999.0}
+    return ledger(
+        path,
+        services={"chat": ai()},
+        energy=[*energy, late],
+        work=work,
+        coverage=cover,
+        grid_s=10.0,
+    )
+
+
+def test_the_ledger_of_the_meter_gives_joules_and_price(tmp_path):
+    kept = _metered(tmp_path / "ledger")
+    seen = windows(kept, 10.0, 0.0)
+    assert [w[0] for w in seen["n"]] == [10.0 * k for k in range(1, 9)]  # the last is not whole
+    assert seen["n"][2] == (30.0, 0.0, 120.0, 60.0)
+    text = CONFIG.replace(b"model: large,", b"model: large, node: n,").decode()
+    read = file.parse(f"ledger: {tmp_path / 'ledger'}\nmemory: 60 s\n{text}".encode())
+    joules, price = look(read)
+    assert joules["big"][1] == pytest.approx(0.5, rel=0.03)
+    assert joules["small"] == (0.01, 0.1)  # its node is not in the ledger: as the file says
+    assert price == pytest.approx(1e4 / 0.5, rel=0.4)
+    assert look(read, priced=False)[1] is None
+
+
+def test_the_command_tells_where_it_answers_and_what_the_record_says(tmp_path):
+    config = tmp_path / "pilot.yaml"
+    config.write_bytes(CONFIG + f"record: {tmp_path / 'pilot.jsonl'}\n".encode())
+    pilot = ["optimise", "pilot", str(config)]
+    done = CliRunner().invoke(app, [*pilot, "--port", "0", "--for", "0.2 s", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["requests"] == 0
+    router, _, lines = _router(mode="shadow")
+    for _ in range(3):
+        _send(router)
+    with Recorder(tmp_path / "pilot.jsonl") as record:
+        for line in lines:
+            record(line)
+    done = CliRunner().invoke(app, [*pilot, "--report"])
+    assert "3 requests" in done.stdout
+    assert "summarise" in done.stdout
+    done = CliRunner().invoke(app, [*pilot, "--rule", "best"])
+    assert done.exit_code == 2
+    assert "--rule" in done.output
