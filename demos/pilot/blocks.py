@@ -51,7 +51,8 @@ def arrivals(rates: Mapping[str, float], length_s: float, seed: int) -> list[Arr
 def send(plan: Sequence[Arrival], loads: Mapping[str, Load], word: str) -> dict[str, Told]:
     """Send requests at their times, however long answers take. What clients were told, by service.
 
-    `word` makes prompts of different blocks differ, so that no block finds them in a cache.
+    Prompts are the same in every block but for a number at their beginning, drawn with `word` and
+    always as long: so no block finds them in a cache, and all have the same work.
 
     Raises:
         RuntimeError: A request failed, with its words.
@@ -64,7 +65,9 @@ def send(plan: Sequence[Arrival], loads: Mapping[str, Load], word: str) -> dict[
     def one(arrival: Arrival) -> None:
         """Wait for its time, ask, add up."""
         load = loads[arrival.service]
-        text = prompt(load, random.Random(f"{word} {arrival.service} {arrival.number}"))
+        name = f"{arrival.service} {arrival.number}"
+        text = prompt(load, random.Random(name))
+        text = f"{random.Random(f'{word} {name}').randrange(10**5, 10**6)} {text}"
         time.sleep(max(began_s + arrival.at_s - time.monotonic(), 0.0))
         try:
             usage = ask(load, text, stream=bool(arrival.number % 2))

@@ -37,7 +37,7 @@ RULES = {"tree": "tree", "turn": "round-robin"}
 MODELS = {"large": "smollm2-f32", "small": "smollm2-q4"}
 RATES_HZ = {"write": 0.45, "summarise": 0.25, "exact": 0.1}
 WARM_HZ = {"write": 0.3, "summarise": 0.3, "exact": 0.1}
-WARM_S = 12.0
+WARM_S = 6.0
 MOST_WARM = 20
 JOULES = "tree_pilot_token_energy_joules{"
 FIGURES = ("ours_tree_beq_per_j", "tree_beq_per_j", "ours_j", "energy_j")
@@ -152,11 +152,11 @@ def services(port: int) -> dict[str, Load]:
     common: dict[str, Any] = {"port": port, "clients": 1, "pause_s": 1.0}
     more = {"ignore_eos": True, "temperature": 0.0}
     return {
-        "write": Load(service="write", key="sk-alice", sentences=0, answer_tok=48, more=more,
+        "write": Load(service="write", key="sk-alice", sentences=0, answer_tok=32, more=more,
                       **common),
-        "summarise": Load(service="summarise", key="sk-bob", sentences=2, answer_tok=24, more=more,
+        "summarise": Load(service="summarise", key="sk-bob", sentences=1, answer_tok=16, more=more,
                           **common),
-        "exact": Load(service="exact", key="sk-carol", sentences=0, answer_tok=24, more=more,
+        "exact": Load(service="exact", key="sk-carol", sentences=0, answer_tok=16, more=more,
                       **common),
     }  # fmt: skip
 

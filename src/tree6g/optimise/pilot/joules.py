@@ -10,14 +10,15 @@ are means over the batches that were seen: a token that joins a full batch costs
 
 A token is counted when its request says so, its joules flow before: windows shorter than a few
 requests make joules come out too small. Windows that are all alike do not tell prompt from output
-tokens, so the fit is held, with 1 % of the evidence, to the prior times the one factor that fits
-the windows best; without a prior, to equal joules.
+tokens. So e_in and e_out are taken to be near the prior times the one factor f that fits the
+windows best, as independent normals of mean f e and deviation half of it (without a prior: five
+times equal joules), and P of mean 0 and half of the mean power; their ratio to the residuals of the
+windows says how far the windows move them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -28,7 +29,9 @@ from tree6g.optimise.pilot.squares import fitted
 
 Window = tuple[float, float, float, float]  # end in s, prompt tokens, output tokens, joules
 _LEAST: Final = 3  # windows with work, below which the prior stands alone
-_PRIOR_FRAC: Final = 0.01
+_TOLD_FRAC: Final = 0.5  # deviation of joules from those that the file says, but for a factor
+_UNTOLD_FRAC: Final = 5.0  # where it says none
+_TINY: Final = 1e-3  # of the larger one: the least deviation, of joules that the file says are 0
 
 
 def windows(ledger: Ledger, length_s: float, since_s: float) -> dict[str, list[Window]]:
@@ -73,40 +76,29 @@ def windows(ledger: Ledger, length_s: float, since_s: float) -> dict[str, list[W
 
 def learned(
     seen: Sequence[Window], prior: tuple[float, float], *, window_s: float, memory_s: float
-) -> tuple[float, float]:
-    """Joules of a computed prompt token and of an output token.
+) -> tuple[float, float] | None:
+    """Joules of a computed prompt token and of an output token; None from too few windows.
 
     Args:
         seen: Windows of a node.
-        prior: What holds where they show nothing, and its ratio where they do not tell apart.
+        prior: Their ratio, where windows do not tell them apart.
         window_s: Length of a window.
         memory_s: Age at which a window counts 1/e.
     """
     working = [w for w in seen if w[1] + w[2] > 0.0 and w[3] > 0.0]
     if len(working) < _LEAST:
-        return prior
+        return None
     table = np.array(working)
     weight = np.exp((table[:, 0] - table[-1, 0]) / memory_s)
     x = np.column_stack([table[:, 1], table[:, 2], np.full(len(table), window_s)])
-    gram = (x * weight[:, None]).T @ x
-    moment = (x * weight[:, None]).T @ table[:, 3]
-    shape = np.array([*(prior if any(prior) else (1.0, 1.0)), 0.0])
-    start = shape * (shape @ moment) / max(shape @ gram @ shape, math.ulp(1.0))
-    hold = np.diag(_PRIOR_FRAC * np.maximum(np.diag(gram), math.ulp(1.0)))
+    energy_j = table[:, 3]
+    gram, moment = (x * weight[:, None]).T @ x, (x * weight[:, None]).T @ energy_j
+    told = any(prior)
+    shape = np.array([*(prior if told else (1.0, 1.0)), 0.0])
+    start = shape * (shape @ moment) / (shape @ gram @ shape)
+    noise_j2 = float(weight @ np.square(energy_j - x @ start) / weight.sum())
+    deviation = (_TOLD_FRAC if told else _UNTOLD_FRAC) * np.maximum(start, _TINY * start.max())
+    deviation[2] = 0.5 * float(energy_j.mean()) / window_s
+    hold = np.diag(noise_j2 / np.square(deviation))
     e_in, e_out, _ = fitted(gram + hold, moment + hold @ start)
     return float(e_in), float(e_out)
-
-
-def changed(
-    known: Mapping[str, tuple[float, float]],
-    seen: Mapping[str, Sequence[Window]],
-    nodes: Mapping[str, str],
-    *,
-    window_s: float,
-    memory_s: float,
-) -> dict[str, tuple[float, float]]:
-    """Joules per token of every server; `known` holds for nodes of which nothing is seen."""
-    return {
-        name: learned(seen.get(nodes[name], ()), prior, window_s=window_s, memory_s=memory_s)
-        for name, prior in known.items()
-    }

@@ -17,7 +17,7 @@ from tree6g.ledger.reading import open_ledger
 from tree6g.meter.access import Access
 from tree6g.meter.proxy.tenants import Tenants, read_tenants
 from tree6g.optimise.pilot.config import Config
-from tree6g.optimise.pilot.joules import changed, windows
+from tree6g.optimise.pilot.joules import learned, windows
 from tree6g.optimise.pilot.metrics import families
 from tree6g.optimise.pilot.price import metered_price
 from tree6g.optimise.pilot.record import Recorder
@@ -130,7 +130,9 @@ async def keep_learning(router: Router, complain: Callable[[str], None]) -> None
 def look(
     config: Config, *, priced: bool = True
 ) -> tuple[dict[str, tuple[float, float]], float | None]:
-    """What the ledger says now: joules per token of every server, and the price if it is wanted.
+    """What the ledger says now: joules per token of servers, and the price if it is wanted.
+
+    A server that has no work of late is left out: what was known of it stays.
 
     Raises:
         LedgerError: It cannot be read.
@@ -142,13 +144,17 @@ def look(
     if ends[0]["t1_s"] is None:
         return {}, None
     since_s = ends[0]["t1_s"] - 3.0 * config.memory_s  # what is older counts less than 5 %
-    found = changed(
-        {server.name: server.j_per_tok for server in config.servers},
-        windows(ledger, config.window_s, since_s),
-        {server.name: server.node for server in config.servers},
-        window_s=config.window_s,
-        memory_s=config.memory_s,
-    )
+    seen = windows(ledger, config.window_s, since_s)
+    found = {}
+    for server in config.servers:
+        joules = learned(
+            seen.get(server.node, ()),
+            server.j_per_tok,
+            window_s=config.window_s,
+            memory_s=config.memory_s,
+        )
+        if joules is not None:
+            found[server.name] = joules
     return found, metered_price(ledger, config.memory_s) if priced else None
 
 
