@@ -1,0 +1,1 @@
+"""Federated learning: models in NumPy that really learn, and what their clients draw and send."""
