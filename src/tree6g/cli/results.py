@@ -9,16 +9,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tree6g.metric.learning import learnt
 from tree6g.metric.result import SERVICE_KEYS, figure_result
+from tree6g.report import numerals
 
 if TYPE_CHECKING:
     from tree6g.engine.run import RunResult
     from tree6g.ledger.check import CheckReport
+    from tree6g.ledger.reading import Ledger
     from tree6g.metric.figure import Figure
 
 HOURS: Final = 24.0
 BYTE_PER_GB: Final = 1e9
 J_PER_KWH: Final = 3.6e6
+AIR: Final = ("bit_dl", "bit_ul")
 
 __all__ = ["SERVICE_KEYS", "Stopwatch", "check_result", "figure_result", "run_result"]
 
@@ -38,14 +42,50 @@ def run_result(
         "requests_per_user_hour": result.requests_per_user_hour,
         "requests_per_user_day": HOURS * result.requests_per_user_hour,
         "ran_j_per_byte": ran_j_per_byte(figure),
+        **learning_result(result.ledger),
         "notes": list(result.ledger.meta.notes),
         "run_info": info,
     }
 
 
+def learning_result(ledger: Ledger) -> dict[str, Any]:
+    """What was learnt, with joules by tier and bits by kind; nothing where nothing was."""
+    known = learnt(ledger)
+    if known is None:
+        return {}
+    return {
+        "learning": {
+            "service": known.service,
+            "accuracy_frac": known.accuracy_frac,
+            "energy_j": known.energy_j,
+            "bit": known.bit,
+            "rounds": [dataclasses.asdict(one) for one in known.rounds],
+        }
+    }
+
+
+def learning(ledger: Ledger) -> str:
+    """What was learnt, and the joules of it by tier, as a line; empty where nothing was."""
+    known = learnt(ledger)
+    if known is None or not known.rounds:
+        return ""
+    tiers = [f"{tier} {joules:.3g} J" for tier, joules in known.energy_j.items()]
+    sent = numerals.quantity(sum(known.bit.get(kind, 0.0) for kind in AIR), "bit")
+    return (
+        f"{len(known.rounds)} rounds, accuracy {numerals.percent(known.rounds[-1].accuracy_frac)}, "
+        f"{sent} over the air; above idle {', '.join(tiers)}"
+    )
+
+
 def ran_j_per_byte(figure: Figure) -> float | None:
     """Energy of the radio access network per byte delivered; None where there is none of either."""
     return 8.0 / figure.ee_ran_bit_per_j if figure.ee_ran_bit_per_j else None
+
+
+def lines(result: RunResult, figure: Figure) -> list[str]:
+    """What the summary of a ledger does not say of a run: its load, and what was learnt."""
+    told = {"Load": loads(result, figure), "Learning": learning(result.ledger)}
+    return [f"{name}: {text}" for name, text in told.items() if text]
 
 
 def loads(result: RunResult, figure: Figure) -> str:

@@ -95,8 +95,8 @@ def run(  # noqa: PLR0913  # the options of a command are its arguments
     from tree6g.report.summary import terminal_summary
 
     typer.echo(terminal_summary(result.ledger, taken))
-    if told := results.loads(result, taken):
-        typer.echo(f"Load: {told}")
+    for line in results.lines(result, taken):
+        typer.echo(line)
     typer.echo(f"\nLedger: {result.ledger.path}")
     if page is not None:
         typer.echo(f"Report: {page}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tree6g.engine import cells, hosts, listening, places, radio, split_answers, terminals
+from tree6g.engine import cells, hosts, learning, listening, places, radio, split_answers, terminals
 from tree6g.engine.backbone import Backbone, backbone
 from tree6g.engine.baseband import Processor, processors
 from tree6g.engine.crowd import DOWN, UP, Radio
@@ -69,7 +69,7 @@ def build(
     processing = processors(sites, all_hosts)
     _check_nodes(scenario, sites, all_cells, all_hosts, network, processing)
     drawn, end_s = draw_requests(scenario, air.users, sites, ai, traces, requests)
-    table = lanes(all_cells, [service.name for service in scenario.services])
+    table = lanes(all_cells, scenario.senders)
     world = World(
         scenario=scenario,
         lanes=table,
@@ -98,6 +98,7 @@ def build(
         delay_budget_s=_delay_budgets_s(scenario),
     )
     radio.attach(world)
+    world.learning = learning.learning(scenario, all_hosts, world)
     return world
 
 

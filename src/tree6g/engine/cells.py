@@ -26,6 +26,8 @@ def cells(scenario: Scenario, sites: Sequence[Site]) -> Iterator[Cell]:
     """
     up = [s.name for s in scenario.services if isinstance(s, AiService) or s.direction == "up"]
     down = [s.name for s in scenario.services if isinstance(s, AiService) or s.direction == "down"]
+    both = [] if scenario.learning is None else [scenario.learning.name]
+    up, down = [*up, *both], [*down, *both]
     index = 0
     known: list[BaseStation] = []
     for site_index, given in enumerate(sites):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tree6g.engine import air, lanes, listening
+from tree6g.engine import air, lanes, learning, listening
 from tree6g.engine.airtime import picked
 from tree6g.engine.crowd import DOWN
 from tree6g.engine.delivery import deliver_chunks, deliver_data, do_bits
@@ -13,7 +13,9 @@ from tree6g.engine.world import Tick, World
 def send(world: World, tick: Tick) -> None:
     """One step of every cell's downlink."""
     if world.listening is not None:
-        listening.hear(world, tick, [service.spec.name for service in world.ai])
+        named = [service.spec.name for service in world.ai]
+        named += [] if world.learning is None else [world.learning.spec.name]
+        listening.hear(world, tick, named)
     else:
         lanes.release(world, tick.t1_s)
     line = lanes.gather(world, [DOWN])
@@ -31,6 +33,9 @@ def send(world: World, tick: Tick) -> None:
         sent, at, end_s = picked(passing.messages, rows), passing.cell[rows], passing.end_s[rows]
         reached_s = end_s + latency_s[at]
         world.book.counters.see(service, DOWN, at, sent, end_s, reached_s)
+        if world.learning is not None and service == world.learning.spec.name:
+            learning.received(world, DOWN, at, sent, reached_s)
+            continue
         if service not in answered:
             deliver_data(world, service, DOWN, at, sent, reached_s)
             continue

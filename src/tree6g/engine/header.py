@@ -11,6 +11,7 @@ import numpy as np
 from tree6g.compute.model.catalogue import tokens_per_result
 from tree6g.engine import (
     baseband,
+    learning,
     listening,
     load,
     motion,
@@ -35,7 +36,7 @@ from tree6g.engine.world import (
 )
 from tree6g.ledger.meta import Meta, digest
 from tree6g.ledger.writer import LedgerWriter
-from tree6g.metric.profile import data_profile, service_meta
+from tree6g.metric.profile import Profile, data_profile, service_meta
 from tree6g.scenario.load import config_hash, dump
 from tree6g.scenario.model import DataService
 from tree6g.version import __version__
@@ -57,7 +58,7 @@ SOURCES: Final = {
     power.ROOFLINE: (
         "t = hypot(W/BW, FLOP/F) + KV/BW + host times, E = P_static t + e_B bytes + e_F FLOP, "
         "constants of table accelerators; state idle is context idle over the whole time, prefill "
-        "and decode are above it"
+        "and decode are above it, and so is train (training.federated.device), unmeasured"
     ),
     power.HOST: "host_power of the scenario per accelerator, always on",
     baseband.BASEBAND: baseband.SOURCE,
@@ -133,6 +134,7 @@ def last_meta(world: World, meta: Meta) -> Meta:
         "requests": dataclasses.asdict(count),
         "requests_per_user_hour": rate,
         "traces": dict(world.traces),
+        **learning.control(world),
     }
     return dataclasses.replace(
         meta,
@@ -181,7 +183,15 @@ def _services(world: World) -> dict[str, dict[str, Any]]:
         for s in world.scenario.services
         if isinstance(s, DataService)
     }
-    return ai | data
+    return ai | data | _learning(world)
+
+
+def _learning(world: World) -> dict[str, dict[str, Any]]:
+    """Learning as a service whose bits and joules have no worth of their own."""
+    asked = world.scenario.learning
+    if asked is None:
+        return {}
+    return {asked.name: service_meta("internal", Profile(id="none"), slice=asked.slice)}
 
 
 def _tokens_per_result(world: World) -> dict[str, float]:
@@ -374,6 +384,7 @@ def _notes(world: World, rate: float) -> list[str]:
     notes += [*_transport_notes(world), *outages.notes(world)]
     notes += [*load.notes(world), *motion.notes(world)]
     notes += [*sleep.notes(world), *standby.notes(world), *splitting.notes(world)]
+    notes += learning.notes(world)
     answered = np.unique(world.requests.host).tolist()
     tiers = sorted({world.hosts[host].tier for host in answered if host >= 0})
     if len(tiers) > 1:

@@ -60,7 +60,8 @@ def _write_energy(
             "source": source,
             "service": service,
             "u95_frac": [
-                doubt[n] if s == ROOFLINE else None for n, s in zip(node, source, strict=True)
+                doubt[n] if s == ROOFLINE and k != "train" else None
+                for n, s, k in zip(node, source, state, strict=True)
             ],
         },
     )

@@ -151,7 +151,7 @@ def listening(scenario: Scenario, cells: Sequence[Cell], radio: Radio) -> Listen
         )
         for cell in cells
     ]
-    names = tuple(service.name for service in scenario.services)
+    names = scenario.senders
     return Listening(
         drx=drx,
         release_s=asked.release_s,

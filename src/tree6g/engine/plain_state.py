@@ -24,6 +24,7 @@ from tree6g.engine.counters import Flow
 from tree6g.engine.crowd import Crowd, Radio
 from tree6g.engine.world import Host, Requests, World
 from tree6g.errors import LedgerError
+from tree6g.training.federated.federation import Federation
 
 Plain = Any  # what JSON holds
 Arrays = dict[str, npt.NDArray[Any]]
@@ -58,6 +59,7 @@ SAME: Final[Mapping[type, frozenset[str]]] = {
     Host: frozenset(("known",)),
     Desk: frozenset(("known",)),
     Radio: frozenset(("covering", "reach")),
+    Federation: frozenset(("plan", "data", "shard")),
 }
 KINDS: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {
     kind.__name__: kind for kind in (list, tuple, set, frozenset, deque)

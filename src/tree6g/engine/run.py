@@ -19,6 +19,7 @@ from tree6g.engine import (
     downlink,
     header,
     inference,
+    learning,
     ledger,
     motion,
     outages,
@@ -244,6 +245,7 @@ def advance(world: World, tick: Tick) -> None:
     arrivals.draw(world, tick)
     dispatch.assign(world, tick)
     splitting.advance(world, tick)
+    learning.advance(world, tick)
     cell_outages.drop(world)
     uplink.send(world, tick)
     transport.carry(world, tick)
@@ -252,6 +254,7 @@ def advance(world: World, tick: Tick) -> None:
     downlink.send(world, tick)
     power.draw(world, tick)
     schedule.note(world)
+    learning.draw(world, tick)
     paths.draw(world, tick)
 
 

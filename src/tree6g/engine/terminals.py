@@ -17,7 +17,7 @@ from tree6g.radio.building import penetration_db
 from tree6g.radio.drop import Terminals
 from tree6g.radio.link import shannon
 from tree6g.radio.pathloss import FloatArray
-from tree6g.scenario.model import AiService, DataService, Scenario, Site
+from tree6g.scenario.model import DataService, Scenario, Site
 
 # Positions drawn per site for the sources of a data service, and links of them all; more sources
 # share the positions.
@@ -71,9 +71,8 @@ def together(
         moving, terminals = motion(walks, speed, sites, terminals, gain_db)
     everybody = crowd(terminals, first)
     most = max(1, min(PLACES, LINKS // (len(sites) * len(cells))))
-    crowds = {}
+    crowds = dict.fromkeys(scenario.senders, everybody)
     for service, stream in zip(scenario.services, drops.spawn(len(scenario.services)), strict=True):
-        crowds[service.name] = everybody
         if isinstance(service, DataService):
             rng, count = np.random.default_rng(stream), min(service.sources, most)
             crowds[service.name] = crowd(
@@ -160,9 +159,10 @@ def isolated(
     a neighbour.
     """
     people = _nobody(scenario.population.users, cells)
-    crowds = {
-        s.name: people if isinstance(s, AiService) else _nobody(min(s.sources, PLACES), cells)
+    crowds = dict.fromkeys(scenario.senders, people) | {
+        s.name: _nobody(min(s.sources, PLACES), cells)
         for s in scenario.services
+        if isinstance(s, DataService)
     }
     streams = zip(users.spawn(len(sites)), drops.spawn(len(sites)), strict=True)
     for cell, site, (user, place) in zip(cells, sites, streams, strict=True):

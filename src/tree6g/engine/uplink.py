@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tree6g.engine import air, lanes, listening
+from tree6g.engine import air, lanes, learning, listening
 from tree6g.engine.airtime import picked
 from tree6g.engine.crowd import UP
 from tree6g.engine.delivery import deliver_data, do_bits
@@ -27,6 +27,9 @@ def send(world: World, tick: Tick) -> None:
         sent, cell, end_s = picked(passing.messages, rows), passing.cell[rows], passing.end_s[rows]
         reached_s = end_s + latency_s[cell]
         world.book.counters.see(service, UP, cell, sent, end_s, reached_s)
+        if world.learning is not None and service == world.learning.spec.name:
+            learning.received(world, UP, cell, sent, reached_s)
+            continue
         if service not in answered:
             deliver_data(world, service, UP, cell, sent, reached_s)
             continue

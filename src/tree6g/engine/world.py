@@ -39,6 +39,7 @@ from tree6g.traffic.sources import Traffic
 if TYPE_CHECKING:
     from tree6g.engine.backbone import Backbone
     from tree6g.engine.baseband import Processor
+    from tree6g.engine.learning_state import Learning
     from tree6g.engine.listening import Listening
     from tree6g.engine.motion import Motion
     from tree6g.engine.schedule import Schedule
@@ -288,6 +289,7 @@ class World:
     traces: Mapping[str, str]
     motion: Motion | None = None
     listening: Listening | None = None
+    learning: Learning | None = None
     backbone: Backbone | None = None
     schedule: Schedule | None = None
     direction: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -16,7 +16,15 @@ from tree6g import data, units
 from tree6g.compute.accelerator import clock_states
 from tree6g.compute.model import catalogue
 from tree6g.errors import nearest
-from tree6g.scenario import ground, model_config, policy_file, results, station, topology
+from tree6g.scenario import (
+    ground,
+    learning_checks,
+    model_config,
+    policy_file,
+    results,
+    station,
+    topology,
+)
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
@@ -48,6 +56,8 @@ ROWS: Final[Mapping[Place, str]] = {
     ("services", "*", "pattern"): "traffic_models",
     ("services", "*", "day_curve"): "day_curves",
     ("sites", "*", "day_curve"): "day_curves",
+    ("learning", "accelerator"): "accelerators",
+    ("learning", "charge_curve"): "day_curves",
 }
 ANSWERS: Final[tuple[Place, ...]] = (
     ("sites", "*", "servers", "*", "services", "*"),
@@ -86,7 +96,8 @@ def references(plain: Any) -> list[Problem]:
     problems += _unknown(plain, ("sleep_policy",), "a sleep policy", _sleep_policies())
     for pattern in ANSWERS:
         problems += _unknown(plain, pattern, "the name of a service", services)
-    problems += _unknown_keys(plain, UPLINK, "the name of a service", services)
+    learning = _names(plain, ("learning", "name")) or ["learning"]
+    problems += _unknown_keys(plain, UPLINK, "the name of a service", [*services, *learning])
     for pattern in ANSWERED:
         problems += _unknown(plain, pattern, "the name of an AI service", _ai_services(plain))
     at: Place = ("layout", "day_curves_at")
@@ -108,6 +119,7 @@ def sums(scenario: Scenario) -> list[Problem]:
     found = [*_shares(scenario), *_times(scenario), *_answers(scenario), *_sizes(scenario)]
     found += [*_curves(scenario), *_patterns(scenario), *_basebands(scenario)]
     found += [*results.problems(scenario), *_clocks(scenario), *_splits(scenario)]
+    found += learning_checks.problems(scenario)
     return [*found, *ground.problems(scenario)]
 
 

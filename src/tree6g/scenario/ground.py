@@ -187,6 +187,7 @@ def _directions(scenario: Scenario, site: int, base: BaseStation) -> Iterator[Pr
             for s in scenario.services
             if isinstance(s, AiService) or s.direction == direction
         ]
+        needing += [] if scenario.learning is None else [scenario.learning.name]
         if needing and frac <= 0.0:
             text = f"expected time for the {direction}link of {', '.join(needing)}; got {got}."
             yield Problem(place=("sites", site, "base_station", name), text=text)

@@ -10,6 +10,7 @@ from tree6g import data
 from tree6g.scenario import topology as transport
 from tree6g.scenario.fields import Name, NonNegative, Positive, Share, Text
 from tree6g.scenario.layout import Layout, Position
+from tree6g.scenario.learning import Learning
 from tree6g.scenario.outage import Outage
 from tree6g.scenario.prices import Prices
 from tree6g.scenario.quantities import DayCurve, Described, Quantity, written_name
@@ -370,5 +371,13 @@ class Scenario(Described):
     """Terminals that run a model, if any."""
     services: Annotated[tuple[Service, ...], Field(min_length=1)]
     """AI and data services."""
+    learning: Learning | None = None
+    """A model that users' terminals train together, beside the services."""
     prices: Prices = Prices()
     """Prices, optional."""
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """Names of everything that sends bits: all services, and learning last."""
+        names = tuple(service.name for service in self.services)
+        return names if self.learning is None else (*names, self.learning.name)

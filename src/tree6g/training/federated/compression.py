@@ -24,8 +24,8 @@ def pack(update: Parameters, form: str, keep_frac: float = 1.0) -> Parameters:
 
     Args:
         update: Values.
-        form: `fp64`, `fp32`, `fp16`: rounded; `int8`, `int4`: whole multiples of the largest value's 1/127 or 1/7,
-            array by array; `topk`: the largest values alone.
+        form: `fp64`, `fp32`, `fp16`: rounded; `int8`, `int4`: whole multiples
+            of 1/127 or 1/7 of the largest value, array by array; `topk`: the largest values alone.
         keep_frac: Share of the values that `topk` keeps, of all arrays together, at least one.
     """
     if form == "topk":

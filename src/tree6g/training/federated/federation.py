@@ -121,9 +121,7 @@ class Federation:
 
     def steps(self, client: int) -> int:
         """Steps of gradient descent of the client in a round."""
-        size, count = self.plan.descent.batch, len(self.shard[client])
-        per_epoch = -(-count // size) if size else 1
-        return per_epoch * self.plan.descent.epochs
+        return self.plan.descent.steps(len(self.shard[client]))
 
     def download_bit(self, client: int) -> float:
         """Bits that bring a client to the state of the round.
@@ -184,15 +182,24 @@ class Federation:
             self.stack.append(0)
         self.round += 1
 
-    def pool(self, clients: IntArray) -> float:
-        """A round of training at one place with the samples of some clients; returns its FLOP."""
+    def fold_flop(self, clients: int) -> float:
+        """FLOP of averaging so many updates; of FLoRA, of the product of their stack."""
+        if isinstance(self.learner, Adapted) and self.plan.method == "flora":
+            ranks = [clients * a.shape[1] for a in self.learnt[::2]]
+            sizes = [w.size for w in self.learner.weights]
+            return float(sum(2 * r * size for r, size in zip(ranks, sizes, strict=True)))
+        return 2.0 * clients * values(self.learnt)
+
+    def pool(self, clients: IntArray) -> tuple[float, int]:
+        """A round of training at one place with the samples of some clients; its FLOP and steps."""
         rows = np.concatenate([self.shard[c] for c in clients.tolist()])
         self.learnt, _ = descend(
             self.learner, self.learnt, self.data.x[rows], self.data.y[rows], self.plan.descent,
             self.stream(CLIENT, 0),
         )  # fmt: skip
         self.round += 1
-        return self.learner.flop_per_sample * len(rows) * self.plan.descent.epochs
+        how = self.plan.descent
+        return self.learner.flop_per_sample * len(rows) * how.epochs, how.steps(len(rows))
 
     def score(self) -> Score:
         """The global model on the test data."""
@@ -263,4 +270,3 @@ def train(plan: Plan, rounds: int, per_round: int) -> Iterator[Score]:
             learning.fold({client: learning.train(client) for client in chosen.tolist()})
             learning.seen[chosen] = learning.round - 1
         yield learning.score()
-

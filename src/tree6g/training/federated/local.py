@@ -28,6 +28,10 @@ class Descent:
     step_size: float
     proximal: float = 0.0
 
+    def steps(self, samples: int) -> int:
+        """Steps of gradient descent with so many samples."""
+        return self.epochs * (-(-samples // self.batch) if self.batch else 1)
+
 
 def descend(
     learner: Learner,

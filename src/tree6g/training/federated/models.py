@@ -156,7 +156,7 @@ def softmax_loss(scores: FloatArray, y: IntArray) -> tuple[FloatArray, FloatArra
     log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     rows = np.arange(len(y))
     back = np.exp(shifted - log_sum)
-    loss: FloatArray = (log_sum[:, 0] - shifted[rows, y])
+    loss: FloatArray = log_sum[:, 0] - shifted[rows, y]
     back[rows, y] -= 1.0
     return loss, back / len(y)
 

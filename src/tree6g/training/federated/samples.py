@@ -20,7 +20,7 @@ class Samples:
     """Data to learn from and to test with.
 
     Attributes:
-        x: Values, each with mean 0 and at most unit variance over the training data. [sample, value]
+        x: Values, with mean 0 and at most unit variance over the training data. [sample, value]
         y: Classes. [sample]
         test_x: The same of the test data.
         test_y: Their classes.
@@ -55,9 +55,7 @@ def samples(name: str, seed: int = 0) -> Samples:
     if name == "digits":  # pixels share one scale: those that are nearly always white stay small
         spread = np.full(x.shape[1], spread.max())
     x = (x - x[:cut].mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
-    return Samples(
-        x=x[:cut], y=y[:cut], test_x=x[cut:], test_y=y[cut:], classes=int(y.max()) + 1
-    )
+    return Samples(x=x[:cut], y=y[:cut], test_x=x[cut:], test_y=y[cut:], classes=int(y.max()) + 1)
 
 
 def _library() -> Any:

@@ -68,8 +68,9 @@ def worth_per_joule(
 def energy_aware(given: Candidates, count: int) -> tuple[IntArray, float]:
     """Clients with the largest utility of batches within the energy that is left over.
 
-        max sum u m   s.t.   sum of m over a domain x joules <= excess, every step
-                             0 <= m <= spare,  least b <= sum m <= most b,  sum b <= count, b in {0, 1}
+        max sum u m   s.t.   sum over a domain of joules m <= excess in every step
+                             0 <= m <= spare,  least b <= sum m <= most b
+                             sum b <= count,  b in {0, 1}
 
     FedZero's program has b u m in its objective, a product of unknowns. It may be dropped: b = 0
     forces m to 0 already, and the program is linear then.

@@ -1,0 +1,118 @@
+"""Rounds of learning in a ledger: accuracy, and the joules and bits that each of them took."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tree6g.ledger.reading import Ledger, named_sql, sql_errors
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A round that is over.
+
+    Attributes:
+        number: From 1.
+        t0_s: When it began.
+        t1_s: When the model was there.
+        chosen: Clients that were chosen.
+        arrived: Those whose updates came in time.
+        accuracy_frac: Right answers of the model after it, on data that nobody learnt from.
+        loss: Mean cross entropy there.
+        energy_j: Joules by tier.
+        bit: Bits by kind: `bit_dl`, `bit_ul` at the air, `bit_carried` on links.
+    """
+
+    number: int
+    t0_s: float
+    t1_s: float
+    chosen: int
+    arrived: int
+    accuracy_frac: float
+    loss: float
+    energy_j: Mapping[str, float]
+    bit: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What a ledger says of learning.
+
+    Attributes:
+        service: Its name.
+        rounds: Rounds that are over.
+    """
+
+    service: str
+    rounds: tuple[Round, ...]
+
+    @property
+    def accuracy_frac(self) -> float | None:
+        """Accuracy of the last round; None: none is over."""
+        return self.rounds[-1].accuracy_frac if self.rounds else None
+
+    @property
+    def energy_j(self) -> dict[str, float]:
+        """Joules of all rounds by tier."""
+        return _sums([one.energy_j for one in self.rounds])
+
+    @property
+    def bit(self) -> dict[str, float]:
+        """Bits of all rounds by kind."""
+        return _sums([one.bit for one in self.rounds])
+
+
+def learnt(ledger: Ledger) -> Learnt | None:
+    """Rounds of learning with their joules and bits; None where nothing was learnt.
+
+    Joules are those that carry the name of learning: what it causes above idle, on terminals, at
+    cells, on links and at the server, whatever the boundary. Its share of idle energy is a matter
+    of attribution, see the figure. A round lasts from its beginning to the next one's, the last one
+    to the end, so that rounds add up to all; rows of the ledger that rounds cut are shared by time.
+    The finer the ledger's interval, the sharper the rounds.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    known = ledger.meta.control.get("learning")
+    if not isinstance(known, Mapping):
+        return None
+    rows: Sequence[Mapping[str, Any]] = known["rounds"]
+    service = str(known["service"])
+    if not rows:
+        return Learnt(service=service, rounds=())
+    begins = [float(row["t0_s"]) for row in rows]
+    numbers = [int(row["round"]) for row in rows]
+    asked = [numbers, begins, [*begins[1:], 1e300], service]
+    with sql_errors(ledger.path), ledger.connect() as connection:
+        energy = connection.execute(named_sql("metric", "learning_energy"), asked).fetchall()
+        work = connection.execute(named_sql("metric", "learning_work"), asked).fetchall()
+    joules, bits = _by_round(energy), _by_round(work)
+    return Learnt(
+        service=service,
+        rounds=tuple(
+            _round(row, joules.get(number, {}), bits.get(number, {}))
+            for number, row in zip(numbers, rows, strict=True)
+        ),
+    )
+
+
+def _round(row: Mapping[str, Any], joules: Mapping[str, float], bit: Mapping[str, float]) -> Round:
+    fields = {f.name for f in dataclasses.fields(Round)}
+    said = {name: value for name, value in row.items() if name in fields}
+    return Round(number=int(row["round"]), energy_j=joules, bit=bit, **said)
+
+
+def _by_round(rows: Sequence[tuple[int, str, float]]) -> dict[int, dict[str, float]]:
+    found: defaultdict[int, dict[str, float]] = defaultdict(dict)
+    for number, name, amount in rows:
+        found[number][name] = amount
+    return found
+
+
+def _sums(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = sorted({name for part in parts for name in part})
+    return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
