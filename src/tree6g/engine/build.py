@@ -98,8 +98,7 @@ def build(
         delay_budget_s=_delay_budgets_s(scenario),
     )
     radio.attach(world)
-    world.learning = learning.learning(scenario, all_hosts, world)
-    return world
+    return learning.joined(world)
 
 
 def _hosts(scenario: Scenario, sites: Sequence[Site], air: Radio, ai: Sequence[Ai]) -> list[Host]:

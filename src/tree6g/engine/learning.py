@@ -38,7 +38,6 @@ from tree6g.engine.radio import push
 from tree6g.engine.world import Host, Tick, World
 from tree6g.radio.pathloss import FloatArray
 from tree6g.scenario.learning import Learning as Asked
-from tree6g.scenario.model import Scenario
 from tree6g.training.federated.federation import Plan, federation
 from tree6g.training.federated.local import Descent
 
@@ -46,24 +45,24 @@ CENTRAL: Final = "centralised"
 WAIT_S: Final = 60.0  # until clients are looked for again where nobody is able
 
 
-def learning(scenario: Scenario, hosts: list[Host], world: World) -> Learning | None:
-    """Clients of a run before the first round; None where nothing is learnt.
+def joined(world: World) -> World:
+    """The network with its clients before the first round, where something is learnt.
 
     Raises:
         DataError: Fewer samples than clients.
         InfeasibleError: scikit-learn is not installed.
     """
-    asked = scenario.learning
+    asked = world.scenario.learning
     if asked is None:
-        return None
+        return world
     sites = len(world.sites)
     number = np.arange(asked.clients)
     site = _sites(world, asked.clients)
     nth = np.array([np.count_nonzero(site[:n] == site[n]) for n in number.tolist()])
-    host = next(one for one in hosts if one.node == asked.at)
-    return Learning(
+    host = next(one for one in world.hosts if one.node == asked.at)
+    world.learning = Learning(
         spec=asked,
-        federation=federation(plan_of(asked, scenario.seed)),
+        federation=federation(plan_of(asked, world.scenario.seed)),
         device=accelerator(asked.accelerator),
         server=_server(host),
         host=host.number,
@@ -78,6 +77,7 @@ def learning(scenario: Scenario, hosts: list[Host], world: World) -> Learning | 
         next_s=asked.start_s,
         sites=sites,
     )
+    return world
 
 
 def _sites(world: World, clients: int) -> IntArray:
