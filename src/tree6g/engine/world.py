@@ -24,14 +24,7 @@ from tree6g.metric.profile import Profile
 from tree6g.radio.pathloss import FloatArray
 from tree6g.radio.power import StationPower
 from tree6g.radio.step_tables import Windows
-from tree6g.scenario.model import (
-    AiService,
-    DataService,
-    Link,
-    Scenario,
-    Server,
-    Site,
-)
+from tree6g.scenario.model import AiService, DataService, Link, Scenario, Server, Site
 from tree6g.scenario.station import BaseStation
 from tree6g.scenario.topology import INTERNET
 from tree6g.traffic.sources import Traffic
