@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from engine_worlds import hexagon, small, three_tiers
+from engine_worlds import brief, hexagon, small, three_tiers
 from tree6g.engine import checkpoint, ledger, plain_state
 from tree6g.engine.run import run
 from tree6g.errors import LedgerError
@@ -55,10 +55,18 @@ def _walking():
     return plain
 
 
+def _scheduled(rule):
+    plain = brief(scheduling={"rule": rule}, drain="10 s", ledger_interval="5 s")
+    plain["sites"][0]["base_station"]["bandwidth"] = "5 MHz"  # so that messages wait
+    return plain
+
+
 CASES = {
     "corner": lambda: _rich(small(ledger_interval="15 s")),
     "tiers": lambda: three_tiers(ledger_interval="15 s", policy="device-only"),
     "walking": _walking,
+    "paced": lambda: _scheduled("tree"),
+    "fair": lambda: _scheduled("proportional-fair"),
 }
 
 
