@@ -10,12 +10,15 @@ import pytest
 
 from engine_worlds import small, three_tiers
 from tree6g.engine.build import build
+from tree6g.engine.policies.servers import FleetReport, ServerReport
 from tree6g.engine.run import run
 from tree6g.errors import InfeasibleError, ScenarioError
+from tree6g.ledger.check import check
 from tree6g.optimise.placing.begin import Start, begin
 from tree6g.optimise.placing.decide import decide, value
 from tree6g.optimise.placing.load import Work, loaded, most_rps
 from tree6g.optimise.placing.plan import policy_text, scenario_of
+from tree6g.optimise.placing.replan import Replan
 from tree6g.optimise.placing.setups import Variant, setups
 from tree6g.scenario.load import load
 
@@ -150,3 +153,52 @@ def test_a_plan_says_whose_models_change_and_its_policy_who_answers(start: Start
 def test_what_cannot_be_placed_is_told(tmp_path: Path, changes: dict, said: str) -> None:
     with pytest.raises((ScenarioError, InfeasibleError), match=said):
         begin(run(small(**changes), out=tmp_path))
+
+
+def test_work_that_nobody_does_in_time_is_placed_all_the_same(tmp_path: Path) -> None:
+    plain = small(duration="60 s", step="2 s")
+    plain["services"][0]["token_class"] = "realtime-translation"
+    plain["services"][0]["mean_prompt"] = "3000 tok"
+    plain["population"]["ai_requests_per_user_hour"] = 12
+    plan = decide(begin(run(plain, out=tmp_path)))
+    assert [setup.node for setup in plan.on] == ["a.gpu"]
+
+
+def test_a_day_is_planned_hour_by_hour_and_at_once_when_the_load_departs(start: Start) -> None:
+    policy = Replan(start)
+    usual = dict.fromkeys(((g.name, g.site) for g in start.options.groups), 0.0)
+    for group in start.options.groups:
+        usual[group.name, group.site] += float(group.rate_rps[0])
+
+    def report(t_s: float, times: float, state: str = "on") -> FleetReport:
+        servers = tuple(
+            ServerReport(
+                node=host.node, tier=host.tier, model=host.model, state=state, running=0, queued=0,
+                capacity=8, start_s=60.0, start_j=6e3, failed=False,
+            )
+            for host in start.world.hosts
+            if host.spec is not None
+        )  # fmt: skip
+        asked = {key: times * rate for key, rate in usual.items()}
+        return FleetReport(
+            t_s=t_s, since_s=600.0 * (t_s > 0.0), servers=servers, asked_rps=asked, up_bps={},
+            down_bps={},
+        )  # fmt: skip
+
+    first = policy.servers(report(0.0, 1.0))
+    assert first
+    assert policy.servers(report(600.0, 1.0)) == first
+    assert policy.plans == 1
+    policy.servers(report(1200.0, 50.0))
+    assert policy.plans == 2
+    policy.servers(report(1200.0 + 3600.0, 1.0))
+    assert policy.plans == 3
+    assert policy.servers(report(1e5, 1e4)) == {s.node for s in report(0.0, 1.0).servers}
+
+
+def test_a_run_may_be_planned_anew_as_it_goes(start: Start, tmp_path: Path) -> None:
+    result = run(scene(server_period="30 s"), out=tmp_path, policy=Replan(start))
+    report = check(result.ledger)
+    assert not report.problems
+    assert report.conservation_error_frac <= 1e-9
+    assert result.requests.served > 0

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Final
@@ -157,10 +158,11 @@ class Options:
 def options(
     world: World, groups: Sequence[Group], setups: Sequence[Setup], counted: frozenset[str]
 ) -> Options:
-    """All ways of all groups that keep their budgets."""
+    """All ways of all groups that keep their budgets; of work that nobody does in time, any."""
     ways: list[Way] = []
     for number, group in enumerate(groups):
-        found = list(_ways(world, number, group, setups, counted))
+        found = list(_ways(world, number, group, setups, counted, late=False))
+        found = found or list(_ways(world, number, group, setups, counted, late=True))
         ways += _timely(found)
     all_frac = _all_frac(ways, len(setups))
     ways = [
@@ -176,9 +178,18 @@ def network_s(setup: Setup, group: Group) -> float:
 
 
 def _ways(
-    world: World, number: int, group: Group, setups: Sequence[Setup], counted: frozenset[str]
+    world: World,
+    number: int,
+    group: Group,
+    setups: Sequence[Setup],
+    counted: frozenset[str],
+    *,
+    late: bool,
 ) -> Iterator[Way]:
+    """Ways of a group that keep its budgets; `late`: any, for work that nobody does in time."""
     query = choosing.query_of(world, group.service)
+    if late:
+        query = dataclasses.replace(query, ttft_budget_s=math.inf, tpot_budget_s=math.inf)
     today = answers(world, group.service)
     may = [s for s in setups if s.serves(group.service, group.site, today)]
     begin: list[First | None] = [None]

@@ -1,0 +1,166 @@
+"""A policy that places anew over the day: which servers are on, and who answers whom.
+
+It is told every `server_period` what was asked. Once an hour, or as soon as the load of a service
+is further from what it planned for than chance explains, it solves the placement again at the load
+that it expects, with the models that servers have. Servers that are off cost their start besides,
+spread over the hour that they would be on. A model that terminals share with a server is weighed
+request by request, over the terminal's link as it is then.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from tree6g.engine.policies import Option, Query, first_to_answer, on_time
+from tree6g.engine.policies.servers import FleetReport
+from tree6g.engine.switch import OFF
+from tree6g.errors import InfeasibleError
+from tree6g.optimise.placing.begin import Start
+from tree6g.optimise.placing.decide import decide
+from tree6g.optimise.placing.first import DEVICE, SPLIT
+from tree6g.optimise.placing.groups import BIN_S, Group
+from tree6g.optimise.placing.options import Options, Way
+from tree6g.optimise.placing.setups import Setup
+
+HORIZON_S: Final = 3600.0  # a plan holds for so long, unless the load departs from it
+SPARE_FRAC: Final = 0.25  # capacity above the expected load
+FAR: Final = 4.0  # standard deviations of a Poisson number: a load that is not the planned one
+
+
+class Replan:
+    """The policy; of a run of its own.
+
+    Attributes:
+        plans: How often it has planned.
+    """
+
+    def __init__(self, start: Start) -> None:
+        """Begin with what a run of the scenario told.
+
+        Args:
+            start: The network; the day's load by the hour is known from it, as from earlier days.
+        """
+        self._start = start
+        self._planned_s = -math.inf
+        self._rate: dict[tuple[str, int], float] = {}
+        self._on: set[str] = set()
+        self._table: dict[tuple[str, int, bool, bool], tuple[str | None, frozenset[str]]] = {}
+        self.plans = 0
+
+    def servers(self, report: FleetReport) -> set[str]:
+        """Servers that are to be on."""
+        due = report.t_s - self._planned_s >= HORIZON_S * (1.0 - 1e-9)
+        if due or self._surprised(report):
+            self._plan(report)
+        return self._on
+
+    def __call__(self, query: Query, options: Sequence[Option]) -> int | None:
+        """Who answers: by the plan, or terminal and server together where that takes less."""
+        able = any(option.tier in (DEVICE, SPLIT) for option in options)
+        limit = self._start.limit_tok.get(query.service, math.inf)
+        key = query.service, query.site, able, query.prompt_tok > limit
+        first, nodes = self._table.get(key, (None, frozenset()))
+        for number, option in enumerate(options):
+            if option.tier == first == DEVICE and on_time(query, option):
+                return number
+        hosts = [n for n, o in enumerate(options) if o.tier not in (DEVICE, SPLIT)]
+        named = [n for n in hosts if options[n].node in nodes] or hosts
+        best = first_to_answer([options[n] for n in named])
+        if best is None:
+            return first_to_answer(options)
+        whole = named[best]
+        for number, option in enumerate(options):
+            if option.tier == SPLIT and on_time(query, option):
+                less = option.expected_energy_j < options[whole].expected_energy_j
+                return number if less else whole
+        return whole
+
+    def _surprised(self, report: FleetReport) -> bool:
+        """Whether more or less has come than chance explains."""
+        for key, asked_rps in report.asked_rps.items():
+            planned = self._rate.get(key, 0.0) * report.since_s
+            if abs(asked_rps * report.since_s - planned) > FAR * math.sqrt(max(planned, 1.0)):
+                return True
+        return False
+
+    def _plan(self, report: FleetReport) -> None:
+        stretch = min(int(report.t_s // BIN_S), len(self._start.options.groups[0].weight) - 1)
+        some = expected(self._start.options, stretch, report)
+        spare = dataclasses.replace(self._start, options=some)
+        try:
+            plan = decide(spare, "tree")
+        except InfeasibleError:  # more has come than all servers keep their budgets for
+            self._on = {server.node for server in report.servers}
+            self._table = {}
+        else:
+            self._on = {setup.node for setup in plan.on}
+            self._table = {
+                some.groups[way.group].key: (
+                    None if way.first is None else way.first.tier,
+                    frozenset(some.setups[s].node for s in way.setups),
+                )
+                for way in plan.ways
+            }
+        self._rate = {}
+        for group in some.groups:
+            key = group.name, group.site
+            self._rate[key] = self._rate.get(key, 0.0) + group.mean_rps
+        self._planned_s = report.t_s
+        self.plans += 1
+
+
+def expected(known: Options, stretch: int, report: FleetReport) -> Options:
+    """The ways at the load that is expected now, with the models that servers have.
+
+    The hour's load is known from earlier days; where what has just come is more, that is expected.
+
+    Args:
+        known: All ways, with the load of all hours.
+        stretch: The hour.
+        report: What was asked, and which servers are on.
+    """
+    usual: dict[tuple[str, int], float] = {}
+    for group in known.groups:
+        key = group.name, group.site
+        usual[key] = usual.get(key, 0.0) + float(group.rate_rps[stretch])
+    groups = [_at(group, stretch, usual, report) for group in known.groups]
+    off = {server.node: server.start_j for server in report.servers if server.state == OFF}
+    setups = [_with_start(setup, off, report) for setup in known.setups]
+    numbers = [n for n, setup in enumerate(setups) if setup.as_today]
+    ways = [
+        _scaled(way, known.groups[way.group], groups[way.group])
+        for way in known.ways
+        if set(way.setups) <= set(numbers)
+    ]
+    return dataclasses.replace(known, groups=groups, setups=setups, ways=ways)
+
+
+def _at(
+    group: Group, stretch: int, usual: dict[tuple[str, int], float], report: FleetReport
+) -> Group:
+    """A group at the rate that is expected of it."""
+    key = group.name, group.site
+    rate = float(group.rate_rps[stretch])
+    asked = report.asked_rps.get(key, 0.0) * (report.since_s > 0.0)
+    more = max(1.0, asked / usual[key]) if usual[key] > 0.0 else 1.0
+    return dataclasses.replace(group, rate_rps=np.array([rate * more]), weight=np.ones(1))
+
+
+def _with_start(setup: Setup, off: dict[str, float], report: FleetReport) -> Setup:
+    """A server whose start is spread over the horizon; at the start of a run it is free."""
+    start_j = off.get(setup.node, 0.0) * (report.t_s > 0.0) * setup.counts
+    return dataclasses.replace(setup, idle_w=setup.idle_w + start_j / HORIZON_S)
+
+
+def _scaled(way: Way, before: Group, now: Group) -> Way:
+    """A way at another load of its group; what terminals take of it stays the same share."""
+    mean = before.mean_rps / float(before.weight.sum())
+    rate = way.work.rate_rps * now.mean_rps / mean
+    use = way.use_frac * now.peak_rps / before.peak_rps * (1.0 + SPARE_FRAC)
+    work = dataclasses.replace(way.work, rate_rps=rate)
+    return dataclasses.replace(way, work=work, use_frac=use)
