@@ -28,7 +28,7 @@ from tree6g.ledger.schema import DYNAMIC_STATES
 from tree6g.optimise.pilot.squares import fitted
 
 Window = tuple[float, float, float, float]  # end in s, prompt tokens, output tokens, joules
-_LEAST: Final = 3  # windows with work, below which the prior stands alone
+_LEAST: Final = 5  # windows with work, below which the prior stands alone
 _TOLD_FRAC: Final = 0.5  # deviation of joules from those that the file says, but for a factor
 _UNTOLD_FRAC: Final = 5.0  # where it says none
 _TINY: Final = 1e-3  # of the larger one: the least deviation, of joules that the file says are 0
