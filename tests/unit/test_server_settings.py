@@ -14,6 +14,7 @@ from tree6g.engine.world import World
 from tree6g.optimise.servers.choice import combinations
 from tree6g.optimise.servers.demand import MOST_REQUESTS, Demand, demand
 from tree6g.optimise.servers.measured import pools
+from tree6g.optimise.servers.plot import plot
 from tree6g.optimise.servers.pool import Pool
 from tree6g.optimise.servers.trial import trial
 from tree6g.optimise.servers.words import described, sentences
@@ -111,6 +112,14 @@ def test_what_changes_is_said_with_its_reason(alike: Pool) -> None:
     assert list(sentences(off, {})) == [
         "gpu-a, gpu-b: off, which saves 554 W: none of its services is served."
     ]
+
+
+def test_a_figure_has_what_was_simulated_and_what_was_fitted(alike: Pool) -> None:
+    settings = [only for (only,) in combinations([alike], frozenset({"city-query"}), 1.0)]
+    drawn = plot(settings[:1]).curves
+    assert [c.name.split(", ")[1] for c in drawn] == ["simulated", "fitted"] * (len(drawn) // 2)
+    for points, line in zip(drawn[::2], drawn[1::2], strict=True):
+        assert np.interp(points.x, line.x, line.y) == pytest.approx(points.y, rel=0.06)
 
 
 def test_a_part_of_a_demand_asks_for_that_part(corner: Demand) -> None:

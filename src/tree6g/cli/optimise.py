@@ -31,6 +31,7 @@ Out = Annotated[
     typer.Option("--out", help="Folder of the plan and both runs; default: tree6g-out/..."),
 ]
 NoRun = Annotated[bool, typer.Option("--no-run", help="Do not simulate the plan.")]
+Figures = Annotated[bool, typer.Option("--figures", help="Draw the power of servers over load.")]
 
 
 def allocate(
@@ -41,6 +42,7 @@ def allocate(
     overrides: options.Overrides = None,
     out: Out = None,
     no_run: NoRun = False,
+    figures: Figures = False,
     as_json: options.Json = False,
 ) -> None:
     """Find the power, served shares and server settings of one cell with the greatest TREE or EE.
@@ -72,10 +74,24 @@ def allocate(
         simulated=not no_run,
         progress=progress(),
     )
+    drawn = _drawn(found) if figures and found.chosen.running else None
     if as_json:
         print_json({**found.to_dict(), "run_info": watch.info()})
         return
     _print(found)
+    if drawn is not None:
+        typer.echo(f"Figures: {drawn}")
+
+
+def _drawn(found: Answer) -> Path:
+    """Draw the servers; the folder of the figure."""
+    from tree6g.optimise.servers.plot import plot
+    from tree6g.report.figures.validation import drawings
+    from tree6g.report.write import write_figures
+    from tree6g.version import __version__
+
+    stamp = f"tree6g {__version__}, optimise allocate {found.start.scenario.name}"
+    return write_figures(found.file.parent, drawings([plot(found.chosen.running)], stamp=stamp))
 
 
 def _print(found: Answer) -> None:

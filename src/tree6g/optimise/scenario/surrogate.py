@@ -12,7 +12,6 @@ Bits of AI in the uplink and data in the uplink stay as they are, beside the dec
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
