@@ -116,6 +116,7 @@ def figures(ledger: Ledger, told: Mapping[str, Told], rule: str) -> dict[str, An
     """
     found = figure(ledger)
     nodes = {row["node"]: row for row in series(ledger, by=("node",)).to_pylist()}
+    servers_j = sum(nodes[name]["energy_j"] for name in SERVERS if name in nodes)
     ours_j = sum(nodes[name]["energy_j"] for name in (*SERVERS, f"router-{rule}") if name in nodes)
     tokens: dict[str, float] = {}
     rows = ledger.query(
@@ -135,6 +136,7 @@ def figures(ledger: Ledger, told: Mapping[str, Told], rule: str) -> dict[str, An
         "ours_tree_beq_per_j": utility_beq / ours_j if ours_j else None,
         "tree_beq_per_j": found.tree_beq_per_j,
         "utility_beq": utility_beq,
+        "servers_j": servers_j,
         "ours_j": ours_j,
         "energy_j": found.energy_j,
         "node_j": {name: row["energy_j"] for name, row in nodes.items()},

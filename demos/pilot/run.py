@@ -40,7 +40,7 @@ WARM_HZ = {"write": 0.3, "summarise": 0.3, "exact": 0.1}
 WARM_S = 6.0
 MOST_WARM = 20
 JOULES = "tree_pilot_token_energy_joules{"
-FIGURES = ("ours_tree_beq_per_j", "tree_beq_per_j", "ours_j", "energy_j")
+FIGURES = ("ours_tree_beq_per_j", "tree_beq_per_j", "servers_j", "ours_j", "energy_j")
 
 
 def main() -> int:
@@ -189,10 +189,11 @@ def summed(done: list[dict[str, Any]], pilots: dict[str, Any]) -> dict[str, Any]
 
 def text(found: dict[str, Any]) -> str:
     """The figures as a table."""
-    lines = [f"{'':<34}{'TREE-aware':>20}{'in turn':>20}{'difference':>18}"]
+    lines = [f"{'':<34}{'TREE-aware':>22}{'in turn':>22}{'difference':>20}"]
     titles = (
         "TREE of servers and router, beq/J",
         "TREE of the whole machine, beq/J",
+        "energy of the servers, J",
         "energy of servers and router, J",
         "energy of the whole machine, J",
     )
@@ -200,14 +201,14 @@ def text(found: dict[str, Any]) -> str:
         row = found["compared"][name]
         cells = (number(row["tree"], 1.0, ".4g"), number(row["turn"], 1.0, ".4g"))
         gain = number(row["gain_frac"], 100.0, "+.1f") + " %"
-        lines.append(f"{title:<34}{cells[0]:>20}{cells[1]:>20}{gain:>18}")
+        lines.append(f"{title:<34}{cells[0]:>22}{cells[1]:>22}{gain:>20}")
     share = {
         rule: sum(p[rule]["node_tok"].get("small", 0.0) for p in found["pairs"])
         / sum(sum(p[rule]["node_tok"].values()) for p in found["pairs"])
         for rule in RULES
     }
     cells = (f"{share['tree']:.0%}", f"{share['turn']:.0%}")
-    lines.append(f"{'output tokens of the small server':<34}{cells[0]:>20}{cells[1]:>20}")
+    lines.append(f"{'output tokens of the small server':<34}{cells[0]:>22}{cells[1]:>22}")
     joules = found["pilots"]["tree"]["j_per_tok"]
     for server, (e_in, e_out) in joules.items():
         lines.append(
