@@ -101,11 +101,54 @@ def test_a_street_corner_says_what_changes_and_why(tmp_path: Path) -> None:
     assert "A further watt of radiated power would bring nothing: it is not scarce." in done.output
 
 
+CITY = (
+    "layout.sites=1", "layout.servers_at=[1]", "population.users=12", "duration=4 min",
+    "population.ai_requests_per_user_hour=20", "drain=1 min", "ledger_interval=1 min",
+    "services.streaming.sources=20", "services.files.sources=20", "services.uploads.sources=10",
+    "services.messages.sources=10", "services.meters.sources=10",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Three cells of a city with their edge server and a region."""
+    sets = [part for change in CITY for part in ("--set", change)]
+    out = str(tmp_path_factory.mktemp("city"))
+    return asked("city-day", *sets, "--compare", "--out", out)
+
+
+def test_the_plan_of_a_city_keeps_its_promise_and_serves_the_same(city: dict) -> None:
+    assert city["gap_frac"] <= 1e-9
+    assert abs(city["promise_error_frac"]) <= 0.05
+    assert city["simulated_value"] > city["today_value"]
+    assert city["same_service"] is True
+    assert city["plan_value"] <= city["upper_bound"]
+    assert set(city["served_frac"].values()) == {1.0}
+
+
+def test_each_cell_of_a_city_has_a_power_of_its_own(city: dict) -> None:
+    powers = [cell["transmit_power_w"] for cell in city["cells"]]
+    assert [cell["cell"] for cell in city["cells"]] == [f"mast-1.cell-{n}" for n in (1, 2, 3)]
+    assert len(set(powers)) == 3
+    planned = load(city["scenario"])
+    assert planned.layout.cell_power_w == pytest.approx(powers, rel=1e-5)
+    assert city["transmit_power_w"] == pytest.approx(sum(powers))
+
+
+def test_both_plans_of_a_city_are_simulated_and_documented(city: dict) -> None:
+    tree, ee = city["objectives"]
+    assert tree["simulated_tree_beq_per_j"] == city["simulated_value"]
+    assert ee["simulated_ee_bit_per_j"] >= tree["simulated_ee_bit_per_j"] * (1.0 - 0.01)
+    page = (ROOT / "docs" / "reference" / "results.md").read_text("utf-8")
+    keys = [*city, *city["cells"][0], *city["objectives"][0]]
+    assert [key for key in keys if f"`{key}`" not in page] == []
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["seven-sites"], "expected a scenario of one cell"),
-        (["three-tiers"], "expected servers at the site alone"),
+        (["three-tiers"], "expected terminals that run no models"),
+        (["city-day", "--set", "population.speed=1 m/s"], "expected terminals that stay"),
         (["street-corner", "--objective", "watts"], "--objective tree or ee; got 'watts'"),
         (["street-corner", "--least-share", "120 %"], "from 0 to 1; got 1.2"),
         (["street-corner", "--least-share", "half"], "--least-share: expected a quantity"),

@@ -87,7 +87,7 @@ def _variant(text: str) -> Variant:
 
 def _print(found: Answer) -> None:
     from tree6g.optimise.placing.answer import changes, servers
-    from tree6g.optimise.scenario.answer import value_of
+    from tree6g.optimise.scenario.simulated import value_of
 
     chosen = found.chosen
     unit = "bit-eq/J" if found.objective == "tree" else "bit/J"

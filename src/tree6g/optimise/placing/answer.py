@@ -15,7 +15,7 @@ from tree6g.optimise.placing.begin import Start, begin, require_choice
 from tree6g.optimise.placing.decide import Plan, decide
 from tree6g.optimise.placing.plan import write
 from tree6g.optimise.placing.setups import Variant
-from tree6g.optimise.scenario.answer import value_of
+from tree6g.optimise.scenario.simulated import value_of
 from tree6g.scenario.load import load
 from tree6g.units import show
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from tree6g.engine.run import Progress, RunResult, run
+from tree6g.engine.run import Progress, run
 from tree6g.errors import ScenarioError
-from tree6g.metric.compare import SERVED_SHARE_LIMIT
 from tree6g.metric.figure import Figure
 from tree6g.optimise.allocation.items import Objective
+from tree6g.optimise.scenario.network_answer import NetworkAnswer, network_answer
 from tree6g.optimise.scenario.plan import Plan, plan, planned
-from tree6g.optimise.scenario.surrogate import Surrogate, require_one_cell, surrogate
+from tree6g.optimise.scenario.simulated import (
+    error_frac,
+    figures_of,
+    promised,
+    served_alike,
+    value_of,
+    written,
+)
+from tree6g.optimise.scenario.surrogate import Surrogate, is_one_cell, surrogate
 from tree6g.optimise.servers.words import described, sentences
 from tree6g.scenario.load import load
 from tree6g.units import show
@@ -31,14 +38,19 @@ class Answer:
         chosen: The plan for the objective.
         others: The plans for both objectives.
         file: The scenario of the plan.
-        simulated: Its figure; None: it was not run.
+        figures: What simulations say of plans, by objective; empty: none was run.
     """
 
     start: Surrogate
     chosen: Plan
     others: dict[Objective, Plan]
     file: Path
-    simulated: Figure | None
+    figures: Mapping[Objective, Figure]
+
+    @property
+    def simulated(self) -> Figure | None:
+        """The figure of the chosen plan; None: it was not run."""
+        return self.figures.get(self.objective)
 
     @property
     def simulated_value(self) -> float | None:
@@ -53,12 +65,12 @@ class Answer:
     @property
     def promise_error_frac(self) -> float | None:
         """Promise over simulation, less 1."""
-        return _error(self.chosen.promise, self.simulated_value)
+        return error_frac(self.chosen.promise, self.simulated_value)
 
     @property
     def unfitted_error_frac(self) -> float | None:
         """The same of the promise before servers were fitted."""
-        return _error(self.chosen.promise_unfitted, self.simulated_value)
+        return error_frac(self.chosen.promise_unfitted, self.simulated_value)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer under the keys of `--json`."""
@@ -85,8 +97,7 @@ class Answer:
             "objectives": [
                 {
                     "objective": name,
-                    "tree_beq_per_j": other.tree_beq_per_j,
-                    "ee_bit_per_j": other.ee_bit_per_j,
+                    **promised(other.tree_beq_per_j, other.ee_bit_per_j, self.figures.get(name)),
                     "transmit_power_w": other.power_w,
                     "served_frac": other.share_frac,
                 }
@@ -98,15 +109,7 @@ class Answer:
     @property
     def same_service(self) -> bool | None:
         """Whether the simulated plan serves what the run served (METRIC rule 10)."""
-        if self.simulated is None:
-            return None
-        now = {s.name: s.served_share_frac for s in self.simulated.services}
-        whole = all(share >= 1.0 - SERVED_SHARE_LIMIT for share in self.chosen.share_frac.values())
-        return whole and all(
-            s.served_share_frac is None
-            or abs((now.get(s.name) or 0.0) - s.served_share_frac) <= SERVED_SHARE_LIMIT
-            for s in self.start.figure.services
-        )
+        return served_alike(self.start.figure, self.simulated, self.chosen.share_frac)
 
 
 def answer(
@@ -117,54 +120,54 @@ def answer(
     overrides: tuple[str, ...] = (),
     out: Path | None = None,
     simulated: bool = True,
+    compare: bool = False,
     progress: Progress | None = None,
-) -> Answer:
+) -> Answer | NetworkAnswer:
     """Run a scenario as it is, decide, write the plan as a scenario, and run that.
 
     Args:
-        scenario: Name in the library or a file; of one cell.
+        scenario: Name in the library or a file.
         objective: `tree` or `ee`.
         least_frac: Share of today's rates that is owed to every service.
         overrides: Changes of the scenario before anything is decided.
         out: Folder for the scenario of the plan and both runs; default `tree6g-out/...`.
         simulated: Whether the plan is run.
+        compare: Whether the plan for the other objective is run as well.
         progress: Is told how far the runs are.
 
     Raises:
-        ScenarioError: Not of one cell, or a share that is none.
+        ScenarioError: A scenario that the model does not cover, or a share that is none.
         InfeasibleError: What is owed cannot be given.
     """
     if not 0.0 <= least_frac <= 1.0:
         raise ScenarioError(f"expected a least share from 0 to 1; got {least_frac:g}.")
     described = load(scenario, overrides)
-    require_one_cell(described)
     folder = out or Path("tree6g-out") / f"{described.name}-allocate"
+    wanted: tuple[Objective, ...] = (objective,) if simulated else ()
+    if simulated and compare:
+        wanted = (objective, "ee" if objective == "tree" else "tree")
+    if not is_one_cell(described):
+        return network_answer(
+            described,
+            objective=objective,
+            least_frac=least_frac,
+            folder=folder,
+            wanted=wanted,
+            progress=progress,
+        )
     begun = surrogate(run(described, out=folder / "today", progress=progress))
     names: tuple[Objective, Objective] = ("tree", "ee")
     plans = {name: plan(begun, name, least_frac) for name in names}
-    chosen = plans[objective]
-    plain = planned(begun, chosen)
-    file = folder / f"{plain['name']}.yaml"
-    file.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
-    after: RunResult | None = None
-    if simulated:
-        after = run(load(plain), out=folder / "plan", progress=progress)
+    needed = dict.fromkeys((objective, *wanted))
+    plain = {name: planned(begun, plans[name]) for name in needed}
+    files = {name: written(each, folder) for name, each in plain.items()}
     return Answer(
         start=begun,
-        chosen=chosen,
+        chosen=plans[objective],
         others=plans,
-        file=file,
-        simulated=None if after is None else after.tree(),
+        file=files[objective],
+        figures=figures_of({name: plain[name] for name in wanted}, folder, progress),
     )
-
-
-def _error(promised: float, simulated: float | None) -> float | None:
-    return promised / simulated - 1.0 if simulated else None
-
-
-def value_of(figure: Figure, objective: Objective) -> float:
-    """TREE or EE of a figure; 0 where it has none."""
-    return float((figure.tree_beq_per_j if objective == "tree" else figure.ee_bit_per_j) or 0.0)
 
 
 def changes(found: Answer) -> tuple[str, ...]:

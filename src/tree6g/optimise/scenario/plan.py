@@ -13,6 +13,7 @@ from tree6g.errors import InfeasibleError
 from tree6g.optimise.allocation.items import Objective
 from tree6g.optimise.allocation.solution import Solution
 from tree6g.optimise.allocation.solve import allocate
+from tree6g.optimise.scenario.served import scale_rates, without_refused
 from tree6g.optimise.scenario.surrogate import Surrogate
 from tree6g.optimise.servers.choice import Running, combinations
 from tree6g.scenario.load import dump
@@ -105,14 +106,10 @@ def planned(start: Surrogate, chosen: Plan) -> dict[str, Any]:
     """
     plain = dump(start.scenario)
     plain["sites"][0]["base_station"]["transmit_power_w"] = float(f"{chosen.power_w:.6g}")
+    plain["sites"][0]["base_station"]["sector_power_w"] = []
     plain["name"] = f"{start.scenario.name}-{chosen.solution.objective}"
-    gone = [name for name, share in chosen.share_frac.items() if share == 0.0]
-    plain["services"] = [s for s in plain["services"] if s["name"] not in gone]
-    if not plain["services"]:
-        raise InfeasibleError(
-            "expected a service that is worth its joules; none is. Ask for a least served share."
-        )
-    _rates(plain, chosen)
+    gone = without_refused(plain, chosen.share_frac)
+    scale_rates(plain, chosen.share_frac)
     left = {s["name"] for s in plain["services"] if s["kind"] == "ai"}
     servers = plain["sites"][0]["servers"]
     for server in servers:
@@ -135,21 +132,6 @@ def _set_up(servers: list[dict[str, Any]], running: Running) -> None:
     for server in servers:
         if server["name"] in names:
             server.update(given)
-
-
-def _rates(plain: dict[str, Any], chosen: Plan) -> None:
-    """Requests and messages as the plan serves them; shares of AI requests still sum to 1."""
-    if min(chosen.share_frac.values(), default=1.0) == 1.0:
-        return
-    ai = [service for service in plain["services"] if service["kind"] == "ai"]
-    for service in plain["services"]:
-        share = chosen.share_frac.get(service["name"], 1.0)
-        if service["kind"] == "data":
-            service["growth"] *= share
-    asked = [s["request_share_frac"] * chosen.share_frac.get(s["name"], 1.0) for s in ai]
-    for service, part in zip(ai, asked, strict=True):
-        service["request_share_frac"] = part / sum(asked)
-    plain["population"]["ai_requests_per_user_hour"] *= sum(asked) if ai else 0.0
 
 
 def _shares(start: Surrogate, best: Solution) -> dict[str, float]:

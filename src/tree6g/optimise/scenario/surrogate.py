@@ -204,14 +204,12 @@ class Surrogate:
 
 
 def surrogate(result: RunResult) -> Surrogate:
-    """The surrogate of a run.
+    """The surrogate of a run of one cell (`is_one_cell`).
 
     Raises:
-        ScenarioError: It is not of one cell whose terminals all have their answers from servers.
         InfeasibleError: It earned nothing.
     """
     scenario = result.scenario
-    require_one_cell(scenario)
     world = build(scenario, {})
     figure = result.tree()
     if not figure.tree_beq_per_j:
@@ -249,6 +247,14 @@ def surrogate(result: RunResult) -> Surrogate:
         fixed_w=(figure.energy_j - dynamic_j) / seconds,
         beside_beq_per_s=sum(float(s.utility_beq or 0.0) for s in up) / seconds,
         beside_bps=sum(v for key, v in amount.items() if key[0] == "bit_ul") / seconds,
+    )
+
+
+def is_one_cell(scenario: Scenario) -> bool:
+    """Whether there is one cell, whose models run at its site."""
+    cells = len(scenario.sites) * scenario.sites[0].sectors
+    return (
+        cells == 1 and scenario.layout is None and scenario.devices is None and not scenario.clouds
     )
 
 
