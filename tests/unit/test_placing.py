@@ -191,8 +191,8 @@ def test_a_day_is_planned_hour_by_hour_and_at_once_when_the_load_departs(start: 
     assert policy.plans == 1
     policy.servers(report(1200.0, 50.0))
     assert policy.plans == 2
-    policy.servers(report(1200.0 + 3600.0, 1.0))
-    assert policy.plans == 3
+    policy.servers(report(1800.0, 1.0))
+    assert policy.plans == 2
     assert policy.servers(report(1e5, 1e4)) == {s.node for s in report(0.0, 1.0).servers}
 
 

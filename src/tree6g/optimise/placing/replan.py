@@ -1,10 +1,10 @@
 """A policy that places anew over the day: which servers are on, and who answers whom.
 
-It is told every `server_period` what was asked. Once an hour, or as soon as the load of a service
-is further from what it planned for than chance explains, it solves the placement again at the load
-that it expects, with the models that servers have. Servers that are off cost their start besides,
-spread over the hour that they would be on. A model that terminals share with a server is weighed
-request by request, over the terminal's link as it is then.
+It is told every `server_period` what was asked. One period before an hour of the day's load begins,
+when it begins, or as soon as more comes of a service than the plan and chance explain, it solves
+the placement again at the load that it expects, with the models that servers have. Servers that are
+off cost their start besides, spread over an hour. A model that terminals share with a server is
+weighed request by request, over the terminal's link as it is then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tree6g.optimise.placing.groups import BIN_S, Group
 from tree6g.optimise.placing.options import Options, Way
 from tree6g.optimise.placing.setups import Setup
 
-HORIZON_S: Final = 3600.0  # a plan holds for so long, unless the load departs from it
+HORIZON_S: Final = 3600.0  # over which a start is spread
 SPARE_FRAC: Final = 0.25  # capacity above the expected load
 FAR: Final = 4.0  # standard deviations of a Poisson number: a load that is not the planned one
 
@@ -46,7 +46,7 @@ class Replan:
             start: The network; the day's load by the hour is known from it, as from earlier days.
         """
         self._start = start
-        self._planned_s = -math.inf
+        self._hours: tuple[int, int] | None = None
         self._rate: dict[tuple[str, int], float] = {}
         self._on: set[str] = set()
         self._table: dict[tuple[str, int, bool, bool], tuple[str | None, frozenset[str]]] = {}
@@ -54,10 +54,17 @@ class Replan:
 
     def servers(self, report: FleetReport) -> set[str]:
         """Servers that are to be on."""
-        due = report.t_s - self._planned_s >= HORIZON_S * (1.0 - 1e-9)
-        if due or self._surprised(report):
-            self._plan(report)
+        hours = (
+            self._hour(report.t_s),
+            self._hour(report.t_s + self._start.scenario.server_period_s),
+        )
+        if hours != self._hours or self._surprised(report):
+            self._plan(report, hours)
         return self._on
+
+    def _hour(self, t_s: float) -> int:
+        """Which stretch of the day's load a time is in."""
+        return min(int(t_s // BIN_S), len(self._start.options.groups[0].weight) - 1)
 
     def __call__(self, query: Query, options: Sequence[Option]) -> int | None:
         """Who answers: by the plan, or terminal and server together where that takes less."""
@@ -81,16 +88,17 @@ class Replan:
         return whole
 
     def _surprised(self, report: FleetReport) -> bool:
-        """Whether more or less has come than chance explains."""
+        """Whether more has come than chance explains."""
         for key, asked_rps in report.asked_rps.items():
             planned = self._rate.get(key, 0.0) * report.since_s
-            if abs(asked_rps * report.since_s - planned) > FAR * math.sqrt(max(planned, 1.0)):
+            if asked_rps * report.since_s - planned > FAR * math.sqrt(max(planned, 1.0)):
                 return True
         return False
 
-    def _plan(self, report: FleetReport) -> None:
-        stretch = min(int(report.t_s // BIN_S), len(self._start.options.groups[0].weight) - 1)
-        some = expected(self._start.options, stretch, report)
+    def _plan(self, report: FleetReport, hours: tuple[int, int]) -> None:
+        rates = [[group.rate_rps[hour] for group in self._start.options.groups] for hour in hours]
+        busiest = hours[int(np.argmax([sum(rate) for rate in rates]))]
+        some = expected(self._start.options, busiest, report)
         spare = dataclasses.replace(self._start, options=some)
         try:
             plan = decide(spare, "tree")
@@ -110,7 +118,7 @@ class Replan:
         for group in some.groups:
             key = group.name, group.site
             self._rate[key] = self._rate.get(key, 0.0) + group.mean_rps
-        self._planned_s = report.t_s
+        self._hours = hours
         self.plans += 1
 
 
