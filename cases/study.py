@@ -29,11 +29,13 @@ class Design:
         scenario: Scenario file or name of a packaged one.
         overrides: `path=value` changes to it.
         seed: Seed; None: the scenario's.
+        trace: File of requests in place of drawn ones; None: they are drawn.
     """
 
     scenario: str
     overrides: tuple[str, ...] = ()
     seed: int | None = None
+    trace: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,10 @@ class Bench:
     executor: Executor
     quick: bool
     tell: Callable[[str], None]
+
+    def within(self, name: str) -> Bench:
+        """The same with a folder of its own in this one, for a study of several parts."""
+        return dataclasses.replace(self, folder=self.folder / name)
 
     def ledgers(
         self, designs: Mapping[str, Design], *, quick: Sequence[str] = ()
@@ -74,7 +80,10 @@ class Bench:
 
 
 def _run(design: Design, out: Path) -> None:
-    tree6g.run(design.scenario, seed=design.seed, overrides=list(design.overrides), out=out)
+    tree6g.run(
+        design.scenario, seed=design.seed, overrides=list(design.overrides), trace=design.trace,
+        out=out,
+    )  # fmt: skip
 
 
 def verdict(ledgers: Mapping[str, Ledger], query: Query | None = None) -> Found:
