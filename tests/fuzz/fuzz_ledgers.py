@@ -43,6 +43,10 @@ ODD_CELLS = (
 ODD_TYPES = (pa.string(), pa.int8(), pa.bool_(), pa.date32(), pa.list_(pa.int64()), pa.float32())
 
 
+# What damage raises where earlier damage left nothing of the kind, or nothing that can be read.
+GONE = (LookupError, TypeError, ValueError, OSError, RecursionError, pa.ArrowException)
+
+
 def sound_ledger(path: Path, rng: random.Random) -> None:
     """A small sound ledger."""
     t0 = [float(i) for i in range(rng.randint(1, 6))]
@@ -151,8 +155,7 @@ def read_damaged(rng: random.Random, base: Path) -> Tree6gError | None:
     path = base / "ledger"
     sound_ledger(path, rng)
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
-        # An earlier damage may have left nothing of the kind to damage.
-        with contextlib.suppress(LookupError, TypeError, ValueError, OSError, RecursionError):
+        with contextlib.suppress(*GONE):
             rng.choice((damage_header, damage_part, damage_part, damage_folder))(path, rng)
     try:
         ledger = open_ledger(path)

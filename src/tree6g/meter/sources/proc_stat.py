@@ -17,7 +17,11 @@ from typing import Final
 from tree6g.meter.reading import Found, reading
 
 TICK_S: Final = 0.01  # USER_HZ is 100 on every architecture that is left
-_CPU: Final = re.compile(r"^cpu ((?:\s*\d{1,20}){4,12})\s*$", re.ASCII | re.MULTILINE)
+_CPU: Final = re.compile(
+    # A blank between any two numbers, or a long one could be split in more ways than can be tried.
+    r"^cpu[ \t]+(\d{1,20}(?:[ \t]+\d{1,20}){3,11})\s*$",
+    re.ASCII | re.MULTILINE,
+)
 _START: Final = re.compile(r"^btime (\d{1,12})$", re.ASCII | re.MULTILINE)
 _RUNNING: Final = (0, 1, 2, 5, 6)
 
