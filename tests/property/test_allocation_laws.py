@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from allocation_problems import CLOCKS, CURVES, problem
 from tree6g.metric.utility import Curve
-from tree6g.optimise.allocation import joint, prices, response, response_kernel, settle_kernel
+from tree6g.optimise.allocation import (
+    joint,
+    prices,
+    recovery,
+    response,
+    response_kernel,
+    settle_kernel,
+)
 from tree6g.optimise.allocation.items import items_of, worth
 from tree6g.optimise.allocation.problem import Problem, no_ai
 from tree6g.optimise.allocation.solution import Solution
@@ -157,14 +164,18 @@ def test_users_who_are_all_alike_are_certified_too() -> None:
     assert 0.0 <= solution.gap_frac <= 1e-9
 
 
-def started(setting: prices.Setting) -> response.Ask:
-    """Where the way to the prices of a cell alone begins."""
+def alone(setting: prices.Setting) -> joint.Joint:
+    """A network of one cell."""
     nothing = np.empty(0, dtype=np.int64)
     shared = joint.Shared(item=nothing, pool=nothing, gpu=np.empty(0))
-    alone = joint.Joint(
+    return joint.Joint(
         cells=(setting,), shared=(shared,), limit=np.empty(0), fixed_w=setting.fixed_w
     )
-    return joint.start(alone).asks[0]
+
+
+def started(setting: prices.Setting) -> response.Ask:
+    """Where the way to the prices of a cell alone begins."""
+    return joint.start(alone(setting)).asks[0]
 
 
 @settings(max_examples=20, deadline=None)
@@ -178,6 +189,29 @@ def test_the_kernel_answers_as_plain_numpy_does(seed: int, width: float) -> None
     for name, value in plain._asdict().items():
         scale = np.abs(value).max()
         assert getattr(fast, name) == pytest.approx(value, rel=1e-9, abs=1e-9 * scale), name
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, power=st.sampled_from(POWERS_W), steps=st.integers(1, 4))
+def test_compiled_and_plain_recovery_give_the_same(seed: int, power: float, steps: int) -> None:
+    case = problem(60, seed, power_w_per_user=power, curves=CURVES)
+    count, clock = next(case.accelerators.choices())
+    whole = alone(prices.setting_of(items_of(case, "tree"), case.cell, count, clock))
+    stages = joint.stages(whole, joint.start(whole))
+    state = next(stages)
+    for _ in range(steps):  # early prices are far off: limits are exceeded and shares taken back
+        fast = recovery.recovered(whole, state)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(recovery.importlib.util, "find_spec", lambda _: None)
+            plain = recovery.recovered(whole, state)
+        assert fast.ratio == pytest.approx(plain.ratio, rel=1e-12)
+        assert fast.total_w == pytest.approx(plain.total_w, rel=1e-12)
+        assert max(fast.excess_frac, plain.excess_frac) <= 1e-12
+        for name in ("amount", "bandwidth_hz", "power_w"):
+            value = getattr(plain.parts[0], name)
+            near = 1e-9 * np.abs(value).max()
+            assert getattr(fast.parts[0], name) == pytest.approx(value, rel=1e-9, abs=near), name
+        state = stages.send(fast.ratio)
 
 
 @settings(max_examples=20, deadline=None)

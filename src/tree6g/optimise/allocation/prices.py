@@ -115,12 +115,14 @@ def next_ask(setting: Setting, ask: Ask, taken: Response, ratio: float) -> Ask:
 
     Where few items are on ramps, these narrow only so far that none falls off at these prices.
     """
-    inside = (taken.share > 0.0) & (taken.share < 1.0)
+    inside = ((taken.share > 0.0) & (taken.share < 1.0)).nonzero()[0]
     part = NARROWING
-    if 0 < np.count_nonzero(inside) <= FEW:
-        share, drift = taken.share[inside], (taken.share - ask.centre)[inside]
-        room = np.where(drift > 0.0, 1.0 - share, share)
-        part = min(max(float(np.max(2.0 * np.abs(drift) / room)), NARROWING), 1.0)
+    if 0 < len(inside) <= FEW:
+        before = ask.centre[inside].tolist()
+        for share, centre in zip(taken.share[inside].tolist(), before, strict=True):
+            drift = share - centre
+            part = max(part, 2.0 * abs(drift) / (1.0 - share if drift > 0.0 else share))
+        part = min(part, 1.0)
     w_per_worth = 1.0 / ratio
     above = (ask.price - setting.floor) * (w_per_worth / ask.w_per_worth)
     return ask._replace(

@@ -251,7 +251,9 @@ def no_ai() -> AiUsers:
 def _columns(record: DataUsers | AiUsers, names: list[str] | tuple[str, ...]) -> None:
     count = np.asarray(record.gain_hz_per_w).shape
     for name in names:
-        column = np.broadcast_to(np.asarray(getattr(record, name), dtype=np.float64), count)
+        column = np.asarray(getattr(record, name), dtype=np.float64)
+        if column.shape != count:
+            column = np.broadcast_to(column, count)
         object.__setattr__(record, name, np.ascontiguousarray(column))
 
 

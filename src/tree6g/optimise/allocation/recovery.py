@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from tree6g.optimise.allocation.items import worth
 from tree6g.optimise.allocation.joint import Joint, State
 from tree6g.optimise.allocation.prices import Setting, newton
 from tree6g.optimise.allocation.problem import FloatArray
-from tree6g.optimise.allocation.response import LN2, Response
+from tree6g.optimise.allocation.response import LN2, Ask, Response
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,15 @@ def recovered(whole: Joint, state: State) -> Allocation:
     rates, and what exceeds power or accelerators is taken from all that is above its least. Once
     the prices are right all this is rounding; before, it gives an allocation that is less good.
     """
-    amounts = _stepped(whole, state)
-    over = _within_pools(whole, amounts) if len(whole.limit) else 0.0
-    parts = tuple(map(_part, whole.cells, state.taken, amounts))
+    over = 0.0
+    if len(whole.limit):
+        amounts = _stepped(whole, state)
+        over = _within_pools(whole, amounts)
+        parts = tuple(map(_part, whole.cells, state.taken, amounts))
+    elif importlib.util.find_spec("numba") is not None:
+        parts = tuple(map(_part_fast, whole.cells, state.asks, state.taken))
+    else:
+        parts = tuple(map(_part, whole.cells, state.taken, _stepped(whole, state)))
     return Allocation(
         parts=parts,
         total_w=whole.pools_w + sum(part.total_w for part in parts),
@@ -134,24 +141,46 @@ def _part(setting: Setting, taken: Response, amount: FloatArray) -> Part:
         each_hz = squeeze * each_hz
         watt = each_hz * np.expm1(LN2 / each_hz) / items.gain
     amount = _within(amount, items.low, items.bits * watt, setting.limit[1] - items.offset @ watt)
-    return _counted(setting, amount, each_hz, watt)
+    return _summed(setting, amount, each_hz, watt)
 
 
-def _counted(setting: Setting, amount: FloatArray, hz: FloatArray, watt: FloatArray) -> Part:
+def _part_fast(setting: Setting, ask: Ask, taken: Response) -> Part:
+    """A cell without pools one step on and within all its limits, compiled."""
+    from tree6g.optimise.allocation import recovery_kernel
+
+    given, sums = recovery_kernel.recovered(setting, ask.price, taken)
+    return _counted(setting, given[:3], sums)
+
+
+def _summed(setting: Setting, amount: FloatArray, hz: FloatArray, watt: FloatArray) -> Part:
     items = setting.items
     rate = items.bits * amount + items.offset
     bandwidth, power = rate * hz, rate * watt
-    use = [float(bandwidth.sum()), float(power.sum()), float(items.gpu @ amount)]
-    over = [(u - m) / m if m > 0.0 else u for u, m in zip(use, setting.limit.tolist(), strict=True)]
-    radio_w = use[0] * float(setting.floor[0]) + use[1] * float(setting.floor[1])
+    sums = [
+        float(bandwidth.sum()),
+        float(power.sum()),
+        float(worth(items, amount).sum()),
+        float(items.gpu @ amount),
+        float(items.energy @ amount),
+        float(items.offset_w.sum()),
+    ]
+    return _counted(setting, (amount, bandwidth, power), sums)
+
+
+def _counted(
+    setting: Setting, given: FloatArray | tuple[FloatArray, ...], sums: list[float]
+) -> Part:
+    """A cell by amounts, bandwidths and powers, and sums as those of `recovery_kernel`."""
+    amount, bandwidth, power = given
+    hz, watt, earned, gpu, amount_w, offset_w = sums
+    limits = zip((hz, watt, gpu), setting.limit.tolist(), strict=True)
+    over = [(use - most) / most if most > 0.0 else use for use, most in limits]
+    radio_w = hz * float(setting.floor[0]) + watt * float(setting.floor[1])
     return Part(
         amount=amount,
         bandwidth_hz=bandwidth,
         power_w=power,
-        total_w=setting.fixed_w
-        + radio_w
-        + float(amount @ items.energy)
-        + float(items.offset_w.sum()),
-        worth=setting.beside + float(worth(items, amount).sum()),
+        total_w=setting.fixed_w + radio_w + amount_w + offset_w,
+        worth=setting.beside + earned,
         excess_frac=max(0.0, *over),
     )

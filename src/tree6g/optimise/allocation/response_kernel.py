@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tree6g.optimise.allocation.items import FAIR, POWER, SATURATING, Items
+from tree6g.optimise.allocation.items import FAIR, LINEAR, POWER, SATURATING, Items
 from tree6g.optimise.allocation.problem import FloatArray
 from tree6g.optimise.allocation.response import LN2, Ask, Response
 from tree6g.radio.link.compiler import compiled
@@ -62,6 +62,30 @@ def _line(
 
 
 @compiled
+def family_of(first: Any, n: int) -> int:
+    """Family of an item."""
+    if n < first[1]:
+        return LINEAR
+    if n < first[2]:
+        return FAIR
+    return SATURATING if n < first[3] else POWER
+
+
+@compiled
+def worth_of(family: int, item: Any, amount: float) -> float:
+    """`items.worth` of one item."""
+    slope, t0, order = item[5], item[6], item[7]
+    if family == LINEAR:
+        return slope * amount
+    if family == FAIR:
+        ln, rest = math.log1p(amount / t0), 1.0 - order
+        return slope * t0 * (ln if abs(rest) < 1e-12 else math.expm1(rest * ln) / rest)
+    if family == SATURATING:
+        return -slope * t0 * math.expm1(-amount / t0)
+    return slope / order * t0 * (amount / t0) ** order
+
+
+@compiled
 def _curve(family: int, item: Any, cost: float, per_worth: float) -> tuple[float, float, float]:
     """A smooth item: amount, stiffness and worth."""
     low, high, slope, t0, order = item[3], item[4], item[5], item[6], item[7]
@@ -69,20 +93,14 @@ def _curve(family: int, item: Any, cost: float, per_worth: float) -> tuple[float
     if family == FAIR:
         log = abs(1.0 - order) < 1e-12
         wanted = t0 * ((best if log else best ** (1.0 / order)) - 1.0)
-        amount = min(max(wanted, low), high)
-        ln = math.log1p(amount / t0)
-        shape = ln if log else math.expm1((1.0 - order) * ln) / (1.0 - order)
-        worth, free = slope * t0 * shape, (wanted + t0) / (order * cost)
+        free = (wanted + t0) / (order * cost)
     elif family == SATURATING:
-        wanted = t0 * math.log(max(best, 1e-300))
-        amount = min(max(wanted, low), high)
-        worth, free = -slope * t0 * math.expm1(-amount / t0), t0 / cost
+        wanted, free = t0 * math.log(max(best, 1e-300)), t0 / cost
     else:
         wanted = t0 * best ** (1.0 / (1.0 - order))
-        amount = min(max(wanted, low), high)
-        worth = slope / order * t0 * (amount / t0) ** order
         free = wanted / ((1.0 - order) * cost)
-    return amount, free if amount == wanted else 0.0, worth
+    amount = min(max(wanted, low), high)
+    return amount, free if amount == wanted else 0.0, worth_of(family, item, amount)
 
 
 @compiled
@@ -115,7 +133,8 @@ def take(  # flat arrays in and out, as compiled code wants them
         watt = more / gain * hz
         bit_w = nu * hz + mu * watt
         cost = bits * bit_w + item[9] + pi * gpu
-        if n < first[1]:
+        family = family_of(first, n)
+        if family == LINEAR:
             span, ramp = item[4] - low, width * per_worth * item[6]
             margin = per_worth * slope - cost
             share[n], slack, surplus, missed = _line(margin, ramp, low, span, centre[n])
@@ -123,7 +142,6 @@ def take(  # flat arrays in and out, as compiled code wants them
             worth = slope * amount
             sums[1] += missed
         else:
-            family = FAIR if n < first[2] else (SATURATING if n < first[3] else POWER)
             amount, slack, worth = _curve(family, item, cost, per_worth)
             surplus = per_worth * worth - cost * amount
         rate = bits * amount + offset

@@ -75,11 +75,10 @@ def _curvature(sums: Any) -> Any:
 
 
 @compiled
-def _newton(  # noqa: C901  # loops over three prices, each with its cases
-    price: Any, floor: Any, limit: Any, slope: Any, sums: Any, fixed_w: float, ridge: float
+def newton(  # noqa: C901  # loops over three prices, each with its cases
+    price: Any, floor: Any, limit: Any, slope: Any, bent: Any, fixed_w: float, ridge: float
 ) -> Any:
     """Newton's change of the prices; the first that would fall below its floor falls to it."""
-    bent = _curvature(sums)
     change, free = np.zeros(3), np.zeros(3)
     for i in range(3):
         if limit[i] > 0.0 and (price[i] > floor[i] or slope[i] < 0.0):
@@ -141,7 +140,7 @@ def _direction(
     way: Any,
 ) -> float:
     """Newton's way, or down the logarithms where that leads uphill."""
-    change = _newton(price, floor, limit, slope, sums, fixed_w, ridge)
+    change = newton(price, floor, limit, slope, _curvature(sums), fixed_w, ridge)
     downhill = _kept(change, price, floor, limit, slope, fixed_w, way)
     if downhill <= 0.0:
         return downhill
