@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -268,6 +269,12 @@ def test_the_command_names_what_it_expected(tmp_path):
     done = CliRunner().invoke(app, ["lifecycle", str(_chat(tmp_path / "l").path), "--country", "X"])
     assert done.exit_code == 2
     assert "expected a country" in done.stderr
+
+
+def test_water_that_cannot_be_is_refused():
+    for change in ({"on_site_l_per_kwh": math.inf}, {"off_site_l_per_kwh": -1.0}):
+        with pytest.raises(DataError, match="L/kWh"):
+            Assumptions(**change)
 
 
 def test_a_value_with_a_relative_error_is_a_range():

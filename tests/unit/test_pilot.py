@@ -163,6 +163,33 @@ def test_a_record_that_is_none_is_told_with_its_line(tmp_path):
         summary(tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"offers": []}, r"offers \[\]"),
+        ({"offers": {"a": {}}}, "offers.a.e2e_s None"),
+        ({"sent": ["a"]}, "sent"),
+        ({"earned": {"utility_beq": 1.0}, "would_earn": {}}, "earned.energy_j None"),
+        ({"earned": {"utility_beq": 1.0, "energy_j": 1.0}}, "would_earn None"),
+        ({"e2e_s": "x"}, "e2e_s 'x'"),
+        ({"e2e_s": float("nan")}, "e2e_s nan"),
+    ],
+)
+def test_a_line_with_a_field_of_another_form_is_told(tmp_path, change, told):
+    path = tmp_path / "x.jsonl"
+    fine = {"service": "s", "sent": "a", "chosen": "a", "ended": "done", "offers": {}, "e2e_s": 1.0}
+    path.write_text(json.dumps(fine | change) + "\n")
+    with pytest.raises(DataError, match=rf"x\.jsonl:1: .*{told}"):
+        summary(path)
+
+
+def test_a_list_of_the_names_of_all_fields_is_no_account(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('["service", "sent", "chosen", "ended", "offers", "e2e_s"]\n')
+    with pytest.raises(DataError, match="no object"):
+        summary(path)
+
+
 def test_a_server_that_was_not_reached_is_tried_last_for_a_while():
     router, clock, _ = _router()
     way = router.choose(CALL, "bob")
@@ -214,6 +241,12 @@ def test_windows_that_do_not_tell_phases_apart_keep_the_ratio_of_the_file():
     e_in, e_out = learned(seen, (1.0, 3.0), window_s=10.0, memory_s=600.0)
     assert e_out / e_in == pytest.approx(3.0, rel=0.25)
     assert 100.0 * e_in + 50.0 * e_out == pytest.approx(43.5, rel=0.15)
+
+
+def test_joules_of_the_file_for_tokens_that_never_come_are_as_none():
+    seen = [(10.0 * i, 100.0 * (1 + i % 3), 0.0, 50.0 * (1 + i % 3)) for i in range(10)]
+    e_in, _ = learned(seen, (0.0, 9.0), window_s=10.0, memory_s=600.0)
+    assert e_in == pytest.approx(0.5, rel=0.02)
 
 
 def test_joules_that_change_are_forgotten():

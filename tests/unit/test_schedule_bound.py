@@ -146,6 +146,19 @@ def test_scenarios_without_a_bound_are_told_why():
         require(load(small(sleep_policy="carrier-muting")))
 
 
+def test_a_policy_that_switches_servers_is_refused_before_any_run(tmp_path):
+    """A server that is off draws less than the bound counts as there without any work."""
+    policy, file = tmp_path / "off.py", tmp_path / "cell.yaml"
+    policy.write_text(
+        "def choose(query, options):\n    return 0 if options else None\n\n"
+        "def servers(report):\n    return ['a.gpu'] if report.t_s < 10.0 else []\n"
+    )
+    file.write_text(json.dumps(brief(policy=str(policy))), "utf-8")
+    with pytest.raises(ScenarioError, match="switches no servers"):
+        answer(str(file), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_tables_are_printed_in_words(tmp_path):
     plain = small(duration="2 s", drain="2 s", ledger_interval="2 s", population={
         "users": 30, "ai_requests_per_user_hour": 600})  # fmt: skip

@@ -168,6 +168,10 @@ def test_a_convolutional_network_is_trained_by_the_image_and_whole():
 def test_what_cannot_be_is_refused_all_at_once():
     with pytest.raises(DataError, match=r"units above 0.*batch.*utilisation_frac.*pue"):
         _plan(units=0.0, batch=1.0, utilisation_frac=2.0, pue=0.5)
+    with pytest.raises(DataError, match=r"batch of at least one sample \(got inf\)"):
+        _plan(batch=float("inf"))
+    with pytest.raises(DataError, match=r"pipeline of at most 32 layers \(got 33\)"):
+        _plan(layout=Layout(pipeline=33))
     with pytest.raises(DataError, match="Did you mean 'lora'"):
         method_of("lor")
     with pytest.raises(DataError, match="at least one token"):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tree6g import data
 from tree6g.compute.accelerator import accelerator
 from tree6g.compute.model.catalogue import image_names
-from tree6g.errors import LedgerError
+from tree6g.errors import DataError, LedgerError
 from tree6g.ledger.reading import Ledger, named_sql
 from tree6g.ledger.schema import OVERHEAD_COMPONENTS
 from tree6g.lifecycle import grid
@@ -57,6 +57,13 @@ class Assumptions:
     training_j: float | None = None
     on_site_l_per_kwh: float | None = None
     off_site_l_per_kwh: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse water that cannot be."""
+        for name in ("on_site_l_per_kwh", "off_site_l_per_kwh"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 <= value < math.inf:
+                raise DataError(f"expected {name} of at least 0 L/kWh; got {value:g}.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

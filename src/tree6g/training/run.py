@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from typing import Final
 
 from tree6g.compute.accelerator import Accelerator
@@ -36,6 +37,8 @@ UTILISATION_LOW_FRAC: Final = 0.148
 UTILISATION_HIGH_FRAC: Final = 0.462
 LINK_J_PER_BYTE: Final = 3.2e-11  # 4 pJ/bit, as links between serving replicas (typical)
 MEMORY_FRAC: Final = 0.9
+_ABOVE_0: Final = math.ulp(0.0)
+_FINITE: Final = sys.float_info.max
 NODE: Final = 8  # devices of one server, which share a layer before there are stages
 
 
@@ -69,16 +72,18 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be, all at once."""
+        stages, layers = self.layout.pipeline, self.model.layers
         faults = [
-            f"{name} {rule} (got {getattr(self, name):g})"
-            for name, rule, sound in (
-                ("units", "above 0", 0.0 < self.units < math.inf),
-                ("batch", "of at least one sample", self.batch >= self.model.sequence),
-                ("utilisation_frac", "above 0, at most 1", 0.0 < self.utilisation_frac <= 1.0),
-                ("host_w", "of at least 0 W", 0.0 <= self.host_w < math.inf),
-                ("pue", "from 1 to 4", 1.0 <= self.pue <= 4.0),
+            f"{name} {rule} (got {value:g})"
+            for name, value, rule, least, most in (
+                ("units", self.units, "above 0", _ABOVE_0, _FINITE),
+                ("batch", self.batch, "of at least one sample", self.model.sequence, _FINITE),
+                ("utilisation_frac", self.utilisation_frac, "above 0, at most 1", _ABOVE_0, 1.0),
+                ("host_w", self.host_w, "of at least 0 W", 0.0, _FINITE),
+                ("pue", self.pue, "from 1 to 4", 1.0, 4.0),
+                ("pipeline", stages, f"of at most {layers} layers", 1, layers),
             )
-            if not sound
+            if not least <= value <= most
         ]
         if faults:
             raise DataError(f"expected {', '.join(faults)}.")

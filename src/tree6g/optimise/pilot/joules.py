@@ -29,6 +29,7 @@ from tree6g.optimise.pilot.squares import fitted
 
 Window = tuple[float, float, float, float]  # end in s, prompt tokens, output tokens, joules
 _LEAST: Final = 5  # windows with work, below which the prior stands alone
+_LEAST_NOISE: Final = 1e-12  # of squared joules: windows that are all alike leave none
 _TOLD_FRAC: Final = 0.5  # deviation of joules from those that the file says, but for a factor
 _UNTOLD_FRAC: Final = 5.0  # where it says none
 _TINY: Final = 1e-3  # of the larger one: the least deviation, of joules that the file says are 0
@@ -93,10 +94,11 @@ def learned(
     x = np.column_stack([table[:, 1], table[:, 2], np.full(len(table), window_s)])
     energy_j = table[:, 3]
     gram, moment = (x * weight[:, None]).T @ x, (x * weight[:, None]).T @ energy_j
-    told = any(prior)
+    told = bool((x[:, :2] @ prior).any())  # a prior for tokens that never came says nothing
     shape = np.array([*(prior if told else (1.0, 1.0)), 0.0])
     start = shape * (shape @ moment) / (shape @ gram @ shape)
     noise_j2 = float(weight @ np.square(energy_j - x @ start) / weight.sum())
+    noise_j2 = max(noise_j2, _LEAST_NOISE * float(np.square(energy_j).mean()))
     deviation = (_TOLD_FRAC if told else _UNTOLD_FRAC) * np.maximum(start, _TINY * start.max())
     deviation[2] = 0.5 * float(energy_j.mean()) / window_s
     hold = np.diag(noise_j2 / np.square(deviation))

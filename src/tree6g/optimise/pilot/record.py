@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -141,13 +141,41 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
 
 def _entry(line: str, where: str) -> dict[str, Any]:
     try:
-        entry = json.loads(line)
-        missing = [name for name in _NEEDED if name not in entry]
+        return _checked(json.loads(line))
     except (ValueError, TypeError) as error:
         raise DataError(f"{where}: expected an account of a request; got {error}.") from error
+
+
+def _checked(entry: Any) -> dict[str, Any]:
+    """The same; raises a TypeError at the first field that is not of the form that sums need."""
+    if not isinstance(entry, dict):
+        raise TypeError(f"{str(entry)[:80]!r}, which is no object")
+    missing = [name for name in _NEEDED if name not in entry]
     if missing:
-        raise DataError(f"{where}: expected an account of a request; it has no {missing[0]!r}.")
-    return dict(entry)
+        raise TypeError(f"one without {missing[0]!r}")
+    for name in ("service", "sent", "chosen", "ended"):
+        if not isinstance(entry[name], str):
+            raise TypeError(f"{name} {entry[name]!r}, which is no text")
+    numbers = {"e2e_s": entry["e2e_s"]}
+    for name in ("earned", "would_earn") if "earned" in entry else ():
+        part = _object(entry, name)
+        numbers |= {f"{name}.{field}": part.get(field) for field in _SUMMED}
+    offers = _object(entry, "offers")
+    if entry["sent"] in offers:
+        offer = _object(offers, entry["sent"])
+        numbers[f"offers.{entry['sent']}.e2e_s"] = offer.get("e2e_s")
+    for name, value in numbers.items():
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise TypeError(f"{name} {value!r}, which is no number")
+    return entry
+
+
+def _object(entry: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = entry.get(name)
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} {value!r}, which is no object")
+    return value
 
 
 _NEEDED = ("service", "sent", "chosen", "ended", "offers", "e2e_s")
+_SUMMED = ("utility_beq", "energy_j")

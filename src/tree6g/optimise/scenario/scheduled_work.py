@@ -27,6 +27,8 @@ from tree6g.compute.replica import Replica
 from tree6g.compute.roofline import window_area_tok2
 from tree6g.engine.build import build
 from tree6g.engine.crowd import DOWN, UP
+from tree6g.engine.policies import policy
+from tree6g.engine.policies.servers import server_policy
 from tree6g.engine.schedule_queue import first_s, next_s
 from tree6g.engine.world import Ai, Host, World
 from tree6g.errors import ScenarioError
@@ -85,6 +87,7 @@ def require(scenario: Scenario) -> None:
         "a fixed interference margin": scenario.interference != "margin",
         f"sleep_policy {' or '.join(STEADY)}": scenario.sleep_policy not in STEADY,
         "a station of one operator": scenario.sites[0].base_station.operator_share_frac < 1.0,
+        "a policy that switches no servers": server_policy(policy(scenario.policy)) is not None,
         "no outages": bool(scenario.outages),
         "no answers that terminals share": any(
             s.kind == "ai" and s.split is not None for s in scenario.services

@@ -14,7 +14,7 @@ from tree6g.engine.run import Progress, RunResult, run
 from tree6g.errors import ScenarioError
 from tree6g.metric.compare import SERVED_SHARE_LIMIT
 from tree6g.metric.figure import Figure
-from tree6g.optimise.scenario.scheduled_work import clairvoyant
+from tree6g.optimise.scenario.scheduled_work import clairvoyant, require
 from tree6g.optimise.scheduling.fluid import Bound
 from tree6g.scenario.load import dump, load
 from tree6g.scenario.model import Scenario
@@ -143,6 +143,7 @@ def answer(
         ScenarioError: Not such a scenario, or one that earns nothing.
     """
     described = load(scenario, overrides)
+    require(described)  # before runs that take minutes
     folder = out or Path("tree6g-out") / f"{described.name}-schedule"
     said = described.scheduling or Scheduling()
     runs = []
