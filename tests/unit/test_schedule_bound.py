@@ -15,6 +15,7 @@ from engine_worlds import brief, small, three_tiers
 from tree6g.cli import app
 from tree6g.engine.policies.schedule import BUILT_IN
 from tree6g.errors import DataError, ScenarioError
+from tree6g.optimise.placing.begin import require_choice
 from tree6g.optimise.scenario.scheduled_work import require
 from tree6g.optimise.scenario.schedules import answer
 from tree6g.optimise.scheduling.fluid import Work, bound, chain, excess_beq
@@ -144,6 +145,13 @@ def test_scenarios_without_a_bound_are_told_why():
         require(load(three_tiers()))
     with pytest.raises(ScenarioError, match="sleep_policy"):
         require(load(small(sleep_policy="carrier-muting")))
+    with pytest.raises(ScenarioError, match=r"models with tokens.*pix2pix"):
+        require(load("pictures"))  # a bound by the token was below what images earned
+
+
+def test_images_are_not_placed_by_the_token():
+    with pytest.raises(ScenarioError, match="models with tokens"):
+        require_choice(load("pictures"))
 
 
 def test_a_policy_that_switches_servers_is_refused_before_any_run(tmp_path):

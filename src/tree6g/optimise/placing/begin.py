@@ -16,6 +16,7 @@ from tree6g.metric.figure import Figure
 from tree6g.optimise.placing.groups import groups
 from tree6g.optimise.placing.options import Options, options
 from tree6g.optimise.placing.setups import Variant, limits_tok, setups
+from tree6g.optimise.scenario.surrogate import require_tokens
 from tree6g.scenario.model import Scenario
 
 COMPUTE = ("operator", "full")  # boundaries that count the joules of servers
@@ -67,6 +68,7 @@ def require_choice(scenario: Scenario) -> None:
             f"expected a scenario with an AI service and a server; '{scenario.name}' has nothing "
             "to place."
         )
+    require_tokens(scenario)
 
 
 def begin(result: RunResult, named: Sequence[Variant] = ()) -> Start:

@@ -32,7 +32,7 @@ from tree6g.engine.policies.servers import server_policy
 from tree6g.engine.schedule_queue import first_s, next_s
 from tree6g.engine.world import Ai, Host, World
 from tree6g.errors import ScenarioError
-from tree6g.optimise.scenario.surrogate import COMPUTE, require_one_cell
+from tree6g.optimise.scenario.surrogate import COMPUTE, require_one_cell, require_tokens
 from tree6g.optimise.scheduling.fluid import Bound, FloatArray, Work, bound
 from tree6g.radio.power import StationPower
 from tree6g.scenario.model import Scenario
@@ -80,6 +80,7 @@ def clairvoyant(scenario: Scenario, traces: Mapping[str | None, Trace], seconds:
 def require(scenario: Scenario) -> None:
     """Raise a ScenarioError unless the bound holds for a scenario."""
     require_one_cell(scenario)
+    require_tokens(scenario)
     servers = scenario.sites[0].servers
     faults = {
         "one server": len(servers) > 1,

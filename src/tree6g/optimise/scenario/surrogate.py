@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from tree6g.compute.model.catalogue import image_names
 from tree6g.engine import radio, rates
 from tree6g.engine.build import build
 from tree6g.engine.crowd import DOWN
@@ -271,6 +272,22 @@ def require_one_cell(scenario: Scenario) -> None:
         raise ScenarioError(
             f"expected servers at the site alone; '{scenario.name}' has terminals or clouds that "
             "run models: where to compute is a matter of placement."
+        )
+
+
+def require_tokens(scenario: Scenario) -> None:
+    """Raise a ScenarioError where servers run models whose results are no tokens.
+
+    An image counts as many tokens at once, at joules of its own: a bound that takes requests by the
+    token does not hold for it.
+    """
+    servers = [s for site in scenario.sites for s in site.servers]
+    servers += [s for cloud in scenario.clouds for s in cloud.servers]
+    found = sorted({s.model for s in servers} & set(image_names()))
+    if found:
+        raise ScenarioError(
+            f"expected models with tokens; servers of '{scenario.name}' run {', '.join(found)}. "
+            "For images no bound is known."
         )
 
 
