@@ -12,7 +12,7 @@ import pytest
 
 # Loaded where they are used, never by `import tree6g`.
 HEAVY = (
-    "duckdb", "pyarrow", "matplotlib", "pydantic", "pandas", "polars", "scipy", "highspy",
+    "duckdb", "pyarrow", "matplotlib", "pydantic", "pandas", "polars", "scipy", "highspy", "cvxpy",
     "typer", "click", "rich", "yaml", "plotly", "http.server", "numba", "aiohttp", "opentelemetry",
 )  # fmt: skip
 BUDGET_CPU_S = 0.3
