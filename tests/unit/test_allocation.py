@@ -11,7 +11,14 @@ from allocation_problems import problem
 from tree6g.errors import InfeasibleError, ScenarioError
 from tree6g.metric.utility import Curve
 from tree6g.optimise.allocation import response
-from tree6g.optimise.allocation.problem import Accelerators, Cell, Clock, Problem
+from tree6g.optimise.allocation.problem import (
+    Accelerators,
+    AiUsers,
+    Cell,
+    Clock,
+    DataUsers,
+    Problem,
+)
 from tree6g.optimise.allocation.solve import allocate
 
 
@@ -51,6 +58,23 @@ def test_without_accelerators_nobody_gets_tokens() -> None:
     assert solution.accelerators == 0
     assert solution.rate_tps.max() == 0.0
     assert solution.value > 0.0
+
+
+def test_a_cell_without_users_earns_what_comes_beside() -> None:
+    """Such as a cell whose services send upwards alone."""
+    case = problem(8, 1, cards=(0,))
+    empty = dataclasses.replace(
+        case, data=_nobody(case.data), ai=_nobody(case.ai), beside_beq_per_s=1e4, beside_bps=1e4
+    )
+    solution = allocate(empty)
+    assert solution.value == pytest.approx(1e4 / case.cell.fixed_power_w, rel=1e-12)
+    assert solution.upper_bound == pytest.approx(solution.value, rel=1e-9)
+
+
+def _nobody(users: DataUsers | AiUsers) -> DataUsers | AiUsers:
+    fields = {f.name: getattr(users, f.name) for f in dataclasses.fields(users)}
+    none = {name: each[:0] for name, each in fields.items() if isinstance(each, np.ndarray)}
+    return dataclasses.replace(users, **none)
 
 
 def test_an_accelerator_that_earns_less_than_it_idles_stays_off() -> None:

@@ -100,7 +100,7 @@ def start(setting: Setting, amount: FloatArray, w_per_worth: float) -> Ask:
 def fair_start(setting: Setting) -> FloatArray:
     """Amounts with equal bandwidth for all, at full power density. [item]."""
     items, limit = setting.items, setting.limit
-    each_hz = limit[0] / len(items.gain)
+    each_hz = limit[0] / max(len(items.gain), 1)
     rate = each_hz * np.log2(1.0 + items.gain * limit[1] / limit[0]) - items.offset
     amount = np.divide(rate, items.bits, out=items.high.copy(), where=items.bits > 0.0)
     amount = np.minimum(np.maximum(amount, items.low), items.high)
