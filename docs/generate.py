@@ -125,6 +125,66 @@ def tables() -> str:
     )
 
 
+CARRIERS = {"9": 0.3, "7": 0.1, "88": 0.01}  # 5QI and its packet delay budget, the slackest first
+CLASSES_LEAD = """# Token service classes, a proposal
+
+A flow of packets has a 5QI (3GPP TS 23.501, table 5.7.4-1): resource type, priority, delay budget,
+error rate, burst. A stream of tokens needs the same, counted in tokens. This is what such a class
+could say. It is our proposal and no standard; its rows are the packaged table `token_classes`,
+which scenarios name as `token_class`. The work on 6G use cases (TR 22.870) is where it would have
+to be agreed.
+"""
+CLASSES_NOTES = """
+What the columns mean, and where their values come from:
+
+- type, priority (resource type and default priority level of 5QI): guaranteed means that the token
+  rate is admitted, not shared; the lower priority goes first, as with 5QI.
+- TTFT, TPOT or deadline (packet delay budget): time to the first token, per token after it, or for
+  the whole result. Sources: [Packaged tables](tables.md).
+- error (packet error rate): share of tokens that may be late or lost. MLPerf Inference holds its
+  budgets at the 99th percentile, so 0.01 where a budget is from there; `open` where nobody has said.
+- burst (maximum data burst volume): tokens that fall due within one TTFT budget at the pace of
+  TPOT, that is TTFT/TPOT.
+- unit (averaging window): whose rate the utility acts on, and over which time.
+- carried by (5QI): by delay alone, the slackest of 5QI 9 (300 ms), 7 (100 ms) and 88 (10 ms) of
+  which two crossings take at most half of the time to the first token or result and, where device
+  and edge pass every token between them, at most one TPOT.
+
+5QI 88 stands for motion tracking of interactive services in TS 23.501; papers of 3GPP SA4 name it
+for split AI inference too. So one class is there to be extended. A price belongs to a tariff, not
+to a class: worth of a token is a field of its own, see
+[Fit a profile](../how-to/fit-a-profile.md).
+"""
+
+
+def service_classes() -> str:
+    """Token service classes in the shape of 5QI."""
+    heads = "class|type|priority|TTFT, s|TPOT, s|deadline, s|error|burst, tok|unit|carried by"
+    head = f"| {heads.replace('|', ' | ')} |"
+    lines = [CLASSES_LEAD, head, "|---" * (heads.count("|") + 1) + "|"]
+    for row in data.table("token_classes").values():
+        ttft_s, tpot_s = row["ttft_budget_s"], row["tpot_budget_s"]
+        burst = f"{ttft_s / tpot_s:.0f}" if ttft_s and tpot_s else ""
+        cells = [
+            *(_cell(row[name]) for name in ("token_class", "resource_type", "priority")),
+            *(_cell(row[name]) for name in ("ttft_budget_s", "tpot_budget_s", "deadline_s")),
+            "0.01" if "MLPerf" in str(row["source"]) else "open",
+            burst,
+            f"{row['unit']}, {_cell(row['interval_s'])} s",
+            _carrier(row),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n" + CLASSES_NOTES
+
+
+def _carrier(row: data.Row) -> str:
+    """The slackest 5QI that leaves the server half of the time to the first token or result."""
+    most_s = 0.5 * float(row["ttft_budget_s"] or row["deadline_s"] or 0.0)
+    if row["token_class"] == "split-inference":
+        most_s = min(most_s, float(row["tpot_budget_s"] or most_s))
+    return next((name for name, delay_s in CARRIERS.items() if 2.0 * delay_s <= most_s), "none")
+
+
 def _table_page(title: str, lead: str, names: tuple[str, ...]) -> str:
     parts = [f"# {title}\n", f"{lead}\n"]
     for name in names:
@@ -189,6 +249,7 @@ PAGES = {
     "reference/ledger.md": ledger,
     "reference/glossary.md": glossary,
     "reference/tables.md": tables,
+    "reference/service-classes.md": service_classes,
 }
 
 if __name__ == "__main__":

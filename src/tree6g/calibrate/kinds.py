@@ -54,6 +54,11 @@ FITS: Final[Mapping[str, Kind]] = {
         options=("model", "pid", "energy", "busy", "minutes", "together", "batch", "progress"),
         takes="address",
     ),
+    "profile": Kind(
+        function="tree6g.calibrate.profile_fit:fit",
+        options=("source", "reference"),
+        takes="paths",
+    ),
     "scenario": Kind(
         function="tree6g.calibrate.scenario_fit:fit",
         options=("template", "hold_out_frac", "longest_s", "progress"),

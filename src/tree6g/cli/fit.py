@@ -17,7 +17,7 @@ KindName = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="What to fit: accelerator, base-station, cpu-power, phase-weights, scenario.",
+        help="What to fit: accelerator, base-station, cpu-power, phase-weights, profile, scenario.",
     ),
 ]
 Data = Annotated[
@@ -99,6 +99,21 @@ Longest = Annotated[
     str | None,
     typer.Option("--simulate", help="Only scenario: longest simulated time, 1 h if not given."),
 ]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        help="Only profile: who published the values and of when they are, where files do not say.",
+    ),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference",
+        metavar="MODEL",
+        help="Only profile: the model whose quality is 1; the first of the file if not given.",
+    ),
+]
 
 
 def fit(  # noqa: PLR0913  # the options of a command are its arguments
@@ -115,6 +130,8 @@ def fit(  # noqa: PLR0913  # the options of a command are its arguments
     template: Template = None,
     hold_out: HoldOut = None,
     longest: Longest = None,
+    source: Source = None,
+    reference: Reference = None,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -126,6 +143,7 @@ def fit(  # noqa: PLR0913  # the options of a command are its arguments
     their columns stand in docs/how-to/validate-a-model.md
     cpu-power: tables of a processor's load and energy; docs/how-to/calibrate-attribution.md
     phase-weights: the address of an OpenAI-compatible server, which gets a load of a minute
+    profile: prices, scores or preferences of users, tables; docs/how-to/fit-a-profile.md
     scenario: a measured ledger; docs/how-to/measured-against-simulated.md
 
     Example: tree6g fit accelerator runs.csv --out my_constants.csv
@@ -145,6 +163,8 @@ def fit(  # noqa: PLR0913  # the options of a command are its arguments
         template=template,
         hold_out_frac=hold_out,
         longest_s=None if longest is None else options.quantity("--simulate", longest, "s"),
+        source=source,
+        reference=reference,
         progress=progress(),
     )
     if out is not None:
