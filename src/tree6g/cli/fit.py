@@ -172,13 +172,7 @@ def fit(  # noqa: PLR0913  # the options of a command are its arguments
     if as_json:
         print_json(fitted.to_dict())
         return
-    from tree6g.report.validation import fit_lines
-
-    for line in fit_lines(fitted):
-        typer.echo(line)
-    for problem in fitted.problems:
-        typer.echo(f"note: {problem}")
-    overlays.show(fitted.errors)
+    _show(fitted)
     if out is not None:
         typer.echo(f"\nConstants: {out}")
 
@@ -191,6 +185,16 @@ def calibrate(
     Example: tree6g calibrate accelerator runs.csv --out my_constants.csv
     """
     fit(kind, data, out=out, as_json=as_json)
+
+
+def _show(fitted: Fit) -> None:
+    from tree6g.report.validation import fit_lines
+
+    for line in fit_lines(fitted):
+        typer.echo(line)
+    for problem in fitted.problems:
+        typer.echo(f"note: {problem}")
+    overlays.show(fitted.errors)
 
 
 def _save(fitted: Fit, out: Path) -> None:
