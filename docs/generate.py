@@ -141,8 +141,8 @@ What the columns mean, and where their values come from:
   rate is admitted, not shared; the lower priority goes first, as with 5QI.
 - TTFT, TPOT or deadline (packet delay budget): time to the first token, per token after it, or for
   the whole result. Sources: [Packaged tables](tables.md).
-- error (packet error rate): share of requests whose tokens may be late or lost. MLPerf Inference holds
-  its budgets at the 99th percentile of requests, so 0.01 where the row names it; else `open`.
+- error (packet error rate): share of requests whose tokens may be late or lost. MLPerf Inference
+  holds its budgets at the 99th percentile of requests, so 0.01 where the row names it; else `open`.
 - burst (maximum data burst volume): tokens that fall due within one TTFT budget at the pace of
   TPOT, that is TTFT/TPOT.
 - unit (averaging window): whose rate the utility acts on, and over which time.
