@@ -213,7 +213,8 @@ def _shape(file: Path, kind: str) -> Part:
         for f in fits[1:]
         if f.aicc - best.aicc <= 2.0  # the usual bar of Akaike's criterion
     ]
-    few = read.rows - sum(found is not None for _, found in shape) - 2 <= FEW_FREE
+    told = sum(found is not None for _, found in shape)
+    few = told > 0 and read.rows - told - 2 <= FEW_FREE
     notes += [FEW.format(family=best.family, points=read.rows)] if few else []
     return Part(
         rows=read.rows,
