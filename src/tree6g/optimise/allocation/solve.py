@@ -24,6 +24,7 @@ from tree6g.optimise.allocation.solution import (
     Prices,
     Solution,
 )
+from tree6g.optimise.certificate import certified
 
 GAP: Final = 2e-10  # relative, at which a setting counts as solved
 
@@ -177,7 +178,7 @@ def _solution(
     return NetworkSolution(
         objective=objective,
         value=found.ratio,
-        upper_bound=max(search.bound, found.ratio),
+        upper_bound=certified(search.bound, found.ratio, "allocations"),
         tree_beq_per_j=beq / found.total_w,
         ee_bit_per_j=bits / found.total_w,
         power_w=found.total_w,

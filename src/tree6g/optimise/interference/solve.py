@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from tree6g.optimise.certificate import certified
 from tree6g.optimise.interference import ascent
 from tree6g.optimise.interference.branch import searched
 from tree6g.optimise.interference.links import FloatArray, Links, per_joule, without_interference
@@ -76,7 +77,7 @@ def best_powers(
     return Powers(
         method="global" if proved else "local",
         value=value,
-        upper_bound=max(bound, value),
+        upper_bound=certified(bound, value, "powers"),
         power_w=power_w,
         optima=(alike, len(values)),
     )

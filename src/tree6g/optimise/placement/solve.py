@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from tree6g.errors import InfeasibleError, ScenarioError
+from tree6g.optimise.certificate import certified
 from tree6g.optimise.placement.bound import Bound, helpful, priced_out, upper_bound
 from tree6g.optimise.placement.master import Master, library
 from tree6g.optimise.placement.problem import (
@@ -248,7 +249,7 @@ class _Search:
         return Solution(
             objective=objective,
             value=self.value,
-            upper_bound=max(self.upper, self.value),
+            upper_bound=certified(self.upper, self.value, "placements"),
             relaxed_bound=max(self.bound.value, self.value),
             bound_by=self.bound_by,
             tree_beq_per_j=(data + float(problem.ways.token_bps[ways].sum())) / power_w,
@@ -283,8 +284,10 @@ def _refuse_hopeless(problem: Problem, rows: Rows) -> None:
     for service in none:
         own = ways.latency_s[ways.service == service]
         fastest = f"the fastest takes {own.min():.3g} s" if len(own) else "none was given"
+        limit_s = services.latency_limit_s[service]
+        in_time = "" if np.isinf(limit_s) else f"keeps its {limit_s:.3g} s and "
         lines.append(
-            f"{services.name(int(service))} has to be served and no way keeps its "
-            f"{services.latency_limit_s[service]:.3g} s and fits into an empty site ({fastest})."
+            f"{services.name(int(service))} has to be served and no way {in_time}fits into an "
+            f"empty site ({fastest}): give its sites more capacity, or ask for less."
         )
     raise InfeasibleError(" ".join(lines))

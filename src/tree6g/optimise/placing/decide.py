@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from tree6g.optimise.certificate import certified
 from tree6g.optimise.placement.problem import FloatArray, IntArray, Problem, Services, Sites, Ways
 from tree6g.optimise.placement.solve import Objective, Solution, place
 from tree6g.optimise.placing.begin import Start
@@ -104,7 +105,7 @@ def decide(start: Start, objective: Objective = "tree", gap_frac: float = 0.01) 
         chosen=best,
         total=total,
         value=top,
-        upper_bound=max(bound.upper_bound, top),
+        upper_bound=certified(bound.upper_bound, top, "placements"),
         tree_beq_per_j=value(start, total, "tree"),
         ee_bit_per_j=value(start, total, "ee"),
         bound=bound,
