@@ -30,6 +30,7 @@ EVERYWHERE = (
     "sites.0.base_station.baseband={accelerator: l4, cells: 4}",
     "outages=[{node: region, from: 1 s, to: 2 s}]",
     "learning={at: region.big, clients: 1, clients_per_round: 1}",
+    "scheduling={rule: tree}",
     (
         "topology={energy: 1 nJ/bit, idle_power: 1 W, places: {a: x}, "
         "edges: [{name: xy, a: x, b: y, rate: 1 Gbit/s}], "

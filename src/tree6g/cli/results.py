@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tree6g.metric.learning import learnt
 from tree6g.metric.result import SERVICE_KEYS, figure_result
 from tree6g.report import numerals
 
@@ -50,6 +49,8 @@ def run_result(
 
 def learning_result(ledger: Ledger) -> dict[str, Any]:
     """What was learnt, with joules by tier and bits by kind; nothing where nothing was."""
+    from tree6g.metric.learning import learnt
+
     known = learnt(ledger)
     if known is None:
         return {}
@@ -66,6 +67,8 @@ def learning_result(ledger: Ledger) -> dict[str, Any]:
 
 def learning(ledger: Ledger) -> str:
     """What was learnt, and the joules of it by tier, as a line; empty where nothing was."""
+    from tree6g.metric.learning import learnt
+
     known = learnt(ledger)
     if known is None or not known.rounds:
         return ""
