@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from tree6g.engine.run import Progress, run
 from tree6g.errors import ScenarioError
-from tree6g.metric.figure import Figure
 from tree6g.optimise.allocation.items import Objective
 from tree6g.optimise.scenario.network_answer import NetworkAnswer, network_answer
 from tree6g.optimise.scenario.plan import Plan, plan, planned
 from tree6g.optimise.scenario.simulated import (
+    Decided,
     error_frac,
     figures_of,
     promised,
@@ -30,42 +29,14 @@ SMALL: Final = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Decided[Plan]):
     """What was decided, and what a simulation says of it.
 
     Attributes:
         start: The cell as it is.
-        chosen: The plan for the objective.
-        others: The plans for both objectives.
-        file: The scenario of the plan.
-        figures: What simulations say of plans, by objective; empty: none was run.
     """
 
     start: Surrogate
-    chosen: Plan
-    others: dict[Objective, Plan]
-    file: Path
-    figures: Mapping[Objective, Figure]
-
-    @property
-    def simulated(self) -> Figure | None:
-        """The figure of the chosen plan; None: it was not run."""
-        return self.figures.get(self.objective)
-
-    @property
-    def simulated_value(self) -> float | None:
-        """What the simulation says of the objective."""
-        return None if self.simulated is None else value_of(self.simulated, self.objective)
-
-    @property
-    def objective(self) -> Objective:
-        """What was maximised."""
-        return self.chosen.solution.objective
-
-    @property
-    def promise_error_frac(self) -> float | None:
-        """Promise over simulation, less 1."""
-        return error_frac(self.chosen.promise, self.simulated_value)
 
     @property
     def unfitted_error_frac(self) -> float | None:

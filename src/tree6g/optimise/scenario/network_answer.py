@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tree6g.engine.run import Progress, run
-from tree6g.metric.figure import Figure
 from tree6g.optimise.allocation.items import Objective
 from tree6g.optimise.scenario.network import Air, Network, network, require_still
 from tree6g.optimise.scenario.network_plan import NetworkPlan, network_plan, network_planned
 from tree6g.optimise.scenario.simulated import (
+    Decided,
     error_frac,
     figures_of,
     promised,
@@ -29,42 +28,14 @@ SAID: Final = 5  # cells with the greatest changes of power that are told one by
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkAnswer:
+class NetworkAnswer(Decided[NetworkPlan]):
     """What was decided for many cells, and what a simulation says of it.
 
     Attributes:
         start: The network as it is.
-        chosen: The plan for the objective.
-        others: The plans for both objectives.
-        file: The scenario of the plan.
-        figures: What simulations say of plans, by objective; empty: none was run.
     """
 
     start: Network
-    chosen: NetworkPlan
-    others: dict[Objective, NetworkPlan]
-    file: Path
-    figures: Mapping[Objective, Figure]
-
-    @property
-    def objective(self) -> Objective:
-        """What was maximised."""
-        return self.chosen.solution.objective
-
-    @property
-    def simulated(self) -> Figure | None:
-        """The figure of the chosen plan; None: it was not run."""
-        return self.figures.get(self.objective)
-
-    @property
-    def simulated_value(self) -> float | None:
-        """What the simulation says of the objective."""
-        return None if self.simulated is None else value_of(self.simulated, self.objective)
-
-    @property
-    def promise_error_frac(self) -> float | None:
-        """Promise over simulation, less 1."""
-        return error_frac(self.chosen.promise, self.simulated_value)
 
     @property
     def unrefined_error_frac(self) -> float | None:

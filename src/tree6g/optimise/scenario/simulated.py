@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import yaml
 
@@ -13,6 +14,69 @@ from tree6g.metric.compare import SERVED_SHARE_LIMIT
 from tree6g.metric.figure import Figure
 from tree6g.optimise.allocation.items import Objective
 from tree6g.scenario.load import load
+
+
+class Solved(Protocol):
+    """A solution that knows what was maximised."""
+
+    @property
+    def objective(self) -> Objective:
+        """`tree` or `ee`."""
+        ...
+
+
+class Promising(Protocol):
+    """A plan: what proves it, and what it promises."""
+
+    @property
+    def solution(self) -> Solved:
+        """The best allocation."""
+        ...
+
+    @property
+    def promise(self) -> float:
+        """The figure of the objective that the plan promises."""
+        ...
+
+
+PlanT = TypeVar("PlanT", bound=Promising)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Generic[PlanT]):
+    """Plans that were chosen, and what simulations say of them.
+
+    Attributes:
+        chosen: The plan for the objective.
+        others: The plans for both objectives.
+        file: The scenario of the plan.
+        figures: What simulations say of plans, by objective; empty: none was run.
+    """
+
+    chosen: PlanT
+    others: dict[Objective, PlanT]
+    file: Path
+    figures: Mapping[Objective, Figure]
+
+    @property
+    def objective(self) -> Objective:
+        """What was maximised."""
+        return self.chosen.solution.objective
+
+    @property
+    def simulated(self) -> Figure | None:
+        """The figure of the chosen plan; None: it was not run."""
+        return self.figures.get(self.objective)
+
+    @property
+    def simulated_value(self) -> float | None:
+        """What the simulation says of the objective."""
+        return None if self.simulated is None else value_of(self.simulated, self.objective)
+
+    @property
+    def promise_error_frac(self) -> float | None:
+        """Promise over simulation, less 1."""
+        return error_frac(self.chosen.promise, self.simulated_value)
 
 
 def written(plain: Mapping[str, Any], folder: Path) -> Path:
