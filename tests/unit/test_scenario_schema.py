@@ -27,6 +27,7 @@ EVERYWHERE = (
     "layout={kind: file, places: [{name: a, x: 1 m, y: 0 m}]}",
     "population.places=[{x: 1 m, y: 2 m}]",
     "services.0.split={server: big, cut: dynamic}",
+    "services.0.utility={family: piecewise, knots: [{rate: 1 token/s, worth: 1 token/s}]}",
     "sites.0.base_station.baseband={accelerator: l4, cells: 4}",
     "outages=[{node: region, from: 1 s, to: 2 s}]",
     "learning={at: region.big, clients: 1, clients_per_round: 1}",

@@ -44,6 +44,7 @@ NO_SOURCE: Final = (
     "--source 'who published it, 2026-07-24'."
 )
 ROBUST: Final = "show for which alpha a comparison holds (tree6g compare)"
+PACE_S: Final = 1.0  # short beside an answer, as in the token class `assistant-concave`
 FEW_FREE: Final = 10  # points above the parameters
 FEW: Final = "'{family}' has {points} points: the interval of its parameters is too narrow"
 
@@ -57,7 +58,6 @@ class Part:
         said: The outcome in one sentence.
         constants: What was fitted.
         entry: Fields of a service in a scenario.
-        curve: The utility, where scores tell one.
         notes: What makes it doubtful.
     """
 
@@ -65,7 +65,6 @@ class Part:
     said: str
     constants: tuple[Constant, ...]
     entry: dict[str, Any] = dataclasses.field(default_factory=dict)
-    curve: FittedCurve | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -194,7 +193,7 @@ def _worth(tokens: Path, bits: Path) -> Part:
             Constant(name="alpha_most_bit_per_tok", value=most),
             _constant("k_in", k_in),
         ),
-        entry={"alpha_bit_per_tok": alpha.value},
+        entry={"alpha_bit_per_tok": alpha.value, "k_in": _digits(k_in.value)},
         notes=(f"alpha spans a factor of {most / least:,.0f} over these prices: {ROBUST}",),
     )
 
@@ -225,9 +224,23 @@ def _shape(file: Path, kind: str) -> Part:
             Constant(name=f"{best.family}: floor", value=best.floor),
             Constant(name=f"{best.family}: gain", value=best.gain),
         ),
-        curve=best,
+        entry={"utility": _utility(best)},
         notes=tuple(notes),
     )
+
+
+def _utility(found: FittedCurve) -> dict[str, Any]:
+    """The shape as a scenario takes it, of the pace of one session while it is watched."""
+    curve = found.curve(alpha_bit_per_tok=1.0)
+    shape = {"family": curve.family, "t0_tps": curve.t0_tps, "order": curve.order}
+    numbers = {k: _digits(v) if isinstance(v, float) else v for k, v in shape.items()}
+    told = {name: value for name, value in numbers.items() if value is not None}
+    return {**told, "unit": "session", "interval_s": PACE_S}
+
+
+def _digits(value: float) -> float:
+    """A fitted value with the digits that are worth writing down."""
+    return float(f"{value:.6g}")
 
 
 def _preferred(file: Path, reference: str | None) -> Part:

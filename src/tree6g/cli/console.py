@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import typer
@@ -78,6 +79,14 @@ def progress() -> Callable[[float, str], None]:
 
 def _file_problem(error: OSError) -> str:
     what = error.strerror or str(error)
+    if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
+        path = Path(str(error.filename))
+        file = next((part for part in (path, *path.parents) if part.is_file()), None)
+        if file is not None:
+            return (
+                f"expected a folder to write to; '{file}' is a file. Name a folder, or one that is "
+                "not there yet."
+            )
     if error.filename:
         return f"{what}: {error.filename}"
     _silence_output()  # only the output has no name; what is left in its buffer has no way out

@@ -86,7 +86,7 @@ def _variant(text: str) -> Variant:
 
 
 def _print(found: Answer) -> None:
-    from tree6g.optimise.placing.answer import changes, servers
+    from tree6g.optimise.placing.answer import ASSUMED, changes, servers
     from tree6g.optimise.scenario.simulated import value_of
 
     chosen = found.chosen
@@ -103,6 +103,7 @@ def _print(found: Answer) -> None:
         rows.append(("promise over simulation, less 1", f"{found.promise_error_frac:.2%}"))
     for name, value in rows:
         typer.echo(f"{name:<34}{value:>12}")
+    typer.echo(f"\n{ASSUMED}")
     typer.echo("\nWhat changes and why")
     for line in changes(found):
         typer.echo(f"- {line}")

@@ -224,6 +224,11 @@ def _objective(
     from tree6g.metric.profile import class_profile
 
     profile = class_profile(token_class)
+    if aim == "tree" and not profile.curve.linear:
+        raise ScenarioError(
+            f"expected a class with a linear utility for --aim tree; '{token_class}' has "
+            f"'{profile.curve.family}', whose worth of a request depends on its other requests."
+        )
     unlimited = float("inf")
     tokens = work.output_tok > 1 or work.prompt_tok > 1
     ttft_s = profile.ttft_budget_s or profile.deadline_s or unlimited

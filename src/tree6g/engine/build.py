@@ -29,8 +29,8 @@ from tree6g.engine.world import (
     shared_node,
     terminals_node,
 )
+from tree6g.engine.worth import profile_of
 from tree6g.errors import ScenarioError
-from tree6g.metric.profile import class_profile
 from tree6g.scenario.model import AiService, DataService, Scenario, Site
 from tree6g.scenario.trace import Trace
 from tree6g.traffic.patterns import Asked, traffic
@@ -145,10 +145,7 @@ def _check_nodes(
 
 def _ai_services(scenario: Scenario) -> list[Ai]:
     specs = [s for s in scenario.services if isinstance(s, AiService)]
-    return [
-        Ai(index=i, spec=spec, profile=class_profile(spec.token_class, spec.alpha_bit_per_tok))
-        for i, spec in enumerate(specs)
-    ]
+    return [Ai(index=i, spec=spec, profile=profile_of(spec)) for i, spec in enumerate(specs)]
 
 
 def _delay_budgets_s(scenario: Scenario) -> dict[str, float]:

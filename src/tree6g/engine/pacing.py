@@ -18,8 +18,8 @@ from tree6g.engine import paths
 from tree6g.engine.crowd import IntArray
 from tree6g.engine.policies.schedule import Batch, Pacing
 from tree6g.engine.schedule import Schedule
-from tree6g.engine.schedule_queue import first_s, next_s
 from tree6g.engine.world import Host, Tick, World
+from tree6g.engine.worth import first_s, next_s, token_beq
 from tree6g.errors import ScenarioError
 from tree6g.radio.pathloss import FloatArray
 
@@ -121,7 +121,7 @@ def _terms(world: World, number: int) -> tuple[float, float, float, float]:
     A service with one deadline spreads it over twice its mean answer.
     """
     service = world.ai[number]
-    value_beq = service.spec.weight * service.profile.curve.alpha_bit_per_tok
+    value_beq = token_beq(service, world.mean_output_tok[service.spec.name])
     budget_s, further_s = first_s(service), next_s(service)
     if not service.streams:
         further_s = 0.5 * budget_s / max(world.mean_output_tok[service.spec.name], 1.0)

@@ -13,6 +13,7 @@ from tree6g.engine.airtime import Messages, picked
 from tree6g.engine.crowd import DOWN, UP, IntArray
 from tree6g.engine.lanes import BoolArray, Line
 from tree6g.engine.world import Ai, Cell, World
+from tree6g.engine.worth import first_s, next_s, token_beq
 from tree6g.radio.pathloss import FloatArray
 
 PROMPT_FRAC: Final = 0.1  # of the time to the first token, for the way of the prompt
@@ -93,7 +94,7 @@ def _worth(
     """What messages are worth if they are on time, and by when their users must have them.
 
     The prompt of a request is worth the whole answer that is expected; it may take `PROMPT_FRAC` of
-    the time to the first token. Utilities that are not linear count by their slope at 0.
+    the time to the first token. Where U is not linear, see `worth.token_beq`.
     """
     worth_beq, due_s = some["left_bit"].copy(), np.full(len(some), np.inf)
     by_name = {source.spec.name: source.spec for source in world.sources}
@@ -114,7 +115,7 @@ def _token_worth(
     """The same of an AI service; tensors that change hands are worth nothing, at any time."""
     requests, ref = world.requests, some["ref"]
     profile, name = service.profile, service.spec.name
-    value_beq = service.spec.weight * profile.curve.alpha_bit_per_tok
+    value_beq = token_beq(service, world.mean_output_tok[name])
     prompt_tok = profile.k_in * requests.prompt_tok[ref]
     arrival_s = requests.arrival_s[ref]
     if kind == UP:
@@ -125,14 +126,3 @@ def _token_worth(
     worth_beq = value_beq * (some["tok"] + np.where(first, prompt_tok, 0.0))
     due_s = arrival_s + first_s(service) + (some["number"] - some["tok"]) * next_s(service)
     return np.where(ref >= 0, worth_beq, 0.0), np.where(ref >= 0, due_s, np.inf)
-
-
-def first_s(service: Ai) -> float:
-    """Budget of the first token, or of the whole answer."""
-    profile = service.profile
-    return float(profile.deadline_s or profile.ttft_budget_s or math.inf)
-
-
-def next_s(service: Ai) -> float:
-    """Budget of each further token; none of its own if the answer comes as a whole."""
-    return float(service.profile.tpot_budget_s or 0.0) if service.streams else 0.0

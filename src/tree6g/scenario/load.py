@@ -12,7 +12,14 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tree6g.errors import ScenarioError, nearest
-from tree6g.scenario import cross, geography, overrides, policy_file, topology_file
+from tree6g.scenario import (
+    cross,
+    geography,
+    overrides,
+    policy_file,
+    profile_file,
+    topology_file,
+)
 from tree6g.scenario.document import SUFFIXES, Document, Line, Problem, read_bytes, read_file
 from tree6g.scenario.faults import faults, got
 from tree6g.scenario.model import Scenario
@@ -88,6 +95,9 @@ def config_hash(scenario: Scenario) -> str:
         plain["policy"] = Path(scenario.policy).name
     if scenario.scheduling is not None and scenario.scheduling.rule_sha256:
         plain["scheduling"]["rule"] = Path(scenario.scheduling.rule).name
+    for service in plain["services"]:
+        if service.get("profile"):
+            service["profile"] = Path(service["profile"]).name
     return digest(plain)
 
 
@@ -132,7 +142,8 @@ def _validated(document: Document, changes: Sequence[str], folder: Path) -> Scen
             f"got {got(document.data)}."
         )
     document = geography.fill(overrides.apply(document, changes), folder)
-    document = topology_file.fill(policy_file.fill(document, folder), folder)
+    for part in (policy_file, topology_file, profile_file):
+        document = part.fill(document, folder)
     problems = list(document.problems)
     scenario = None
     try:

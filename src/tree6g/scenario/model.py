@@ -13,9 +13,10 @@ from tree6g.scenario.layout import Layout, Position
 from tree6g.scenario.learning import Learning
 from tree6g.scenario.outage import Outage
 from tree6g.scenario.prices import Prices
-from tree6g.scenario.quantities import DayCurve, Described, Quantity, written_name
+from tree6g.scenario.quantities import DayCurve, Described, Quantity, Sparing, written_name
 from tree6g.scenario.scheduling import Scheduling
 from tree6g.scenario.station import BaseStation
+from tree6g.scenario.utility import Utility
 
 
 class Terminal(Described):
@@ -196,8 +197,10 @@ class Split(Described):
     """Layers that stay on the terminal whatever the policy says, so that no text leaves it."""
 
 
-class AiService(Described):
+class AiService(Sparing):
     """A service whose work is tokens, or images that count as tokens."""
+
+    later = ("utility", "k_in", "profile", "profile_sha256")
 
     kind: Literal["ai"]
     """The work is tokens."""
@@ -213,6 +216,15 @@ class AiService(Described):
     """Priority weight w."""
     alpha_bit_per_tok: NonNegative | None = None
     """Worth of one token; None: that of the token class."""
+    utility: Utility | None = None
+    """Shape of the utility. None: that of the token class."""
+    k_in: Annotated[float, Field(ge=0)] | None = None
+    """Worth of a prompt token in output tokens; None: that of the token class."""
+    profile: Text | None = None
+    """File that `tree6g fit profile --out` wrote, relative to the scenario's file: it gives what is
+    not said of alpha, `utility`, `k_in` and `quality`."""
+    profile_sha256: Text | None = None
+    """Hash of that file, filled in when it is read; what it said stands here then."""
     quality: dict[Name, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Worth of a model's token relative to the reference model's, by model; 1 where absent."""
     quality_min_frac: Annotated[Quantity, Field(ge=0)] | None = None

@@ -6,14 +6,16 @@ A number without a unit under the short name is refused, for nobody can tell wha
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
+    model_serializer,
     model_validator,
 )
 
@@ -105,3 +107,19 @@ class Described(BaseModel):
             if isinstance(renamed.get(field), bool) and info.annotation is not bool:
                 renamed[field] = _Bare(renamed[field])
         return renamed
+
+
+class Sparing(Described):
+    """A record that does not mention fields that came later and are not set.
+
+    So scenarios that do not use them keep their hash, and their ledgers the bytes.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
+    """Names of these fields; each is None where it is not set."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        unset = [name for name in self.later if plain.get(name) is None]
+        return {name: value for name, value in plain.items() if name not in unset}

@@ -62,9 +62,8 @@ def _ai_stream(world: World, service: Ai, at: slice, host: Host) -> Stream:
     spec, profile = service.spec, service.profile
     if not profile.curve.linear:
         raise ScenarioError(
-            f"expected a linear utility for '{spec.name}'; class '{spec.token_class}' has "
-            f"'{profile.curve.family}', which rewards of single steps do not add up to. Take "
-            "another class."
+            f"expected a linear utility for '{spec.name}'; got '{profile.curve.family}', which "
+            "rewards of single steps do not add up to. Take another token class or 'utility'."
         )
     lengths = patterns(world)[spec.name]
     size = float(spec.tokens_per_chunk) if service.streams else mean_lengths(lengths)[1]

@@ -20,6 +20,10 @@ from tree6g.scenario.load import load
 from tree6g.units import show
 
 SMALL: Final = 1e-9
+ASSUMED: Final = (
+    "The bound assumes that a request costs a server no more joules under more load: for mixed "
+    "work that was tried on small networks, not proved."
+)
 TOLD: Final = 4  # groups that a sentence names
 
 
@@ -78,6 +82,7 @@ class Answer:
             "upper_bound": chosen.upper_bound,
             "gap_frac": chosen.gap_frac,
             "bound_by": chosen.bound.bound_by,
+            "bound_assumes": ASSUMED,
             "plan_value": chosen.value,
             "simulated_value": self.simulated_value,
             "promise_error_frac": self.promise_error_frac,

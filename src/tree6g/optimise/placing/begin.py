@@ -16,7 +16,7 @@ from tree6g.metric.figure import Figure
 from tree6g.optimise.placing.groups import groups
 from tree6g.optimise.placing.options import Options, options
 from tree6g.optimise.placing.setups import Variant, limits_tok, setups
-from tree6g.optimise.scenario.surrogate import require_tokens
+from tree6g.optimise.scenario.surrogate import require_linear, require_tokens
 from tree6g.scenario.model import Scenario
 
 COMPUTE = ("operator", "full")  # boundaries that count the joules of servers
@@ -69,6 +69,7 @@ def require_choice(scenario: Scenario) -> None:
             "to place."
         )
     require_tokens(scenario)
+    require_linear(scenario)
 
 
 def begin(result: RunResult, named: Sequence[Variant] = ()) -> Start:

@@ -20,7 +20,13 @@ from tree6g.optimise.scenario.simulated import (
     value_of,
     written,
 )
-from tree6g.optimise.scenario.surrogate import Surrogate, is_one_cell, surrogate
+from tree6g.optimise.scenario.surrogate import (
+    FULL_FRAC,
+    Surrogate,
+    is_one_cell,
+    require_linear,
+    surrogate,
+)
 from tree6g.optimise.servers.words import described, sentences
 from tree6g.scenario.load import load
 from tree6g.units import show
@@ -113,6 +119,7 @@ def answer(
     if not 0.0 <= least_frac <= 1.0:
         raise ScenarioError(f"expected a least share from 0 to 1; got {least_frac:g}.")
     described = load(scenario, overrides)
+    require_linear(described)
     folder = out or Path("tree6g-out") / f"{described.name}-allocate"
     wanted: tuple[Objective, ...] = (objective,) if simulated else ()
     if simulated and compare:
@@ -165,21 +172,26 @@ def changes(found: Answer) -> tuple[str, ...]:
 def _power(start: Surrogate, chosen: Plan) -> str:
     before, after = show(start.sending.power_w, "w"), show(chosen.power_w, "w")
     today_frac = start.sending.used_s / (start.sending.time_frac * start.seconds)
+    limit = _limit(start, chosen)
     if abs(chosen.power_w / start.sending.power_w - 1.0) < 0.01:
-        return f"Radiated power stays at {before}: less would take more time than it saves."
+        why = limit or "less would take more time than it saves"
+        return f"Radiated power stays at {before}: {why}."
     load = (
         f"the downlink is full for {chosen.load_frac:.2%} of its time instead of {today_frac:.2%}"
     )
-    edge = chosen.power_w <= start.sending.cover_w * (1.0 + 1e-6)
-    full = chosen.load_frac >= 0.98 * start.most_frac
-    why = (
-        "less would leave covered terminals without coverage"
-        if edge
-        else "less would fill the downlink more than half, and queues build up"
-        if full
-        else "there one joule more of sending time costs what the lower power saves"
-    )
+    why = limit or "there one joule more of sending time costs what the lower power saves"
     return f"Radiated power from {before} to {after}: {load}; {why}."
+
+
+def _limit(start: Surrogate, chosen: Plan) -> str:
+    """What forbids less power, empty where nothing does."""
+    if chosen.power_w <= start.sending.cover_w * (1.0 + 1e-6):
+        return "less would leave covered terminals without coverage"
+    if chosen.load_frac < 0.98 * start.most_frac:
+        return ""
+    if start.most_frac > FULL_FRAC:
+        return f"less would fill the downlink beyond today's {start.most_frac:.2%}"
+    return "less would fill the downlink more than half, and queues build up"
 
 
 def _service(start: Surrogate, chosen: Plan, name: str) -> str:

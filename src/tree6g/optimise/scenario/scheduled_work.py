@@ -29,8 +29,8 @@ from tree6g.engine.build import build
 from tree6g.engine.crowd import DOWN, UP
 from tree6g.engine.policies import policy
 from tree6g.engine.policies.servers import server_policy
-from tree6g.engine.schedule_queue import first_s, next_s
 from tree6g.engine.world import Ai, Host, World
+from tree6g.engine.worth import first_s, next_s, profile_of
 from tree6g.errors import ScenarioError
 from tree6g.optimise.scenario.surrogate import COMPUTE, require_one_cell, require_tokens
 from tree6g.optimise.scheduling.fluid import Bound, FloatArray, Work, bound
@@ -100,16 +100,18 @@ def require(scenario: Scenario) -> None:
             f"expected {', '.join(wrong)} in '{scenario.name}'; got something else, for which no "
             "bound is known."
         )
+    for spec in scenario.services:
+        if spec.kind == "ai" and (family := profile_of(spec).curve.family) not in SLOPED:
+            raise ScenarioError(
+                f"expected a utility that is nowhere above its slope at 0 ({', '.join(SLOPED)}) "
+                f"for service '{spec.name}'; got '{family}', for which no bound is known."
+            )
 
 
 def work(
     scenario: Scenario, traces: Mapping[str | None, Trace], seconds: float, angle: float
 ) -> Work:
-    """What is offered, with one of the tangents of the time of an iteration.
-
-    Raises:
-        ScenarioError: A utility that may exceed its slope at 0.
-    """
+    """What is offered, with one of the tangents of the time of an iteration."""
     world = build(scenario, dict(traces))
     cell, station = world.cells[0], world.cells[0].station
     server = next((host for host in world.hosts if host.spec is not None), None)
@@ -201,11 +203,6 @@ def _data(world: World, kind: str) -> _Items:
 def _answers(world: World, service: Ai, host: Host | None, angle: float) -> tuple[_Items, _Items]:
     """Prompts and answers of an AI service: two items each, for either may be late."""
     curve, spec, requests = service.profile.curve, service.spec, world.requests
-    if curve.family not in SLOPED:
-        raise ScenarioError(
-            f"expected a utility that is nowhere above its slope at 0 ({', '.join(SLOPED)}) for "
-            f"service '{spec.name}'; got '{curve.family}', for which no bound is known."
-        )
     rows = np.flatnonzero(requests.service == service.index)
     prompt_tok = requests.prompt_tok[rows].astype(np.float64)
     out_tok = requests.output_tok[rows].astype(np.float64)

@@ -24,6 +24,7 @@ from tree6g.engine.crowd import DOWN
 from tree6g.engine.run import RunResult
 from tree6g.engine.world import Cell as EngineCell
 from tree6g.engine.world import World
+from tree6g.engine.worth import profile_of
 from tree6g.errors import InfeasibleError, ScenarioError
 from tree6g.metric.delay import delay_of, delays_of
 from tree6g.metric.figure import Figure, ServiceFigure
@@ -289,6 +290,21 @@ def require_tokens(scenario: Scenario) -> None:
             f"expected models with tokens; servers of '{scenario.name}' run {', '.join(found)}. "
             "For images no bound is known."
         )
+
+
+def require_linear(scenario: Scenario) -> None:
+    """Raise a ScenarioError where the worth of tokens depends on how fast a session gets them.
+
+    Plans count all tokens of a service alike; where U bends, those of slow sessions are worth more
+    than those of fast ones, and no bound on such a sum is known here.
+    """
+    for spec in scenario.services:
+        if spec.kind == "ai" and not (curve := profile_of(spec).curve).linear:
+            raise ScenarioError(
+                f"expected a linear utility for '{spec.name}' in '{scenario.name}'; got "
+                f"'{curve.family}', for which no plan has a bound. Simulate designs (tree6g sweep, "
+                f"tree6g compare), or say --set 'services.{spec.name}.utility={{family: linear}}'."
+            )
 
 
 def _margin_db(world: World, cell: EngineCell) -> float:
