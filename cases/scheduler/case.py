@@ -23,19 +23,17 @@ FILE: Final = str(Path(__file__).parent / "loaded-cell.yaml")
 ROOT: Final = Path(__file__).parents[2]
 TRACE: Final = "traces/azure_llm_2023_conv.csv"
 RULES: Final = ("first-come", "round-robin", "proportional-fair", "ee-greedy", "tree")
-LONG: Final = ("first-come", "ee-greedy", "tree")  # on the longer part, where the others are alike
 LOADS: Final = (0.25, 0.5, 1.0, 2.0)
 SEEDS: Final = (1, 2)
 PART_S: Final = 200.0  # of the trace, where loads and seeds are many
 OVER_S: Final = 60.0  # of the trace under overload, one seed: queues grow all the time
-LONG_S: Final = 600.0  # of the trace, one load and seed; infinity: the whole of it
 PERIOD_S: Final = 20.0  # of the downloads at load 1
 QUICK: Final = ("duration=4 s", "drain=4 s", "ledger_interval=4 s")
 
 
 def run(bench: Bench) -> Found:
-    """TREE of every scheduler over load on a part of the trace, and at load 1 on a longer one."""
-    part, over, longer = (None, None, None) if bench.quick else _traces(bench.folder)
+    """TREE of every scheduler over load on a part of the trace, and at load 1 on all of it."""
+    part, over, whole = (None, None, None) if bench.quick else _traces(bench.folder)
     rows = []
     for load_ in LOADS[2:3] if bench.quick else LOADS:
         change = f"services.downloads.period={PERIOD_S / load_:g} s"
@@ -44,16 +42,16 @@ def run(bench: Bench) -> Found:
                    for rule in RULES}  # fmt: skip
         ledgers = seeds.ledgers(bench.within(f"load-{load_:g}"), designs, own, quick=QUICK)
         rows += _rows(load_, change, trace, ledgers, quick=bench.quick)
-    designs = {rule: Design(FILE, (f"scheduling.rule={rule}",), trace=longer) for rule in LONG}
-    found = bench.within("long").ledgers(designs, quick=QUICK)
-    most = _bound((), longer, found["tree"], quick=bench.quick, seed=1)
+    designs = {rule: Design(FILE, (f"scheduling.rule={rule}",), trace=whole) for rule in RULES}
+    found = bench.within("whole").ledgers(designs, quick=QUICK)
+    most = _bound((), whole, found["tree"], quick=bench.quick, seed=1)
     bare = [{"scheduler": rule, **_figures(one, most)} for rule, one in found.items()]
     ours = {row["scheduler"]: row for row in bare}
     others = [row for rule, row in ours.items() if rule != "tree"]
     best = max(others, key=lambda row: float(row["tree_beq_per_j"]))
     return {
         "rows": rows,
-        "long": bare,
+        "whole": bare,
         "bound_beq_per_j": most,
         "tree": ours["tree"],
         "other": best,
@@ -64,20 +62,19 @@ def run(bench: Bench) -> Found:
         "verdict": verdict(found),
         "part_s": PART_S,
         "over_s": OVER_S,
-        "long_s": LONG_S,
     }
 
 
 def _traces(folder: Path) -> tuple[str, str, str]:
-    """First parts of the trace: for many runs, for overload, and a longer one."""
+    """The trace's first parts, for many runs and for overload, and the whole of it."""
     data = Path(os.environ.get("TREE6G_REFERENCE_DATA", ROOT.parent / "shared" / "data"))
     with (data / TRACE).open(encoding="utf-8", newline="") as file:
         head, *body = csv.reader(file)
-    paths = folder / "part.csv", folder / "over.csv", folder / "long.csv"
-    for path, until_s in zip(paths, (PART_S, OVER_S, LONG_S), strict=True):
+    paths = folder / "part.csv", folder / "over.csv"
+    for path, until_s in zip(paths, (PART_S, OVER_S), strict=True):
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([head, *(row for row in body if float(row[0]) < until_s)])
-    return str(paths[0]), str(paths[1]), str(paths[2])
+    return str(paths[0]), str(paths[1]), str(data / TRACE)
 
 
 def _rows(
