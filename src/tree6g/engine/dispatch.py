@@ -19,6 +19,7 @@ from tree6g.engine.policies import Option, Prospect, Query
 from tree6g.engine.radio import push
 from tree6g.engine.world import Ai, Cell, Host, Tick, TokenTable, World
 from tree6g.errors import ScenarioError
+from tree6g.scenario.variants import quality_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +214,7 @@ def _query(world: World, asked: _Asked, known: dict[int, Query]) -> Query:
         streams=same.streams,
         mean_output_tok=same.mean_output_tok,
         quality_min_frac=same.quality_min_frac,
+        tree_beq_per_j=world.price.beq_per_j,
     )
 
 
@@ -247,7 +249,7 @@ def _option(
         queued=queued,
         capacity=capacity,
         model=host.model,
-        quality_frac=asked.service.spec.quality.get(host.model, 1.0),
+        quality_frac=quality_of(asked.service.spec.quality, host.model),
         foresee=_Foresight(world, host, asked.request, ttft_s, carried, running + queued),
     )
 

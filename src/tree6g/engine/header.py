@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from tree6g.compute.model.catalogue import tokens_per_result
 from tree6g.engine import (
     baseband,
+    hosts,
     learning,
     listening,
     load,
@@ -168,8 +168,8 @@ def _services(world: World) -> dict[str, dict[str, Any]]:
             "ai",
             s.profile,
             weight=s.spec.weight,
-            quality=s.spec.quality,
-            tokenizer=_tokens_per_result(world) if s.spec.result == "image" else None,
+            quality=hosts.qualities(s.spec, world.hosts),
+            tokenizer=hosts.tokens_of_results(world.hosts) if s.spec.result == "image" else None,
             token_class=s.spec.token_class,
             slice=s.spec.slice,
             qos=s.spec.qos,
@@ -192,12 +192,6 @@ def _learning(world: World) -> dict[str, dict[str, Any]]:
     if asked is None:
         return {}
     return {asked.name: service_meta("internal", Profile(id="none"), slice=asked.slice)}
-
-
-def _tokens_per_result(world: World) -> dict[str, float]:
-    """What a result of each network counts as in tokens: the factor r of METRIC rule 4."""
-    found = {host.model: tokens_per_result(host.model) for host in world.hosts}
-    return {model: tokens for model, tokens in found.items() if tokens is not None}
 
 
 def _service_columns(world: World) -> dict[str, list[Any]]:
@@ -290,6 +284,12 @@ def _entities(world: World) -> list[dict[str, Any]]:
         node, record = network.node(number), f"{edge.a} - {edge.b}"
         rows.append(_entity(node, tiers, "", "network operator full", "link", record))
     return rows
+
+
+def inside(world: World) -> frozenset[str]:
+    """Nodes inside the scenario's boundary."""
+    bound = world.scenario.boundary
+    return frozenset(r["node"] for r in _entities(world) if bound in r["boundaries"].split())
 
 
 def _entity(

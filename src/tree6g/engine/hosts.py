@@ -9,12 +9,14 @@ import numpy as np
 
 from tree6g.compute.accelerator import accelerator, locked, metered
 from tree6g.compute.batching import BatchServer, Limits
+from tree6g.compute.model.catalogue import tokens_per_result
 from tree6g.compute.replica import Replica, replica
 from tree6g.compute.roofline import iteration, prompt_batch
 from tree6g.engine.world import Host, terminals_node
 from tree6g.errors import InfeasibleError
-from tree6g.scenario.model import Cloud, Devices, Scenario, Server, Site
+from tree6g.scenario.model import AiService, Cloud, Devices, Scenario, Server, Site
 from tree6g.scenario.model_config import model_footprint
+from tree6g.scenario.variants import model_of, quality_of, told_as
 
 LONG_PROMPT_TOK: Final = 1024.0  # the prompt whose time per token policies reckon with
 
@@ -30,10 +32,10 @@ def hosts(
         users: Users of each site.
         services: AI services.
     """
-    known = _Known()
+    known = _Known(scenario)
     for i, site in enumerate(sites):
         if scenario.devices is not None:
-            yield _terminals(users[i], site, i, scenario.devices, services)
+            yield _terminals(users[i], site, i, scenario.devices, services, known)
         for server in site.servers:
             yield _server(site, server, "edge", services, known, site_index=i)
     latency = {link.to: link.latency_s for link in scenario.links}
@@ -65,13 +67,27 @@ def _server(
         pue=place.pue,
         link=next((link for link in links if link.to == place.name), None),
         spec=server,
-        model=server.model,
+        model=known.name_of(server),
         services=frozenset(server.services) or services,
         replica=constants,
         batch=BatchServer(constants, limits_of(server, constants), kinds=len(services)),
         free_s=np.empty(0),
         prompt_s_per_tok=known.prompt_s_per_tok(constants),
     )
+
+
+def qualities(service: AiService, answering: Sequence[Host]) -> dict[str, float]:
+    """Stated qualities of a service, with those of its hosts under the names of the ledger."""
+    own = [
+        h.model for h in answering if service.name in h.services and h.model != model_of(h.model)
+    ]
+    return {**service.quality, **{name: quality_of(service.quality, name) for name in own}}
+
+
+def tokens_of_results(answering: Sequence[Host]) -> dict[str, float]:
+    """What a result of each network counts as in tokens: the factor r of METRIC rule 4."""
+    found = {host.model: tokens_per_result(model_of(host.model)) for host in answering}
+    return {model: tokens for model, tokens in found.items() if tokens is not None}
 
 
 def replica_of(server: Server) -> Replica:
@@ -102,9 +118,15 @@ def limits_of(server: Server, constants: Replica) -> Limits:
 class _Known:
     """Constants of the servers so far: those that are alike have one record for theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, scenario: Scenario) -> None:
+        ai = (s for s in scenario.services if isinstance(s, AiService))
+        self._stated = tuple(service.quality for service in ai)
         self._replicas: dict[tuple[object, ...], Replica] = {}
         self._prompt_s_per_tok: dict[int, float] = {}
+
+    def name_of(self, runs: Server | Devices) -> str:
+        """What the ledger calls a model."""
+        return told_as(runs.model, runs.weights, self._stated)
 
     def replica_of(self, server: Server) -> Replica:
         """Constants of an iteration of a server.
@@ -130,7 +152,12 @@ class _Known:
 
 
 def _terminals(
-    users: int, site: Site, index: int, devices: Devices, services: frozenset[str]
+    users: int,
+    site: Site,
+    index: int,
+    devices: Devices,
+    services: frozenset[str],
+    known: _Known,
 ) -> Host:
     constants = replica(
         accelerator(devices.accelerator),
@@ -145,7 +172,7 @@ def _terminals(
         pue=1.0,
         link=None,
         spec=None,
-        model=devices.model,
+        model=known.name_of(devices),
         services=frozenset(devices.services) or services,
         replica=constants,
         batch=None,

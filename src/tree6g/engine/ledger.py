@@ -8,6 +8,7 @@ from tree6g.engine.book import Amount
 from tree6g.engine.delivery import finished_columns
 from tree6g.engine.power import ROOFLINE, close_cells
 from tree6g.engine.world import World, shared_node
+from tree6g.engine.worth import note
 from tree6g.ledger.writer import LedgerWriter
 
 TRAFFIC = "traffic"
@@ -17,6 +18,7 @@ UNITS = {"bit_ul": "s", "bit_dl": "s", "bit_carried": "bit", "token_in": "tok", 
 def close_interval(world: World, writer: LedgerWriter, t0_s: float, t1_s: float) -> None:
     """Write energy and work of [t0, t1) and the requests that finished, and start anew."""
     close_cells(world)
+    note(world)
     tiers = node_tiers(world)
     _write_energy(world, writer, tiers, t0_s, t1_s)
     _write_work(world, writer, tiers, t0_s, t1_s)

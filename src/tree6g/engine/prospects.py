@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -37,11 +37,35 @@ from tree6g.metric.profile import Profile
 from tree6g.metric.utility import utility_bps
 from tree6g.radio.pathloss import FloatArray
 from tree6g.scenario.model_config import model_footprint
+from tree6g.scenario.variants import model_of, quality_of
 
 STEPS: Final = 64  # lengths are rounded to as many steps per doubling, at most 0.8 % off
 MOST_KNOWN: Final = 4096  # lengths that are remembered per replica, each for all batch sizes
 FEWEST_SIZES: Final = 64
 FEW_STEPS: Final = 4  # of the batch that a prompt joins, which changes little of its own joules
+
+
+class Air(NamedTuple):
+    """What a request takes on the air: a value each, or arrays. [request].
+
+    Attributes:
+        radio_j: Joules of the cell.
+        terminal_j: Joules of the terminal.
+        bit: Bits both ways.
+        site: Site of the cell.
+        up_s: Time of the prompt at the terminal's rate.
+        down_s: Time of the mean answer.
+    """
+
+    radio_j: Any
+    terminal_j: Any
+    bit: Any
+    site: Any
+    up_s: Any
+    down_s: Any
+
+
+NO_AIR: Final = Air(0.0, 0.0, 0.0, 0, 0.0, 0.0)
 
 
 class Carried:
@@ -55,19 +79,14 @@ class Carried:
 
     def __init__(self, world: World, rows: IntArray) -> None:
         self._world, self._rows = world, rows
-        self._found: dict[int, tuple[float, float, float, int]] | None = None
+        self._found: dict[int, Air] | None = None
 
-    def of(self, request: int) -> tuple[float, float, float, int]:
-        """Joules of the cell, of the terminal, bits both ways, and the site of the cell."""
+    def of(self, request: int) -> Air:
+        """What a request takes on the air."""
         if self._found is None:
             columns = on_air(self._world, self._rows)
-            self._found = dict(
-                zip(
-                    self._rows.tolist(),
-                    zip(*(column.tolist() for column in columns), strict=True),
-                    strict=True,
-                )
-            )
+            rows = map(Air._make, zip(*(column.tolist() for column in columns), strict=True))
+            self._found = dict(zip(self._rows.tolist(), rows, strict=True))
         return self._found[request]
 
 
@@ -82,7 +101,7 @@ def prospect(
     prompt_tok = int(world.requests.prompt_tok[request])
     output_tok = world.mean_output_tok[service.spec.name]
     tpot_s, compute_j = computing(host, prompt_tok, output_tok, there)
-    radio_j, terminal_j, link_j = _carrying(world, host, request, carried)
+    air = NO_AIR if host.batch is None else carried.of(request)
     whole, on_time = worths(
         service, host.model, prompt_tok=prompt_tok, output_tok=output_tok,
         ttft_s=ttft_s, tpot_s=tpot_s,
@@ -90,19 +109,21 @@ def prospect(
     return Prospect(
         tpot_s=tpot_s,
         compute_j=host.pue * compute_j,
-        radio_j=radio_j,
-        terminal_j=terminal_j,
-        link_j=link_j,
+        radio_j=air.radio_j,
+        terminal_j=air.terminal_j,
+        link_j=energy_j_per_bit(world, host.link, air.site) * air.bit,
         worth_beq=whole,
         on_time_beq=on_time,
         parameters=parameters(host.model),
+        uplink_s=air.up_s,
+        downlink_s=air.down_s,
     )
 
 
 @lru_cache(maxsize=1024)
 def parameters(model: str) -> float:
     """Parameters of a model."""
-    return float(model_footprint(model).parameters)
+    return float(model_footprint(model_of(model)).parameters)
 
 
 @lru_cache(maxsize=1024)
@@ -230,18 +251,8 @@ def _above_idle_j(r: Replica, cost: Cost) -> FloatArray:
     return np.asarray(cost.energy_j - r.idle_w * cost.time_s, dtype=np.float64)
 
 
-def _carrying(
-    world: World, host: Host, request: int, carried: Carried
-) -> tuple[float, float, float]:
-    """Joules of cell, terminal's radio and transport for a prompt and the mean answer."""
-    if host.batch is None:
-        return 0.0, 0.0, 0.0
-    radio_j, terminal_j, bit, site = carried.of(request)
-    return radio_j, terminal_j, energy_j_per_bit(world, host.link, site) * bit
-
-
-def on_air(world: World, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
-    """Joules of cells and of terminals, bits, and sites of the cells, to a server. [request]."""
+def on_air(world: World, rows: IntArray) -> Air:
+    """What requests take on the air, to a server. [request]."""
     terminal = world.terminal_of(rows)
     cell = world.radio.users.serving[terminal]
     up_bit, down_bit, up_s, down_s = np.empty((4, len(rows)))
@@ -255,15 +266,15 @@ def on_air(world: World, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatA
         down_s[mine] = _over(down_bit[mine], rates[DOWN][name][terminal[mine]])
     found, at = np.unique(cell, return_inverse=True)
     cells = [world.cells[index] for index in found.tolist()]
-    up_s *= np.array([c.uplink.time_frac for c in cells])[at]
-    down_s *= np.array([c.downlink.time_frac for c in cells])[at]
+    sending_s = up_s * np.array([c.uplink.time_frac for c in cells])[at]
+    receiving_s = down_s * np.array([c.downlink.time_frac for c in cells])[at]
     up_w = np.array([above_sleep_w(c, c.rest.station.uplink_w) for c in cells])[at]
     down_w = np.array([above_sleep_w(c, c.rest.station.downlink_w) for c in cells])[at]
     with np.errstate(invalid="ignore"):  # no rate, and no power above sleep
-        radio_j = up_s * up_w + down_s * down_w
-    terminal_j = up_s * world.scenario.population.terminal.anchor_power_w
+        radio_j = sending_s * up_w + receiving_s * down_w
+    terminal_j = sending_s * world.scenario.population.terminal.anchor_power_w
     sites = np.array([c.site_index for c in cells], dtype=np.int64)[at]
-    return radio_j, terminal_j, up_bit + down_bit, sites
+    return Air(radio_j, terminal_j, up_bit + down_bit, sites, up_s, down_s)
 
 
 def prompt_bit(service: Ai, prompt_tok: IntArray) -> FloatArray:
@@ -296,7 +307,7 @@ def worths(
     For a linear U that is w alpha times the tokens, whatever the span.
     """
     profile, spec = service.profile, service.spec
-    quality = spec.quality.get(model, 1.0)
+    quality = quality_of(spec.quality, model)
     span_s = max(profile.interval_s, ttft_s + (output_tok - 1.0) * tpot_s)
     input_tok, answer_tok = on_time_tok(profile, prompt_tok, output_tok, ttft_s, tpot_s)
     found = []

@@ -220,6 +220,7 @@ def simulate(
     still under way is lost.
     """
     interval_s = world.scenario.ledger_interval_s
+    world.price.inside = header.inside(world)
     steps = round(interval_s / world.step_s)
     first = kept.resume(world) if kept is not None else 0
     for interval in range(first, _intervals(world)):

@@ -19,6 +19,7 @@ from tree6g.engine.policies.cut import CutQuery
 from tree6g.engine.split_answers import Shared, asked, way_of
 from tree6g.engine.split_costs import Loop, Way
 from tree6g.engine.world import Tick, World
+from tree6g.scenario.variants import quality_of
 
 
 def option(world: World, one: Shared, request: int, tick: Tick) -> Option:
@@ -50,7 +51,7 @@ def option(world: World, one: Shared, request: int, tick: Tick) -> Option:
         running=int(terminal in one.running),
         queued=len(one.waiting.get(terminal, ())),
         model=one.host.model,
-        quality_frac=one.service.spec.quality.get(one.host.model, 1.0),
+        quality_frac=quality_of(one.service.spec.quality, one.host.model),
         foresee=foresee,
     )
 

@@ -17,6 +17,7 @@ from tree6g.engine.crowd import UP, IntArray, Radio
 from tree6g.engine.lanes import Lanes
 from tree6g.engine.policies import Policy
 from tree6g.engine.policies.sleep import SleepPolicy
+from tree6g.engine.price import Price
 from tree6g.engine.rest import Rest
 from tree6g.engine.switch import ON, Fleet, Switch
 from tree6g.engine.tally import Tally
@@ -170,7 +171,7 @@ class Host:
         pue: Of its place.
         link: Its link of each site, None beside the cell.
         spec: What the scenario says, None for terminals.
-        model: Model that answers.
+        model: Model that answers, as the ledger has it (`scenario.variants`).
         services: AI services that it answers.
         replica: Constants of an iteration.
         batch: Its queue and batch.
@@ -303,6 +304,7 @@ class World:
     )
     network: Any = None
     fleet: Fleet = dataclasses.field(default_factory=Fleet)
+    price: Price = dataclasses.field(default_factory=Price)
     cut_layer: dict[int, int] = dataclasses.field(default_factory=dict)
     carried_bit: dict[tuple[str, str], float] = dataclasses.field(default_factory=dict)
     link_peak_frac: dict[str, float] = dataclasses.field(default_factory=dict)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Final
 
-from tree6g.engine.world import Ai
+from tree6g.compute.model.catalogue import tokens_per_result
+from tree6g.engine.world import Ai, World
 from tree6g.metric.profile import Profile, class_profile
 from tree6g.metric.utility import Curve, utility_bps
-from tree6g.scenario.model import AiService
+from tree6g.scenario.model import AiService, DataService
 from tree6g.scenario.utility import Utility
+from tree6g.scenario.variants import model_of, quality_of
+
+SIGN: Final[Mapping[str, float]] = {"bit_ul": 1.0, "bit_dl": 1.0, "bit_late": -1.0}
 
 
 def profile_of(spec: AiService) -> Profile:
@@ -67,3 +73,39 @@ def first_s(service: Ai) -> float:
 def next_s(service: Ai) -> float:
     """Budget of each further token; none of its own if the answer comes as a whole."""
     return float(service.profile.tpot_budget_s or 0.0) if service.streams else 0.0
+
+
+def note(world: World) -> None:
+    """Take the sums of an interval that ends now into the price of a joule."""
+    price, weights = world.price, _weights(world)
+    ai = {service.spec.name: service for service in world.ai}
+    worth_beq = {name: token_beq(one, world.mean_output_tok[name]) for name, one in ai.items()}
+    for (node, *_), joules in world.book.energy.items():
+        if node in price.inside:
+            price.spent_j += joules
+    for (_, service, model, kind), work in world.book.work.items():
+        if service in ai:
+            price.earned_beq += work.amount * worth_beq[service] * _counts(ai[service], model, kind)
+        else:
+            price.earned_beq += work.amount * weights.get(service, 0.0) * SIGN.get(kind, 0.0)
+
+
+def _weights(world: World) -> dict[str, float]:
+    """Weights of data services."""
+    return {s.name: s.weight for s in world.scenario.services if isinstance(s, DataService)}
+
+
+def _counts(service: Ai, model: str | None, kind: str) -> float:
+    """Effective tokens of one of a kind; late ones take back what they were counted for."""
+    profile, spec = service.profile, service.spec
+    lost = 1.0 - profile.late_frac
+    k = {
+        "token_in": profile.k_in,
+        "token_in_late": -lost * profile.k_in,
+        "token_out": profile.k_out,
+        "token_late": -lost * profile.k_out,
+    }.get(kind, 0.0)
+    if not k or model is None:
+        return 0.0
+    result = tokens_per_result(model_of(model)) or 1.0
+    return k * quality_of(spec.quality, model) * result

@@ -19,6 +19,7 @@ from tree6g.report.life_use import Assumptions, Found
 from tree6g.report.tables import Cell, Column, Missing, Table
 from tree6g.report.write import write_figures
 from tree6g.scenario.model_config import architecture
+from tree6g.scenario.variants import model_of
 from tree6g.version import __version__
 
 _PUE: Final = 1.2
@@ -133,7 +134,7 @@ def _compared(told: Told) -> list[str]:
         return []
     name = max(models, key=models.__getitem__)
     try:
-        parameters = counts.parameters(architecture(name))
+        parameters = counts.parameters(architecture(model_of(name)))
     except DataError:
         return []
     theirs = ecologits.request(

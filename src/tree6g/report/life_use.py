@@ -29,6 +29,7 @@ from tree6g.lifecycle.ranges import Range, exact, within
 from tree6g.lifecycle.service import Held, Trained, Use
 from tree6g.metric import tree
 from tree6g.metric.figure import Figure, Query, ServiceFigure
+from tree6g.scenario.variants import model_of
 from tree6g.training.published import HIGH_FRAC, LOW_FRAC, published_run
 
 NETWORK_TIERS: Final = ("ran", "transport", "core")
@@ -187,7 +188,7 @@ def _trained(
     """The trainings of all models, or none: a part of them would look like the whole."""
     found, unknown = [], []
     for model, share in models.items():
-        run = published_run(model)
+        run = published_run(model_of(model))
         if run is not None:
             energy = Range(
                 value=run.energy_j, low=LOW_FRAC * run.energy_j, high=HIGH_FRAC * run.energy_j

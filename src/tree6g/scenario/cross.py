@@ -27,12 +27,14 @@ from tree6g.scenario import (
 )
 from tree6g.scenario.document import Place, Problem
 from tree6g.scenario.faults import got
+from tree6g.scenario.fields import WEIGHTS
 from tree6g.scenario.model import AiService, Cloud, DataService, Scenario, Site
+from tree6g.scenario.variants import variant_name
 from tree6g.traffic.patterns import ALWAYS_ON, WITH_CURVE
 
 POLICIES: Final = (
     "nearest", "edge-only", "cloud-only", "device-only", "least-loaded", "energy-greedy",
-    "tree-greedy", "cheapest-on-time", "split-best",
+    "tree-greedy", "cheapest-on-time", "split-best", "adaptive-compression",
 )  # fmt: skip
 POLICY_GROUP: Final = "tree6g.policies"
 SLEEP_POLICIES: Final = (
@@ -103,7 +105,7 @@ def references(plain: Any) -> list[Problem]:
     at: Place = ("layout", "day_curves_at")
     problems += _unknown_keys(plain, at, "a row of table 'day_curves'", data.table("day_curves"))
     quality: Place = ("services", "*", "quality")
-    problems += _unknown_keys(plain, quality, "a row of table 'models'", _rows("models"))
+    problems += _unknown_keys(plain, quality, "a row of table 'models'", _variants())
     return problems + _doubles(plain) + _unlinked(plain, clouds)
 
 
@@ -112,6 +114,12 @@ def _rows(table: str) -> Collection[str]:
     if table != "models":
         return data.table(table)
     return (*catalogue.names(), *catalogue.image_names(), *model_config.added())
+
+
+def _variants() -> list[str]:
+    """Models, and models in each format of weights that a server may have."""
+    names = list(_rows("models"))
+    return names + [variant_name(name, kind) for name in names for kind in WEIGHTS]
 
 
 def sums(scenario: Scenario) -> list[Problem]:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tree6g import data
 from tree6g.scenario import topology as transport
-from tree6g.scenario.fields import Name, NonNegative, Positive, Share, Text
+from tree6g.scenario.fields import Name, NonNegative, Positive, Share, Text, Variant, Weights
 from tree6g.scenario.layout import Layout, Position
 from tree6g.scenario.learning import Learning
 from tree6g.scenario.outage import Outage
@@ -80,7 +80,7 @@ class Server(Described):
     and idle power stay whole."""
     model: Name
     """Row of the packaged table `models`."""
-    weights: Literal["fp16", "fp8", "int8", "int4"] = "fp16"
+    weights: Weights = "fp16"
     """Precision of the weights."""
     max_batch: Annotated[int, Field(ge=1, le=4096)] = 256
     """Sequences decoded together at most."""
@@ -171,7 +171,7 @@ class Devices(Described):
     """Row of the packaged table `accelerators`."""
     model: Name
     """Row of the packaged table `models`."""
-    weights: Literal["fp16", "fp8", "int8", "int4"] = "int4"
+    weights: Weights = "int4"
     """Precision of the weights."""
     capable_frac: Share = 1.0
     """Share of the users whose terminal can."""
@@ -225,11 +225,12 @@ class AiService(Sparing):
     not said of alpha, `utility`, `k_in` and `quality`."""
     profile_sha256: Text | None = None
     """Hash of that file, filled in when it is read; what it said stands here then."""
-    quality: dict[Name, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    """Worth of a model's token relative to the reference model's, by model; 1 where absent."""
+    quality: dict[Variant, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Worth of a model's token relative to the reference model's, by model; 1 where absent. A model
+    in a format (`llama-3.1-8b int4`) goes before the model alone."""
     quality_min_frac: Annotated[Quantity, Field(ge=0)] | None = None
-    """Least `quality` of a model that policy `cheapest-on-time` takes for this service; None: that
-    of the token class."""
+    """Least `quality` of a model that policies `cheapest-on-time` and `adaptive-compression` take
+    for this service; None: that of the token class."""
     request_share_frac: Share = 1.0
     """Share of the population's AI requests that are for this service."""
     lengths: Name = "azure-conv-2023"

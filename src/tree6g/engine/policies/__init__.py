@@ -23,7 +23,7 @@ from tree6g.engine.policies.choice import named
 GROUP: Final = "tree6g.policies"
 BUILT_IN: Final = (
     "nearest", "edge-only", "cloud-only", "device-only", "least-loaded", "energy-greedy",
-    "tree-greedy", "cheapest-on-time", "split-best",
+    "tree-greedy", "cheapest-on-time", "split-best", "adaptive-compression",
 )  # fmt: skip
 # Expectations are means; the rest of a budget is kept for what comes in between.
 SAFE_FRAC: Final = 0.5
@@ -45,6 +45,8 @@ class Query:
         mean_output_tok: Mean length of the service's answers.
         quality_min_frac: Least worth of a model's token, relative to the reference model's, that
             the service asks for.
+        tree_beq_per_j: Worth of a joule: the TREE of the run up to the last ledger interval, in the
+            scenario's boundary; 0 in the first one.
     """
 
     service: str
@@ -56,6 +58,7 @@ class Query:
     streams: bool = True
     mean_output_tok: float = 1.0
     quality_min_frac: float = 0.0
+    tree_beq_per_j: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,9 @@ class Prospect:
             (bit-equivalents).
         on_time_beq: Worth of what is expected on time.
         parameters: Parameters of the model that answers.
+        uplink_s: Time of the prompt on the air, alone in the cell, at the terminal's rate now; no
+            part of `expected_ttft_s`.
+        downlink_s: The same of the mean answer.
     """
 
     tpot_s: float = 0.0
@@ -87,6 +93,8 @@ class Prospect:
     worth_beq: float = 0.0
     on_time_beq: float = 0.0
     parameters: float = 0.0
+    uplink_s: float = 0.0
+    downlink_s: float = 0.0
 
     @property
     def energy_j(self) -> float:
@@ -178,6 +186,13 @@ def first_to_answer(options: Sequence[Option]) -> int | None:
 
 def _soonest(option: Option) -> tuple[float, float]:
     return option.expected_ttft_s, option.load_frac
+
+
+def good_enough(query: Query, options: Sequence[Option]) -> list[int]:
+    """Options of enough quality for the service; if there is none, the best ones."""
+    best = max((option.quality_frac for option in options), default=0.0)
+    least = min(query.quality_min_frac, best)
+    return [i for i, option in enumerate(options) if option.quality_frac >= least]
 
 
 def on_time(query: Query, option: Option) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tree6g.engine.policies import Option, Query, first_to_answer, on_time
+from tree6g.engine.policies import Option, Query, first_to_answer, good_enough, on_time
 
 
 def choose(query: Query, options: Sequence[Option]) -> int | None:
@@ -14,11 +14,7 @@ def choose(query: Query, options: Sequence[Option]) -> int | None:
     If no good one is in time, the good one that answers first; if none is good, the best ones are
     taken for good.
     """
-    if not options:
-        return None
-    best = max(option.quality_frac for option in options)
-    least = min(query.quality_min_frac, best)
-    good = [i for i, option in enumerate(options) if option.quality_frac >= least]
+    good = good_enough(query, options)
     timely = [i for i in good if on_time(query, options[i])]
     if timely:
         return min(timely, key=lambda i: options[i].prospect.parameters)

@@ -12,6 +12,7 @@ from tree6g.errors import ScenarioError
 from tree6g.metric.profile import data_profile
 from tree6g.metric.utility import marginal_bit_per_tok
 from tree6g.optimise.environment.network import Stream
+from tree6g.scenario.variants import quality_of
 from tree6g.traffic.lengths import RequestPattern, mean_lengths, request_pattern, with_means
 from tree6g.traffic.messages import HOUR_S
 
@@ -69,7 +70,7 @@ def _ai_stream(world: World, service: Ai, at: slice, host: Host) -> Stream:
     size = float(spec.tokens_per_chunk) if service.streams else mean_lengths(lengths)[1]
     people = world.scenario.population
     wait_s = profile.ttft_budget_s if service.streams else profile.deadline_s
-    quality = spec.quality.get(host.model, 1.0)
+    quality = quality_of(spec.quality, host.model)
     worth = spec.weight * quality * float(marginal_bit_per_tok(1.0, profile.curve))
     bit_per_tok = 8.0 * (spec.chunk_byte + (size - 1.0) * TEXT_BYTE_PER_TOK) / size
     if bit_per_tok <= 0.0:

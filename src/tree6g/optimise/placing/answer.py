@@ -17,6 +17,7 @@ from tree6g.optimise.placing.plan import write
 from tree6g.optimise.placing.setups import Variant
 from tree6g.optimise.scenario.simulated import value_of
 from tree6g.scenario.load import load
+from tree6g.scenario.variants import quality_of
 from tree6g.units import show
 
 SMALL: Final = 1e-9
@@ -191,7 +192,7 @@ def rows(plan: Plan) -> list[dict[str, Any]]:
             "first_frac": 0.0 if way.first is None else float(way.first.taken.mean()),
             "cut_layer": None if way.first is None else way.first.cut,
             "servers": [some.setups[s].node for s in way.setups],
-            "model": some.setups[way.setups[0]].variant.model,
+            "model": some.setups[way.setups[0]].model,
         }
         for way in plan.ways
     ]
@@ -258,7 +259,7 @@ def _who(plan: Plan) -> list[str]:
 def _answered(plan: Plan, number: int, row: dict[str, Any]) -> str:
     """Servers, model and what stays on terminals."""
     spec = plan.start.options.groups[number].service.spec
-    quality = spec.quality.get(row["model"], 1.0)
+    quality = quality_of(spec.quality, row["model"])
     told = f"{' and '.join(row['servers'])}, {row['model']}"
     told += f" of quality {quality:g}" if quality != 1.0 else ""
     if row["first"] == "device":

@@ -162,7 +162,7 @@ def _group(
     service, site, capable, long = part
     requests, edges = world.requests, edges_s(world)
     some = rows[np.unique(np.linspace(0, len(rows) - 1, SAMPLE).astype(np.int64))]
-    radio_j, terminal_j, bit, _ = prospects.on_air(world, some)
+    own = prospects.on_air(world, some)
     scale = air.get(service.spec.name, (1.0, 1.0))
     cell = world.cell_of(some)
     count = np.histogram(requests.arrival_s[rows], edges)[0]
@@ -177,9 +177,9 @@ def _group(
         prompt_tok=requests.prompt_tok[some].astype(np.float64),
         output_tok=requests.output_tok[some].astype(np.float64),
         terminal=world.terminal_of(some),
-        radio_j=scale[0] * _mean(radio_j),
-        terminal_j=scale[1] * _mean(terminal_j),
-        bit=float(bit.mean()),
+        radio_j=scale[0] * _mean(own.radio_j),
+        terminal_j=scale[1] * _mean(own.terminal_j),
+        bit=float(own.bit.mean()),
         radio_s=float((world.latencies_s(UP) + world.latencies_s(DOWN))[cell].mean()),
     )
 

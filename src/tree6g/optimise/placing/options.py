@@ -209,8 +209,8 @@ def _firsts(world: World, group: Group, query: Query, counted: frozenset[str]) -
     if not group.capable:
         return
     terminals, today = world.scenario.boundary == "full", answers(world, group.service)
-    devices = world.scenario.devices
-    if devices is not None and allowed(group.service, devices.model, today):
+    own_model = next((h.model for h in world.hosts if h.spec is None), None)
+    if own_model is not None and allowed(group.service, own_model, today):
         own = firsts.alone(world, group, query, counts=terminals)
         yield from [] if own is None else [own]
     for one in world.shared:
@@ -255,7 +255,7 @@ def _way(
     air_j = group.radio_j + group.terminal_j + group.bit * one.j_per_bit[group.site]
     served_beq = _served_beq(group, one, first, empty, away_s)
     none_s = np.zeros(len(left))
-    whole_beq = float((left * firsts.worths(group, one.server.model, none_s, none_s)).mean())
+    whole_beq = float((left * firsts.worths(group, one.model, none_s, none_s)).mean())
     own_j = 0.0 if first is None else first.energy_j
     own_beq = 0.0 if first is None else first.worth_beq
     return Way(
@@ -303,7 +303,7 @@ def _served_beq(
     """Worth on time of what a server answers, per request of the group."""
     left = np.ones(len(group.prompt_tok)) if first is None else 1.0 - first.taken
     first_s = away_s + under.first_s(setup.machine, group.prompt_tok)
-    worth = firsts.worths(group, setup.server.model, first_s, np.array(under.tpot_s))
+    worth = firsts.worths(group, setup.model, first_s, np.array(under.tpot_s))
     return float((left * worth).mean())
 
 

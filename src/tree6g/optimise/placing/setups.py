@@ -22,6 +22,7 @@ from tree6g.errors import DataError, InfeasibleError, ScenarioError
 from tree6g.optimise.placing.load import Machine
 from tree6g.scenario.model import Server
 from tree6g.scenario.model_config import architecture
+from tree6g.scenario.variants import model_of, quality_of, told_as, variant_name
 
 LEAST_FRAC: Final = 0.002  # of the requests, for long prompts to be a group of their own
 MOST_SETUPS: Final = 12  # models that one place may choose from
@@ -37,7 +38,7 @@ class Variant:
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.model} {self.weights}"
+        return variant_name(self.model, self.weights)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,6 +47,7 @@ class Setup:
 
     Attributes:
         place: Number of the server among those of the scenario.
+        model: What it runs, as the ledger would have it (`scenario.variants`).
         host: The server as it is today.
         server: As the scenario would say it with this model.
         machine: How it works under load.
@@ -56,6 +58,7 @@ class Setup:
     """
 
     place: int
+    model: str
     host: Host
     server: Server
     machine: Machine
@@ -88,7 +91,7 @@ class Setup:
             today: Models that answer the service today.
         """
         near = self.host.site in (None, site)
-        return near and allowed(service, self.server.model, today)
+        return near and allowed(service, self.model, today)
 
 
 def setups(world: World, counted: frozenset[str], named: Sequence[Variant] = ()) -> list[Setup]:
@@ -110,9 +113,7 @@ def setups(world: World, counted: frozenset[str], named: Sequence[Variant] = ())
         for variant in variants
         if (made := _setup(world, counted, place, host, variant))
     ]
-    return [
-        s for s in found if any(allowed(a, s.server.model, answers(world, a)) for a in world.ai)
-    ]
+    return [s for s in found if any(allowed(a, s.model, answers(world, a)) for a in world.ai)]
 
 
 def answers(world: World, service: Ai) -> frozenset[str]:
@@ -123,12 +124,12 @@ def answers(world: World, service: Ai) -> frozenset[str]:
 def allowed(service: Ai, model: str, today: frozenset[str]) -> bool:
     """Whether a service may have its answers from a model, by its quality."""
     spec = service.spec
-    if model not in spec.quality and model not in today:
+    if model not in today and not {model, model_of(model)} & set(spec.quality):
         return False
     if spec.quality_min_frac is None:
         least = prospects.quality_min_frac(spec.token_class)
-        return model in today or spec.quality[model] >= least
-    return spec.quality.get(model, 1.0) >= spec.quality_min_frac
+        return model in today or quality_of(spec.quality, model) >= least
+    return quality_of(spec.quality, model) >= spec.quality_min_frac
 
 
 def _variants(world: World, named: Sequence[Variant]) -> list[Variant]:
@@ -143,7 +144,7 @@ def _variants(world: World, named: Sequence[Variant]) -> list[Variant]:
     for variant in named:
         architecture(variant.model)  # an unknown one is refused in words
         weight_format(variant.weights)
-        if not any(variant.model in service.spec.quality for service in world.ai):
+        if not any({variant.model, variant.name} & set(s.spec.quality) for s in world.ai):
             raise ScenarioError(
                 f"expected a 'quality' of '{variant.model}' for some AI service, which says what "
                 "its tokens are worth; none is stated. Add it to the scenario, with its source."
@@ -171,6 +172,7 @@ def _setup(
     watts = replica.idle_w + server.host_power_w * server.count
     return Setup(
         place=place,
+        model=told_as(server.model, server.weights, (a.spec.quality for a in world.ai)),
         host=host,
         server=server,
         machine=Machine(

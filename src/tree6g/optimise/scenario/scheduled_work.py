@@ -37,6 +37,7 @@ from tree6g.optimise.scheduling.fluid import Bound, FloatArray, Work, bound
 from tree6g.radio.power import StationPower
 from tree6g.scenario.model import Scenario
 from tree6g.scenario.trace import Trace
+from tree6g.scenario.variants import quality_of
 
 ANGLES: Final = np.linspace(0.0, 0.5 * math.pi, 7)  # tangents that are tried
 STEADY: Final = ("idle-timer", "always-on")  # sleep policies that leave the cell as it is
@@ -207,7 +208,7 @@ def _answers(world: World, service: Ai, host: Host | None, angle: float) -> tupl
     prompt_tok = requests.prompt_tok[rows].astype(np.float64)
     out_tok = requests.output_tok[rows].astype(np.float64)
     terminal = world.terminal_of(rows)
-    quality = spec.quality.get(host.model, 1.0) if host is not None else 1.0
+    quality = quality_of(spec.quality, host.model) if host is not None else 1.0
     prompt_j, token_j = _own_j(host, prompt_tok, angle)
     value_beq = spec.weight * quality * curve.alpha_bit_per_tok
     up_bit = 8.0 * (spec.prompt_byte_per_tok * prompt_tok + spec.request_overhead_byte)
