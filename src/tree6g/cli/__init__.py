@@ -111,6 +111,7 @@ app.add_typer(_traces, name="trace", help="Read request traces: describe one, or
 _models = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _models.command("show")(guarded(model.show))
 _models.command("count")(guarded(model.count))
+_models.command("compress")(guarded(model.compress))
 _models.command("add")(guarded(model.add))
 app.add_typer(_models, name="model", help="Count a model from its config, or add one of your own.")
 

@@ -14,6 +14,7 @@ TABLES: Final = {
     "accelerators": "accelerators",
     "profiles": "token_classes",
     "base-stations": "base_stations",
+    "quality": "quality",
     "lengths": "request_lengths",
     "traffic": "traffic_models",
     "day-curves": "day_curves",

@@ -75,6 +75,37 @@ def count(
     _print(counted)
 
 
+def compress(
+    name: Name,
+    *,
+    accelerator: Annotated[
+        str, typer.Option("--accelerator", "-a", help="Row of `tree6g list accelerators`.")
+    ] = "h100-sxm",
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Answers made together.")] = 1,
+    context: Annotated[
+        int, typer.Option("--context", min=1, help="Tokens of context, and of a prompt.")
+    ] = 1024,
+    ranks: Annotated[
+        str, typer.Option("--ranks", help="Ranks of adapters beside the weights, on q and v.")
+    ] = "8,64",
+    as_json: options.Json = False,
+) -> None:
+    """Print compressed forms of a model: quality as measured, memory, joules and pace.
+
+    Quality is that of `tree6g list quality`, relative to what it was measured against.
+
+    Example: tree6g model compress llama-3.1-8b --accelerator jetson-agx-orin --batch 8
+    """
+    from tree6g.report.compression import lines, table
+
+    shown = table(name, accelerator, batch=batch, context_tok=context, ranks=ranks)
+    if as_json:
+        print_json(shown)
+        return
+    for line in lines(shown):
+        typer.echo(line)
+
+
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Its config.json.")],

@@ -20,7 +20,7 @@ TABLES: Final = (
     "accelerators", "models", "base_stations", "token_classes", "request_lengths", "quantities",
     "modulation_coding", "channel_quality", "engine_constants", "clock_states",
     "weight_formats", "traffic_models", "day_curves", "processors", "training_runs",
-    "grid_carbon", "embodied_carbon",
+    "grid_carbon", "embodied_carbon", "quality",
 )  # fmt: skip
 STATUSES: Final = ("read", "measured", "typical")
 Row = Mapping[str, str | float | None]
