@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 HOURS: Final = 24.0
 BYTE_PER_GB: Final = 1e9
 J_PER_KWH: Final = 3.6e6
-AIR: Final = ("bit_dl", "bit_ul")
 
 __all__ = ["SERVICE_KEYS", "Stopwatch", "check_result", "figure_result", "run_result"]
 
@@ -67,7 +66,7 @@ def learning_result(ledger: Ledger) -> dict[str, Any]:
 
 def learning(ledger: Ledger) -> str:
     """What was learnt, and the joules of it by tier, as a line; empty where nothing was."""
-    from tree6g.metric.learning import learnt
+    from tree6g.metric.learning import AIR, learnt
 
     known = learnt(ledger)
     if known is None or not known.rounds:

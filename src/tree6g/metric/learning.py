@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tree6g.ledger.reading import Ledger, named_sql, sql_errors
+
+AIR: Final = ("bit_dl", "bit_ul")  # kinds of bits at the air
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

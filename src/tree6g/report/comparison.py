@@ -11,7 +11,7 @@ from tree6g.ledger.reading import Ledger
 from tree6g.metric.compare import SERVED_SHARE_LIMIT, Comparison
 from tree6g.metric.delay import Delay
 from tree6g.metric.figure import ServiceFigure
-from tree6g.report import listings, numerals
+from tree6g.report import learning, listings, numerals
 from tree6g.report import overlay as overlaid
 from tree6g.report.canvas import Drawing
 from tree6g.report.evidence import configuration
@@ -57,6 +57,9 @@ def write_comparison(
         *_weight_tables(comparison),
     ]  # fmt: skip
     sections = _sections(comparison, drawings, tables)
+    if (taught := learning.compared(ledgers)).rows:
+        sections.append(learning.comparison_section(taught))
+        tables.append(taught)
     if overlay is not None:
         over = overlaid.drawings(overlay, stamp)
         sections.append(overlaid.section(overlay, over))

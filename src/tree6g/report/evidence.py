@@ -14,6 +14,7 @@ from tree6g.metric.figure import Figure, Query, ServiceFigure
 from tree6g.metric.histogram import percentile
 from tree6g.metric.kpi import kpis
 from tree6g.metric.kpi_figure import Kpis
+from tree6g.metric.learning import Learnt, learnt
 from tree6g.metric.profile import Service, from_meta, reweighted
 from tree6g.metric.windows import component_flows, gaps, power, window_length_s
 from tree6g.report.references import Reference, references
@@ -38,6 +39,7 @@ class Evidence:
         gaps: Rows `t0_s, t1_s, source, quantity, node, reason`.
         references: What the ledger rests on.
         kpis: Key figures of its radio access network.
+        learnt: Rounds of learning; None: nothing was to be learnt.
     """
 
     figure: Figure
@@ -52,6 +54,7 @@ class Evidence:
     gaps: Sequence[Row] = ()
     references: Sequence[Reference] = ()
     kpis: Kpis | None = None
+    learnt: Learnt | None = None
 
     @property
     def ai(self) -> tuple[ServiceFigure, ...]:
@@ -105,6 +108,7 @@ def gather(ledger: Ledger, query: Query) -> Evidence:
         gaps=gaps(ledger, *span),
         references=references(ledger),
         kpis=kpis(ledger, query),
+        learnt=learnt(ledger),
     )
 
 

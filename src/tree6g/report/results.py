@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from tree6g.metric.figure import Figure
-from tree6g.report import listings, numerals, radio, words
+from tree6g.report import learning, listings, numerals, radio, words
 from tree6g.report.canvas import Drawing
 from tree6g.report.evidence import Evidence
 from tree6g.report.figures import flow, lorenz, power, shares
+from tree6g.report.figures import learning as learning_figure
 from tree6g.report.figures import weight as weight_figure
 from tree6g.report.frame import Section, definitions, figure, folded, paragraphs
 from tree6g.report.markup import Markup, linked, tag
@@ -27,10 +28,11 @@ class Findings:
     flow: Drawing | Missing
     weight: Drawing | Missing
     lorenz: Drawing | Missing
+    learning: Drawing | Missing
 
     def drawings(self) -> list[Drawing]:
         """All drawings that exist."""
-        every = (self.shares, self.power, self.flow, self.weight, self.lorenz)
+        every = (self.shares, self.power, self.flow, self.weight, self.lorenz, self.learning)
         return [d for d in every if isinstance(d, Drawing)]
 
 
@@ -45,6 +47,7 @@ def find(evidence: Evidence) -> Findings:
         flow=flow.drawing(evidence),
         weight=weight_figure.drawing(evidence, curve),
         lorenz=lorenz.drawing(evidence),
+        learning=learning_figure.drawing(evidence.learnt, evidence.stamp),
     )
 
 
@@ -132,6 +135,7 @@ def sections(findings: Findings) -> list[Section]:
             title="The radio access network by the standards",
             body=_radio(e),
         ),
+        *learning.sections(e.learnt, learning.method_of(e.meta), findings.learning),
         Section(
             id="served",
             short="Served shares",
@@ -257,4 +261,5 @@ def all_tables(evidence: Evidence) -> list[Table]:
     return [
         *(make(evidence) for make in makers), *kpis,
         *([money] if isinstance(money, Table) else []),
+        *learning.tables(evidence.learnt, learning.method_of(evidence.meta)),
     ]  # fmt: skip

@@ -92,7 +92,7 @@ def _paint(canvas_: Canvas, table: Table, gaps: list[tuple[float, float]]) -> No
         cells = table.column(column.key)
         watts = np.array([c if isinstance(c, float) else np.nan for c in cells])
         top = floor + np.append(watts, watts[-1])
-        _layer(ax, x, floor, top, i)
+        layer(ax, x, floor, top, i)
         middles.append(float(np.nan_to_num((floor[-1] + top[-1]) / 2)))
         mean = numerals.quantity(float(np.nanmean(watts)), "w")
         labels.append(f"{numerals.shorten(visible(column.head), 12)} {mean}")
@@ -107,10 +107,11 @@ def _paint(canvas_: Canvas, table: Table, gaps: list[tuple[float, float]]) -> No
         ax.yaxis.set_major_formatter(numerals.tick)
     for t0_s, t1_s in gaps:
         ax.axvspan(*((np.array([t0_s, t1_s]) - start[0]) / scale_s), fill=False, hatch="xx", lw=0)
-    _labels(ax, float(x[-1]), middles, labels, high)
+    side_labels(ax, float(x[-1]), middles, labels, high)
 
 
-def _layer(ax: Axes, x: np.ndarray, floor: np.ndarray, top: np.ndarray, index: int) -> None:
+def layer(ax: Axes, x: np.ndarray, floor: np.ndarray, top: np.ndarray, index: int) -> None:
+    """One of several areas on top of each other, told from the others by its hatch too."""
     role, hatch = palette.SERIES[index % 8], palette.HATCHES[index % 8]
     ax.fill_between(
         x, floor, top, step="post", facecolor=palette.light(role), hatch=hatch,
@@ -118,8 +119,11 @@ def _layer(ax: Axes, x: np.ndarray, floor: np.ndarray, top: np.ndarray, index: i
     )  # fmt: skip
 
 
-def _labels(ax: Axes, right: float, middles: list[float], labels: list[str], high: float) -> None:
-    places = canvas.spread(middles, high * 0.085, high * 0.03, high * 0.97)
+def side_labels(
+    ax: Axes, right: float, middles: list[float], labels: list[str], high: float, gap: float = 0.085
+) -> None:
+    """What the layers are, at the right of the axes; `gap` is the least between two, of `high`."""
+    places = canvas.spread(middles, high * gap, high * 0.03, high * 0.97)
     for i, (at, y, label) in enumerate(zip(middles, places, labels, strict=True)):
         colour = palette.light(palette.SERIES[i % 8])
         ax.annotate(
