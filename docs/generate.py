@@ -134,6 +134,11 @@ could say. It is our proposal and no standard; its rows are the packaged table `
 which scenarios name as `token_class`. The work on 6G use cases (TR 22.870) is where it would have
 to be agreed.
 """
+WORTH_LEAD = """
+What its tokens are worth, and to whom:
+
+| class | utility | worth of a prompt token, k_in | examples |
+|---|---|---|---|"""
 CLASSES_NOTES = """
 What the columns mean, and where their values come from:
 
@@ -146,6 +151,8 @@ What the columns mean, and where their values come from:
 - burst (maximum data burst volume): tokens that fall due within one TTFT budget at the pace of
   TPOT, that is TTFT/TPOT.
 - unit (averaging window): whose rate the utility acts on, and over which time.
+- utility: its [family](metric.md) with T0; k_in with the 5th to 95th percentile of 190 list prices.
+  The least quality of a model (`quality_min_frac`) is open in all classes; scenarios state it.
 - carried by (5QI): by delay alone, the slackest of 5QI 9 (300 ms), 7 (100 ms) and 88 (10 ms) of
   which two crossings take at most half of the time to the first token or result and, where device
   and edge pass every token between them, at most one TPOT.
@@ -174,7 +181,17 @@ def service_classes() -> str:
             _carrier(row),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    lines.append(WORTH_LEAD)
+    lines += [_worth(row) for row in data.table("token_classes").values()]
     return "\n".join(lines) + "\n" + CLASSES_NOTES
+
+
+def _worth(row: data.Row) -> str:
+    """Utility, weight of prompts and examples of a class, as a row."""
+    scale = f", T0 = {_cell(row['t0_tps'])} token/s" if row["t0_tps"] else ""
+    span = f" ({_cell(row['k_in_low'])} to {_cell(row['k_in_high'])})" if row["k_in_low"] else ""
+    cells = (row["token_class"], f"{row['family']}{scale}", f"{_cell(row['k_in'])}{span}")
+    return f"| {' | '.join((*map(str, cells), _cell(row['examples'])))} |"
 
 
 def _carrier(row: data.Row) -> str:

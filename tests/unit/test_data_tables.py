@@ -7,11 +7,14 @@ import dataclasses
 from importlib import resources
 
 import pytest
+from typer.testing import CliRunner
 
 from tree6g import data, units
+from tree6g.cli import app
 from tree6g.errors import DataError
 from tree6g.ledger import schema
 from tree6g.metric.figure import Figure, ServiceFigure
+from tree6g.metric.profile import MEDIAN_INPUT_PRICE
 
 
 def _rows(name):
@@ -74,3 +77,19 @@ def test_cells_are_numbers_texts_or_nothing():
     assert data.text({"a": None}, "a") == ""
     with pytest.raises(DataError, match="expected a number in column 'source'"):
         data.number(row, "source")
+
+
+def test_worth_of_a_token_class_lies_within_its_interval():
+    for row in data.table("token_classes").values():
+        low, high = (row[f"alpha_{end}_bit_per_tok"] for end in ("low", "high"))
+        assert low < row["alpha_bit_per_tok"] < high
+        assert (row["k_in_low"] is None) == (row["k_in"] != MEDIAN_INPUT_PRICE)
+        assert row["k_in_low"] is None or row["k_in_low"] < row["k_in"] < row["k_in_high"]
+
+
+def test_list_of_profiles_says_worth_with_intervals_and_times():
+    said = CliRunner().invoke(app, ["list", "profiles"]).output
+    assert "10,000 (275 to 960,000)" in said
+    assert "0.2 (0.125 to 0.5)" in said
+    assert "log, T0 10 token/s, per session in 1 s" in said
+    assert "2 + 0.2 per token" in said
