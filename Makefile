@@ -82,6 +82,12 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	@$(call install,--group test --group check)
 	@touch $@
 
+# Not among what `test` needs: on Linux the torch of PyPI is made for CUDA and does not load without the libraries that
+# it brings, 5.5 GB. Tests of transformers that learn are skipped without it, in CI they fail.
+$(VENV)/.installed-torch: pyproject.toml $(VENV)/.installed-dev
+	@$(call install,--editable '.[torch]')
+	@touch $@
+
 $(VENV)/.installed-docs: pyproject.toml $(VENV)/.installed-dev
 	@$(call install,--group docs)
 	@touch $@

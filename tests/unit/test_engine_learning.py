@@ -216,6 +216,10 @@ FAULTS = {
     "curve": ({"charge_curve": [1.0, 2.0]}, "expected 24 values"),
     "reserve": ({"battery": "1 Wh", "reserve": "100 %"}, "below 100 %"),
     "method": ({"method": "fedsgd"}, "fedavg"),
+    "shift": ({"shift": "turned"}, "none without a base model; got 'turned'. Give base_frac"),
+    "pictures": ({"model": "transformer", "data": "breast-cancer"}, "Use data: digits"),
+    "no-layer": ({"model": "transformer", "hidden": []}, "Give hidden"),
+    "heads": ({"model": "transformer", "heads": 5}, "a divisor of the width, 32; got 5"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tree6g.training.federated.device import work
 from tree6g.training.federated.federation import Plan, federation, train
 from tree6g.training.federated.local import Descent, descend
 from tree6g.training.federated.models import Adapted, Learner, Network, Parameters, merged, values
-from tree6g.training.federated.samples import samples, shards
+from tree6g.training.federated.samples import samples, shards, shifted
 
 RNG = np.random.default_rng(3)
 NETWORK = Network(widths=(6, 5, 3))
@@ -211,6 +212,39 @@ def test_data_sets_are_scaled_by_their_training_part_alone() -> None:
         assert data.x.std(axis=0).max() == pytest.approx(1.0)
     with pytest.raises(DataError, match="digits"):
         samples("digit")
+
+
+def test_pictures_are_turned_and_inverted_as_others_take_them() -> None:
+    data = samples("digits")
+    turned, inverted = shifted(data, "turned", 8), shifted(data, "inverted", 8)
+    corner = np.arange(64.0).reshape(1, 64)
+    one = dataclasses.replace(data, x=corner, test_x=corner)
+    assert shifted(one, "turned", 8).x[0, :8].tolist() == [7, 15, 23, 31, 39, 47, 55, 63]
+    for _ in range(3):
+        turned = shifted(turned, "turned", 8)
+    np.testing.assert_array_equal(turned.test_x, data.test_x)
+    np.testing.assert_array_equal(shifted(inverted, "inverted", 8).x, data.x)
+    np.testing.assert_array_equal(shifted(data, "none", 8).x, data.x)
+
+
+def test_a_base_model_that_saw_other_pictures_is_adapted_to_those_of_the_clients() -> None:
+    how = Descent(epochs=3, batch=16, step_size=0.1)
+    plan = Plan(
+        method="fedit", hidden=(24,), rank=6, clients=8, descent=how, base_frac=0.2, shift="turned"
+    )
+    upright = federation(dataclasses.replace(plan, shift="none")).score().accuracy_frac
+    assert upright > 0.8
+    assert federation(plan).score().accuracy_frac < 0.3
+    assert list(train(plan, rounds=6, per_round=4))[-1].accuracy_frac > 0.6
+
+
+def test_a_transformer_without_torch_is_told_with_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    plan = Plan(model="transformer", hidden=(16,), clients=2, descent=WHOLE)
+    with pytest.raises(InfeasibleError, match=r"pip install 'tree6g\[torch\]'"):
+        federation(plan)
 
 
 def test_training_on_an_accelerator_is_additive_and_never_above_its_limit() -> None:

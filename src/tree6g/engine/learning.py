@@ -50,7 +50,7 @@ def joined(world: World) -> World:
 
     Raises:
         DataError: Fewer samples than clients.
-        InfeasibleError: scikit-learn is not installed.
+        InfeasibleError: scikit-learn is not installed; torch is not, and a transformer learns.
     """
     asked = world.scenario.learning
     if asked is None:
@@ -92,7 +92,10 @@ def plan_of(asked: Asked, seed: int) -> Plan:
     return Plan(
         method=asked.method,
         data=asked.data,
+        model=asked.model,
         hidden=asked.hidden,
+        width=asked.width,
+        heads=asked.heads,
         rank=asked.rank,
         descent=Descent(
             epochs=asked.epochs,
@@ -106,6 +109,7 @@ def plan_of(asked: Asked, seed: int) -> Plan:
         keep_frac=asked.keep_frac,
         base_frac=asked.base_frac,
         base_classes=asked.base_classes,
+        shift=asked.shift,
         seed=seed,
     )
 
@@ -310,8 +314,8 @@ def notes(world: World) -> list[str]:
     if not over:
         return [f"Learning ({asked.method}): no round was over by the end of the run."]
     last, missed = known.rounds[-1], sum(row["chosen"] - row["arrived"] for row in known.rounds)
-    told = f"Learning ({asked.method}, {asked.data}): {over} of {asked.rounds} rounds, accuracy "
-    told += f"{last['accuracy_frac']:.1%} at {last['t1_s']:,.0f} s"
+    told = f"Learning ({asked.method}, {asked.model}, {asked.data}): {over} of {asked.rounds} "
+    told += f"rounds, accuracy {last['accuracy_frac']:.1%} at {last['t1_s']:,.0f} s"
     return [told + (f"; {missed} updates were late or lost." if missed else ".")]
 
 

@@ -26,10 +26,19 @@ class Learning(Described):
     once, and the server trains alone."""
     data: Literal["digits", "breast-cancer"] = "digits"
     """Data set of scikit-learn (extra `learning`)."""
+    model: Literal["network", "transformer"] = "network"
+    """What learns: a network of plain layers, or a transformer over patches of `digits` (extra
+    `torch`)."""
     hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=8)] = ()
-    """Widths of the model's hidden layers; empty: softmax regression."""
+    """Widths of the model's hidden layers; empty: softmax regression. Of a transformer the widths
+    inside the feed-forward parts, one per layer."""
+    width: Annotated[int, Field(ge=1, le=1024)] = 32
+    """Width between the layers of a transformer."""
+    heads: Annotated[int, Field(ge=1, le=64)] = 4
+    """Heads of attention of a transformer, which share its width."""
     rank: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Rank of the adapters of `fedit` and `flora`."""
+    """Rank of the adapters of `fedit` and `flora`: on every layer of a network, on queries and
+    values of a transformer."""
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Rounds, if the run lasts for them."""
     clients: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -59,6 +68,9 @@ class Learning(Described):
     clients have; 0: from random weights. The joules of that are not in the run."""
     base_classes: Annotated[int, Field(ge=0, le=1000)] = 0
     """Classes that the base model has seen; 0: all."""
+    shift: Literal["none", "turned", "inverted"] = "none"
+    """How `digits` of clients and of the test are other than the base model's: a quarter turned, or
+    dark for light."""
     at: Text
     """Server that collects, as in the ledger: `cloud.server`, or `site.server` where there is one
     site."""

@@ -23,6 +23,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     yield from _server(scenario, asked)
     yield from _clients(scenario, asked)
     yield from _method(asked)
+    yield from _model(asked)
     curve = asked.charge_curve
     if curve and (len(curve) != HOURS or not sum(curve) > 0.0):
         text = f"expected {HOURS} values, one of them above 0; got {len(curve)} values"
@@ -76,6 +77,24 @@ def _method(asked: Learning) -> Iterator[Problem]:
     if asked.reserve_frac >= 1.0 and asked.battery_j is not None:
         text = "expected a reserve below 100 %, or no client ever takes part; got 100 %."
         yield _problem("reserve", text)
+
+
+def _model(asked: Learning) -> Iterator[Problem]:
+    """What only pictures have, and what a transformer needs."""
+    if asked.shift != "none" and not asked.base_frac:
+        text = f"expected none without a base model; got {got(asked.shift)}. Give base_frac."
+        yield _problem("shift", text)
+    transformer = asked.model == "transformer"
+    if asked.data != "digits" and (transformer or asked.shift != "none"):
+        why = "a transformer takes" if transformer else "shift changes"
+        text = f"expected pictures, which {why}; got {got(asked.data)}. Use data: digits."
+        yield _problem("data", text)
+    if transformer and not asked.hidden:
+        text = "expected the width inside of each layer of the transformer; got none. Give hidden."
+        yield _problem("hidden", text)
+    if transformer and asked.width % asked.heads:
+        text = f"expected a divisor of the width, {asked.width}; got {asked.heads}. "
+        yield _problem("heads", text + "Heads share the width.")
 
 
 def _problem(field: str, text: str) -> Problem:

@@ -22,12 +22,20 @@ from tree6g.training.federated.models import (
     Learner,
     Network,
     Parameters,
-    merged,
     softmax_loss,
     values,
 )
-from tree6g.training.federated.samples import Samples, samples, shards
+from tree6g.training.federated.samples import (
+    SHIFTS,
+    SIDE_PX,
+    Samples,
+    samples,
+    shards,
+    shifted,
+)
+from tree6g.training.federated.transformer import AdaptedTransformer, Transformer, need
 
+MODELS: Final = ("network", "transformer")
 METHODS: Final = ("fedavg", "fedprox", "fedit", "flora", "centralised")
 ADAPTERS: Final = ("fedit", "flora")
 DOWNLOAD: Final = "fp32"  # how the global model is sent to clients, but for `fp64` updates
@@ -44,8 +52,12 @@ class Plan:
         method: `fedavg`; `fedprox`: with a proximal term; `fedit`: adapters, averaged factor by
             factor; `flora`: adapters, stacked; `centralised`: all samples at one place.
         data: Data set of `samples`.
-        hidden: Widths of hidden layers; none: softmax regression.
-        rank: Rank of adapters.
+        model: `network`, or `transformer` over patches of pictures, which needs torch.
+        hidden: Widths of hidden layers; none: softmax regression. Of a transformer those inside the
+            feed-forward part of each layer.
+        width: Width between layers of a transformer.
+        heads: Its heads of attention.
+        rank: Rank of adapters; those of a transformer are on queries and values.
         descent: How a client trains.
         clients: Their number.
         concentration: Of the Dirichlet split by class.
@@ -54,12 +66,17 @@ class Plan:
         base_frac: Share of the training samples that a base model was trained with at the server
             before; clients share the others. 0: none, learning starts from random weights.
         base_classes: Classes that the base model saw; 0: all.
+        shift: How pictures of clients and of the test are other than the base model's, one of
+            `samples.SHIFTS`.
         seed: Of everything random.
     """
 
     method: str = "fedavg"
     data: str = "digits"
+    model: str = "network"
     hidden: tuple[int, ...] = ()
+    width: int = 32
+    heads: int = 4
     rank: int = 4
     descent: Descent
     clients: int = 10
@@ -68,14 +85,21 @@ class Plan:
     keep_frac: float = 1.0
     base_frac: float = 0.0
     base_classes: int = 0
+    shift: str = "none"
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what does not exist."""
-        if self.method not in METHODS:
-            raise DataError(f"expected one of {', '.join(METHODS)}; got {self.method!r}.")
-        if self.form not in compression.FORMATS:
-            raise DataError(f"expected one of {', '.join(compression.FORMATS)}; got {self.form!r}.")
+        for said, known in (
+            (self.method, METHODS),
+            (self.model, MODELS),
+            (self.form, compression.FORMATS),
+            (self.shift, SHIFTS),
+        ):
+            if said not in known:
+                raise DataError(f"expected one of {', '.join(known)}; got {said!r}.")
+        if self.data not in SIDE_PX and (self.model == "transformer" or self.shift != "none"):
+            raise DataError(f"expected pictures ({', '.join(SIDE_PX)}); got {self.data!r}.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +194,7 @@ class Federation:
             ]
             if isinstance(self.learner, Adapted) and self.plan.method == "flora":
                 joint = aggregate.stacked(sent, weight)
-                self.learner = dataclasses.replace(
-                    self.learner, base=merged(self.learner.base, joint)
-                )
+                self.learner = dataclasses.replace(self.learner, base=self.learner.merged(joint))
                 self.stack.append(values(joint))
                 self.residual.clear()  # it belongs to factors that are folded in
                 self.learnt = self.learner.start(self.stream(BEGINNING, self.round + 1))
@@ -218,20 +240,22 @@ def federation(plan: Plan) -> Federation:
 
     Raises:
         DataError: Fewer samples than clients.
-        InfeasibleError: scikit-learn is not installed.
+        InfeasibleError: scikit-learn is not installed; torch is not, and a transformer learns.
     """
     data = samples(plan.data, plan.seed)
     at_server = round(plan.base_frac * len(data.y))
     rows = np.arange(at_server, len(data.y))
     rng = np.random.default_rng([plan.seed, SHARDS])
     parts = shards(data.y[rows], plan.clients, plan.concentration, rng)
-    network = Network(widths=(data.x.shape[1], *plan.hidden, data.classes))
-    begun = network.start(np.random.default_rng([plan.seed, BEGINNING]))
+    whole = _whole(plan, data)
+    learner: Learner = whole
+    begun = learner.start(np.random.default_rng([plan.seed, BEGINNING]))
     if at_server:
-        begun = _base(plan, data, network, begun, np.arange(at_server))
-    learner: Learner = network
+        begun = _base(plan, data, learner, begun, np.arange(at_server))
+    if plan.shift != "none":
+        data = shifted(data, plan.shift, SIDE_PX[plan.data])
     if plan.method in ADAPTERS:
-        learner = Adapted(base=begun, rank=plan.rank)
+        learner = _adapted(plan, whole, begun)
         begun = learner.start(np.random.default_rng([plan.seed, BEGINNING, 0, 0]))
     shard = tuple(rows[part] for part in parts)
     sizes = np.array([len(part) for part in shard], dtype=np.float64)
@@ -246,8 +270,30 @@ def federation(plan: Plan) -> Federation:
     )
 
 
+def _whole(plan: Plan, data: Samples) -> Network | Transformer:
+    """The model of a plan, all of whose weights are learnt."""
+    if plan.model == "network":
+        return Network(widths=(data.x.shape[1], *plan.hidden, data.classes))
+    need()
+    return Transformer(
+        side_px=SIDE_PX[plan.data],
+        width=plan.width,
+        heads=plan.heads,
+        inner=plan.hidden,
+        classes=data.classes,
+        exact=plan.form == "fp64",
+    )
+
+
+def _adapted(plan: Plan, whole: Network | Transformer, base: Parameters) -> Adapted:
+    """A frozen model with adapters."""
+    if isinstance(whole, Transformer):
+        return AdaptedTransformer(base=base, rank=plan.rank, model=whole)
+    return Adapted(base=base, rank=plan.rank)
+
+
 def _base(
-    plan: Plan, data: Samples, network: Network, begun: Parameters, rows: IntArray
+    plan: Plan, data: Samples, learner: Learner, begun: Parameters, rows: IntArray
 ) -> Parameters:
     """The model that the server trained before with samples of its own."""
     if plan.base_classes:
@@ -255,7 +301,7 @@ def _base(
     if not len(rows):
         return begun
     rng = np.random.default_rng([plan.seed, BASE_STREAM])
-    return descend(network, begun, data.x[rows], data.y[rows], BASE, rng)[0]
+    return descend(learner, begun, data.x[rows], data.y[rows], BASE, rng)[0]
 
 
 def train(plan: Plan, rounds: int, per_round: int) -> Iterator[Score]:

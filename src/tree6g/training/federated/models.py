@@ -100,6 +100,10 @@ class Adapted:
         """Frozen matrices."""
         return self.base[::2]
 
+    def merged(self, adapters: Parameters) -> Parameters:
+        """The frozen network with adapters folded in."""
+        return merged(self.base, adapters)
+
     def start(self, rng: np.random.Generator) -> Parameters:
         """A normal with variance 1 / inputs, B zero."""
         parts = []
@@ -111,7 +115,7 @@ class Adapted:
 
     def scores(self, learnt: Parameters, x: FloatArray) -> FloatArray:
         """Logits. [sample, class]."""
-        return forward(merged(self.base, learnt), x)[-1]
+        return forward(self.merged(learnt), x)[-1]
 
     def gradient(
         self, learnt: Parameters, x: FloatArray, y: IntArray

@@ -13,6 +13,8 @@ from tree6g.training.federated.models import FloatArray, IntArray
 
 LOADERS: Final = {"digits": "load_digits", "breast-cancer": "load_breast_cancer"}
 TEST_FRAC: Final = 1.0 / 6.0  # of the samples, kept from training
+SIDE_PX: Final = {"digits": 8}  # of data sets that are square pictures, row by row
+SHIFTS: Final = ("none", "turned", "inverted")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +58,26 @@ def samples(name: str, seed: int = 0) -> Samples:
         spread = np.full(x.shape[1], spread.max())
     x = (x - x[:cut].mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
     return Samples(x=x[:cut], y=y[:cut], test_x=x[cut:], test_y=y[cut:], classes=int(y.max()) + 1)
+
+
+def shifted(data: Samples, shift: str, side_px: int) -> Samples:
+    """The same pictures as others take them.
+
+    Args:
+        data: Square pictures.
+        shift: `turned` by a quarter to the left, `inverted`: dark for light, `none`.
+        side_px: Their side.
+    """
+    x, test_x = (_shifted(x, shift, side_px) for x in (data.x, data.test_x))
+    return dataclasses.replace(data, x=x, test_x=test_x)
+
+
+def _shifted(x: FloatArray, shift: str, side_px: int) -> FloatArray:
+    if shift == "inverted":
+        return -x  # values have mean 0
+    if shift == "turned":
+        return np.rot90(x.reshape(-1, side_px, side_px), axes=(1, 2)).reshape(x.shape)
+    return x
 
 
 def _library() -> Any:
