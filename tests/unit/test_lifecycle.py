@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 
@@ -12,49 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from ledgers import ai, data, ledger
+from life_pieces import chat, use
 from tree6g.calibrate.grid_hours import read_hours
 from tree6g.cli import app
 from tree6g.errors import DataError, LedgerError
 from tree6g.lifecycle import grid, sci
 from tree6g.lifecycle.hardware import embodied, of_server
 from tree6g.lifecycle.ranges import Range, draws, estimate, exact, within
-from tree6g.lifecycle.service import LIFE_MULTIPLE, Held, Trained, Use, life
+from tree6g.lifecycle.service import LIFE_MULTIPLE, life
 from tree6g.report.life_use import Assumptions, gather
 from tree6g.training.published import published_run
 
-KWH = 3.6e6
 POSITIVE = st.floats(1e-6, 1e12)
-
-
-def _use(**changes):
-    base = Use(
-        name="chat",
-        time_s=3600.0,
-        tokens=1e6,
-        utility_beq=1e10,
-        inference_j=exact(2e6),
-        network_j=exact(5e5),
-        kgco2e_per_j=exact(0.36 / KWH),
-        trained=(
-            Trained(
-                model="m",
-                share_frac=1.0,
-                energy_j=exact(1e12),
-                kgco2e_per_j=exact(0.72 / KWH),
-                source="hand",
-            ),
-        ),
-        life_tok=1e12,
-        held=(Held(node="n", made=_box(), count=2.0, share_frac=0.5),),
-    )
-    return dataclasses.replace(base, **changes)
-
-
-def _box():
-    return dataclasses.replace(
-        embodied("server"), kgco2e=exact(876.0), lifetime_s=365 * 86400.0, primary_energy_j=None
-    )
 
 
 def test_the_specification_s_example_of_sci():
@@ -66,7 +34,7 @@ def test_the_specification_s_example_of_sci():
 
 
 def test_a_served_token_by_hand():
-    found = life(_use())
+    found = life(use())
     assert found.j_per_tok["inference"].value == pytest.approx(2.0)
     assert found.j_per_tok["network"].value == pytest.approx(0.5)
     assert found.j_per_tok["training"].value == pytest.approx(1.0)
@@ -84,26 +52,26 @@ def test_a_served_token_by_hand():
 
 
 def test_at_n_star_training_and_inference_add_the_same_per_token():
-    even = life(_use()).break_even_tok.value
-    there = life(_use(life_tok=even))
+    even = life(use()).break_even_tok.value
+    there = life(use(life_tok=even))
     assert there.j_per_tok["training"].value == pytest.approx(there.j_per_tok["inference"].value)
-    later = life(_use(life_tok=2 * even))
+    later = life(use(life_tok=2 * even))
     assert later.j_per_tok["training"].value < later.j_per_tok["inference"].value
 
 
 def test_without_a_stated_life_training_is_a_quarter_of_inference():
-    found = life(_use(life_tok=None))
+    found = life(use(life_tok=None))
     training, inference = (found.j_per_tok[p].value for p in ("training", "inference"))
     assert training == pytest.approx(inference / LIFE_MULTIPLE.value)
     assert found.life_tok.low < found.life_tok.value < found.life_tok.high
 
 
 def test_shares_sum_to_one_and_embodied_has_no_joules():
-    found = life(_use())
+    found = life(use())
     for shares in (found.energy_share_frac, found.carbon_share_frac):
         assert sum(e.value for e in shares.values()) == pytest.approx(1.0, abs=1e-12)
     assert "embodied" not in found.j_per_tok
-    nothing = life(_use(trained=(), held=()))
+    nothing = life(use(trained=(), held=()))
     assert set(nothing.j_per_tok) == {"inference", "network"}
     assert (nothing.break_even_tok, nothing.tree_life_beq_per_j) == (None, None)
 
@@ -111,7 +79,7 @@ def test_shares_sum_to_one_and_embodied_has_no_joules():
 def test_a_service_that_delivered_nothing_has_no_life():
     for change in ({"tokens": 0.0}, {"inference_j": exact(0.0)}, {"life_tok": -1.0}):
         with pytest.raises(DataError):
-            _use(**change)
+            use(**change)
 
 
 @given(POSITIVE, st.floats(1.0, 10.0), st.floats(1.0, 10.0))
@@ -128,9 +96,9 @@ def test_draws_stay_in_their_range_with_the_value_as_their_median(value, down, u
 
 @given(st.floats(1.01, 5.0))
 def test_a_wider_input_gives_a_wider_interval(factor):
-    narrow = life(_use()).total_j_per_tok
+    narrow = life(use()).total_j_per_tok
     ranged = Range(value=2e6, low=2e6 / factor, high=2e6 * factor)
-    wide = life(_use(inference_j=ranged)).total_j_per_tok
+    wide = life(use(inference_j=ranged)).total_j_per_tok
     assert wide.value == pytest.approx(narrow.value)
     assert wide.low < narrow.low
     assert wide.high > narrow.high
@@ -171,39 +139,8 @@ def test_hours_weigh_by_the_energy_that_was_drawn_in_them():
         grid.weighted_kgco2e_per_j([0.0], by_hour)
 
 
-def _chat(path, *, model="llama-3.1-8b"):
-    """Chat with 100 J on a GPU and 30 J of the radio that it shares with a data service."""
-    cell = {"node": "cell", "tier": "ran", "component": "radio_unit", "t1_s": 10.0}
-    gpu = {"node": "gpu", "tier": "edge", "t1_s": 10.0}
-    done = {"node": "gpu", "service": "chat", "model": model, "t1_s": 10.0}
-    entity = [
-        {"node": "cell", "tier": "ran", "site": "s", "what": "cell", "record": "earth-micro",
-         "boundaries": "ran network operator full"},
-        {"node": "gpu", "tier": "edge", "site": "s", "what": "server",
-         "record": "1 x l4, llama-3.1-8b", "boundaries": "operator full"},
-    ]  # fmt: skip
-    return ledger(
-        path,
-        services={"chat": ai(), "video": data()},
-        energy=[
-            {**gpu, "energy_j": 80.0, "service": "chat"},
-            {**gpu, "component": "cooling", "state": "idle", "energy_j": 20.0, "service": "chat"},
-            {**cell, "energy_j": 30.0, "service": "chat"},
-            {**cell, "energy_j": 90.0, "service": "video"},
-        ],
-        work=[
-            {**done, "kind": "token_out", "amount": 50.0, "demand": 1.0},
-            {**done, "kind": "request", "amount": 2.0},
-            {"node": "cell", "tier": "ran", "t1_s": 10.0, "service": "video", "kind": "bit_dl",
-             "amount": 1e6, "demand": 1.0},
-        ],
-        entity=entity,
-        grid_s=10.0,
-    )  # fmt: skip
-
-
 def test_a_ledger_gives_what_a_service_drew_and_held(tmp_path):
-    (found,) = gather(_chat(tmp_path / "l"), Assumptions())
+    (found,) = gather(chat(tmp_path / "l"), Assumptions())
     use = found.use
     assert use.inference_j.value == pytest.approx(100.0)
     assert use.network_j.value == pytest.approx(30.0)
@@ -218,7 +155,7 @@ def test_a_ledger_gives_what_a_service_drew_and_held(tmp_path):
 
 
 def test_a_model_without_a_published_run_is_told_and_may_be_stated(tmp_path):
-    made = _chat(tmp_path / "l", model="mine")
+    made = chat(tmp_path / "l", model="mine")
     (found,) = gather(made, Assumptions())
     assert found.use.trained == ()
     assert any("no published run of mine" in problem for problem in found.problems)
@@ -236,7 +173,7 @@ def _hours(path, rows):
 
 
 def test_the_command_prints_shares_with_intervals(tmp_path):
-    made = _chat(tmp_path / "l")
+    made = chat(tmp_path / "l")
     hours = _hours(tmp_path / "h.csv", [f"{h},{360 if h == 0 else 0}" for h in range(24)])
     words = ["lifecycle", str(made.path), "--grid", str(hours), "--life-tokens", "1e12"]
     done = CliRunner().invoke(app, [*words, "--wue-on", "1", "--wue-off", "2"])
@@ -266,7 +203,7 @@ def test_the_command_names_what_it_expected(tmp_path):
     done = CliRunner().invoke(app, ["lifecycle", "city-quary"])
     assert done.exit_code == 2
     assert "Did you mean 'city-query'" in done.stderr
-    done = CliRunner().invoke(app, ["lifecycle", str(_chat(tmp_path / "l").path), "--country", "X"])
+    done = CliRunner().invoke(app, ["lifecycle", str(chat(tmp_path / "l").path), "--country", "X"])
     assert done.exit_code == 2
     assert "expected a country" in done.stderr
 

@@ -11,6 +11,7 @@ import typer
 from tree6g.cli import options
 from tree6g.cli.console import print_json, progress
 from tree6g.errors import ScenarioError
+from tree6g.training.usual import ACCELERATOR
 
 if TYPE_CHECKING:
     from tree6g.ledger.reading import Ledger
@@ -43,6 +44,37 @@ TrainingEnergy = Annotated[
     str | None,
     typer.Option("--training-energy", help="Of models without a published run, e.g. '5 GWh'."),
 ]
+UpdatesPerYear = Annotated[
+    float | None, typer.Option("--updates-per-year", help="Updates of each model in a year.")
+]
+UpdateEnergy = Annotated[
+    str | None, typer.Option("--update-energy", help="Energy of one, e.g. '20 MWh'; or:")
+]
+UpdateTokens = Annotated[
+    float | None, typer.Option("--update-tokens", help="Tokens that one is trained on.")
+]
+UpdateMethod = Annotated[str, typer.Option("--update-method", help="full, lora or qlora.")]
+UpdateDevice = Annotated[
+    str, typer.Option("--update-accelerator", help="Accelerator of the updates.")
+]
+TokensPerYear = Annotated[
+    float | None,
+    typer.Option(
+        "--tokens-per-year",
+        help="Tokens that pay for the updates of a year; default: this service's, at its rate.",
+    ),
+]
+DataShare = Annotated[
+    str | None,
+    typer.Option("--data-share", help="Energy of the data pipeline over that of training: '20 %'."),
+]
+DataEnergy = Annotated[
+    str | None, typer.Option("--data-energy", help="Energy of a model's data, e.g. '200 MWh'.")
+]
+SyntheticTokens = Annotated[
+    float | None,
+    typer.Option("--synthetic-tokens", help="Tokens of its data that other models wrote."),
+]
 OnSite = Annotated[
     float | None, typer.Option("--wue-on", min=0, help="Water of the site: L/kWh of equipment.")
 ]
@@ -60,6 +92,15 @@ def lifecycle(  # noqa: PLR0913  # the options of a command are its arguments
     grid: Grid = None,
     life_tokens: LifeTokens = None,
     training_energy: TrainingEnergy = None,
+    updates_per_year: UpdatesPerYear = None,
+    update_energy: UpdateEnergy = None,
+    update_tokens: UpdateTokens = None,
+    update_method: UpdateMethod = "lora",
+    update_accelerator: UpdateDevice = ACCELERATOR,
+    tokens_per_year: TokensPerYear = None,
+    data_share: DataShare = None,
+    data_energy: DataEnergy = None,
+    synthetic_tokens: SyntheticTokens = None,
     on_site: OnSite = None,
     off_site: OffSite = None,
     overrides: options.Overrides = None,
@@ -72,23 +113,46 @@ def lifecycle(  # noqa: PLR0913  # the options of a command are its arguments
 ) -> None:
     """Print what a served token takes over the life of its service, with intervals.
 
-    Joules of inference, network and training, and with making the hardware their carbon; tokens
-    after which training adds less per token than inference (N*); TREE over life and per kgCO2e.
+    Joules of inference, network, training, updates and data, and with making the hardware their
+    carbon; tokens after which training adds less per token than inference (N*); TREE over life and
+    per kgCO2e.
 
-    Example: tree6g lifecycle city-query --country DEU
+    Example: tree6g lifecycle city-query --country DEU --updates-per-year 12 --update-tokens 1e8
     """
     from tree6g.calibrate.grid_hours import read_hours
     from tree6g.report import life
+    from tree6g.report.life_training import Data, Updates
     from tree6g.report.life_use import Assumptions, gather
 
+    updates = None
+    if updates_per_year is not None:
+        updates = Updates(
+            per_year=updates_per_year,
+            energy_j=_energy("--update-energy", update_energy),
+            units_tok=update_tokens,
+            method=update_method,
+            accelerator=update_accelerator,
+            tok_per_year=tokens_per_year,
+        )
+    elif update_energy or update_tokens or tokens_per_year:
+        raise ScenarioError("expected --updates-per-year with what is said of updates; got none.")
+    data = None
+    if data_share or data_energy or synthetic_tokens:
+        data = Data(
+            training_frac=None
+            if data_share is None
+            else options.quantity("--data-share", data_share, "frac"),
+            energy_j=_energy("--data-energy", data_energy),
+            synthetic_tok=synthetic_tokens,
+        )
     ledger, named = _ledger(target, overrides or (), seed)
     assumed = Assumptions(
         place=country,
         hours_kgco2e_per_j=None if grid is None else read_hours(grid),
         life_tok=life_tokens,
-        training_j=None
-        if training_energy is None
-        else options.quantity("--training-energy", training_energy, "j"),
+        training_j=_energy("--training-energy", training_energy),
+        updates=updates,
+        data=data,
         on_site_l_per_kwh=on_site,
         off_site_l_per_kwh=off_site,
     )
@@ -106,6 +170,10 @@ def lifecycle(  # noqa: PLR0913  # the options of a command are its arguments
         _print(one)
     if figures is not None:
         typer.echo(f"Figures: {figures}")
+
+
+def _energy(option: str, text: str | None) -> float | None:
+    return None if text is None else options.quantity(option, text, "j")
 
 
 def _ledger(target: str, overrides: Sequence[str], seed: int | None) -> tuple[Ledger, str | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tree6g.cli import options
 from tree6g.cli.console import print_json
 from tree6g.errors import ScenarioError
+from tree6g.training.usual import ACCELERATOR, BATCH_SAMPLES, HOST_W, PUE, SEQUENCE_TOK
 
 if TYPE_CHECKING:
     from tree6g.compute.accelerator import Accelerator
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
     from tree6g.training.communication import Layout
     from tree6g.training.published import PublishedRun
     from tree6g.training.work import Method, Trainee
-
-HOST_W: Final = 150.0  # per accelerator, as servers of scenarios have it
-PUE: Final = 1.2
-SEQUENCE: Final = 4096
-BATCH_SAMPLES: Final = 64
 
 Model = Annotated[
     str,
@@ -95,7 +91,7 @@ def training(  # noqa: PLR0913  # the options of a command are its arguments
 
     way = method_of(method)
     trained, published = _trainee(model, way, sequence, rank, targets)
-    default = published.accelerator if published else "h100-sxm"
+    default = published.accelerator if published else ACCELERATOR
     device = accelerator_of(accelerator or default)
     layout = _layout(trained, way, device, (data, tensor, pipeline))
     plan = Plan(
@@ -130,7 +126,7 @@ def _trainee(
         return image_trainee(network(name), method), None
     model = architecture(name)
     published = published_run(model.name)
-    usual = published.sequence_tok if published and method == "pretrain" else SEQUENCE
+    usual = published.sequence_tok if published and method == "pretrain" else SEQUENCE_TOK
     wanted = [target.strip() for target in targets.split(",") if target.strip()]
     made = trainee(model, method, sequence=sequence or usual, rank=rank, targets=wanted)
     return made, published

@@ -10,6 +10,8 @@ the 2.5 % to the 97.5 % quantile. The same seed gives the same interval.
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -65,6 +67,19 @@ def within(value: float, u95_frac: float) -> Range:
     Range(value=100.0, low=80.0, high=125.0)
     """
     return Range(value=value, low=value / (1.0 + u95_frac), high=value * (1.0 + u95_frac))
+
+
+def sums(parts: Sequence[Range]) -> Range:
+    """The sum of ranges that lie low together and high together, as of one meter or one source.
+
+    >>> sums([exact(1.0), within(100.0, 0.25)])
+    Range(value=101.0, low=81.0, high=126.0)
+    """
+    return Range(
+        value=math.fsum(part.value for part in parts),
+        low=math.fsum(part.low for part in parts),
+        high=math.fsum(part.high for part in parts),
+    )
 
 
 def draws(ranged: Range, generator: np.random.Generator) -> Draws:

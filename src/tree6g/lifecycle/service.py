@@ -2,18 +2,20 @@
 
 Per token, from what a service drew and delivered in a time that stands for its life:
 
-    joules    e = (E_inference + E_network) / n + sum_m s_m E_training,m / N_life,m
-    carbon    c = I (E_inference + E_network) / n + sum_m s_m C_training,m / N_life,m + M / n
+    joules    e = (E_inference + E_network) / n + sum_m s_m E_training,m / N_life,m + u + d
+    carbon    c = I (E_inference + E_network) / n + sum_m s_m C_training,m / N_life,m + ... + M / n
 
-with n tokens, s_m the share of them that model m made, M the embodied carbon of the time as in SCI
+with n tokens, s_m the share of them that model m made, u and d its updates and its data pipeline
+where they are stated (`lifecycle.upkeep`), M the embodied carbon of the time as in SCI
 (`lifecycle.sci`). Electrical joules only: embodied carbon and primary energy are other units.
 Training is paid by all tokens that a model ever serves, N_life, wherever; what one service knows of
 that is nothing, so N_life is stated, or given as a multiple of
 
     N* = E_training / (E_inference / n)
 
-tokens after which training adds less per token than inference. TREE over life is the utility over
-the joules with training, METRIC's TREE_life.
+tokens after which training adds less per token than inference. That multiple is of training alone,
+so updates and data come on top. TREE over life is the utility over the joules with training,
+updates and data, METRIC's TREE_life.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ import numpy as np
 
 from tree6g.errors import DataError
 from tree6g.lifecycle.hardware import Embodied
-from tree6g.lifecycle.ranges import Draws, Estimate, Range, draws, estimate
+from tree6g.lifecycle.ranges import COUNT, Draws, Estimate, Range, draws, estimate
 from tree6g.lifecycle.sci import embodied_kgco2e
+from tree6g.lifecycle.upkeep import Drawn, Prepared, Updated, data_energy, even_tok, updates_per_tok
 
-PARTS: Final = ("inference", "network", "training", "embodied")
-JOULE_PARTS: Final = PARTS[:3]
+PARTS: Final = ("inference", "network", "training", "updates", "data", "embodied")
 SEED: Final = 20_251_128
 # Energy of all inference over that of training: 3/5 to 2/5 of what machine learning takes at Google
 # (Patterson et al. 2022, arXiv 2204.05149) to the ten times that is often quoted (typical).
@@ -94,6 +96,8 @@ class Use:
         trained: Trainings of its models.
         life_tok: Tokens that a model serves in its life; None: `LIFE_MULTIPLE` times N*.
         held: Hardware.
+        updates: Updates of its models; none: not known.
+        prepared: Their data pipeline; None: not known.
     """
 
     name: str
@@ -106,6 +110,8 @@ class Use:
     trained: tuple[Trained, ...] = ()
     life_tok: float | None = None
     held: tuple[Held, ...] = ()
+    updates: tuple[Updated, ...] = ()
+    prepared: Prepared | None = None
 
     def __post_init__(self) -> None:
         """Refuse a service that delivered or drew nothing."""
@@ -129,6 +135,8 @@ class Life:
         total_j_per_tok: All joules per token.
         total_kgco2e_per_tok: All carbon per token.
         break_even_tok: N*: tokens after which training adds less than inference.
+        break_even_upkeep_tok: The same with updates and data; None where neither is known, or
+            where updates take as much as inference.
         life_tok: N_life that training is spread over.
         tree_beq_per_j: Utility over the joules of use alone.
         tree_life_beq_per_j: Utility over the joules with training.
@@ -143,6 +151,7 @@ class Life:
     total_j_per_tok: Estimate
     total_kgco2e_per_tok: Estimate
     break_even_tok: Estimate | None
+    break_even_upkeep_tok: Estimate | None
     life_tok: Estimate | None
     tree_beq_per_j: Estimate | None
     tree_life_beq_per_j: Estimate | None
@@ -156,17 +165,18 @@ def life(use: Use) -> Life:
     inference = draws(use.inference_j, generator) / use.tokens
     network = draws(use.network_j, generator) / use.tokens
     grid = draws(use.kgco2e_per_j, generator)
-    training, trained_carbon, even = _training(use, inference, generator)
+    trained = _training(use, generator, inference)
+    even = trained.joules / inference if use.trained else None
     life_tok = _life_tok(use, even, generator)
     embodied = (
         sum((draws(h.kgco2e(use.time_s), generator) for h in use.held), np.zeros_like(grid))
         / use.tokens
     )
+    learnt, even_upkeep = _learnt(use, trained, inference, (grid, life_tok), generator)
     joules = {"inference": inference, "network": network}
-    carbon = {"inference": grid * inference, "network": grid * network}
-    if life_tok is not None:
-        joules["training"] = training / life_tok
-        carbon["training"] = trained_carbon / life_tok
+    carbon = {part: grid * own for part, own in joules.items()}
+    joules |= {part: own.joules for part, own in learnt.items()}
+    carbon |= {part: own.kgco2e for part, own in learnt.items()}
     if use.held:
         carbon["embodied"] = embodied
     all_j, all_kg = np.sum([*joules.values()], axis=0), np.sum([*carbon.values()], axis=0)
@@ -180,32 +190,56 @@ def life(use: Use) -> Life:
         total_j_per_tok=estimate(all_j),
         total_kgco2e_per_tok=estimate(all_kg),
         break_even_tok=None if even is None else estimate(even),
+        break_even_upkeep_tok=None if even_upkeep is None else estimate(even_upkeep),
         life_tok=None if life_tok is None else estimate(life_tok),
         tree_beq_per_j=None if worth is None else estimate(worth / in_use),
-        tree_life_beq_per_j=None if worth is None or life_tok is None else estimate(worth / all_j),
+        tree_life_beq_per_j=None if worth is None or even is None else estimate(worth / all_j),
         tree_beq_per_kgco2e=None if worth is None else estimate(worth / all_kg),
         sci_kgco2e_per_ktok=estimate(1000.0 * (grid * in_use + embodied)),
     )
 
 
-def _training(
-    use: Use, inference: Draws, generator: np.random.Generator
-) -> tuple[Draws, Draws, Draws | None]:
-    """Joules and carbon of the trainings by the tokens' shares, and N*."""
-    joules, carbon = np.zeros_like(inference), np.zeros_like(inference)
+def _training(use: Use, generator: np.random.Generator, like: Draws) -> Drawn:
+    """The trainings by the tokens' shares; 0 without any."""
+    joules, carbon = np.zeros_like(like), np.zeros_like(like)
     for one in use.trained:
         own = one.share_frac * draws(one.energy_j, generator)
         joules = joules + own
         carbon = carbon + own * draws(one.kgco2e_per_j, generator)
-    return joules, carbon, joules / inference if use.trained else None
+    return Drawn(joules=joules, kgco2e=carbon)
 
 
 def _life_tok(use: Use, even: Draws | None, generator: np.random.Generator) -> Draws | None:
-    if even is None:
-        return None
     if use.life_tok is not None:
-        return np.full_like(even, use.life_tok)
-    return even * draws(LIFE_MULTIPLE, generator)
+        return np.full(COUNT, use.life_tok)
+    return None if even is None else even * draws(LIFE_MULTIPLE, generator)
+
+
+def _learnt(
+    use: Use,
+    trained: Drawn,
+    inference: Draws,
+    over: tuple[Draws, Draws | None],
+    generator: np.random.Generator,
+) -> tuple[dict[str, Drawn], Draws | None]:
+    """What is known of training, updates and data per token, and N* with updates and data.
+
+    A share of training says nothing where training is not known, nor does an energy without N_life.
+    """
+    grid, life_tok = over
+    found: dict[str, Drawn] = {}
+    once, per_tok = trained, updates_per_tok(use.updates, grid, generator)
+    if use.trained and life_tok is not None:
+        found["training"] = trained.over(life_tok)
+    if use.updates:
+        found["updates"] = per_tok
+    asked = use.prepared
+    if asked is not None and life_tok is not None and (use.trained or asked.energy_j is not None):
+        data, more = data_energy(asked, trained, per_tok, generator)
+        found["data"] = data.over(life_tok).plus(more)
+        once, per_tok = once.plus(data), per_tok.plus(more)
+    kept = use.trained and ("updates" in found or "data" in found)
+    return found, even_tok(once.joules, inference - per_tok.joules) if kept else None
 
 
 def _estimates(parts: Mapping[str, Draws]) -> dict[str, Estimate]:

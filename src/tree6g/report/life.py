@@ -11,7 +11,7 @@ from tree6g.compute.model import counts
 from tree6g.errors import DataError
 from tree6g.lifecycle import ecologits, grid
 from tree6g.lifecycle.energy import water_l
-from tree6g.lifecycle.ranges import Estimate
+from tree6g.lifecycle.ranges import Estimate, Range
 from tree6g.lifecycle.service import PARTS, Life, life
 from tree6g.report import numerals
 from tree6g.report.figures import life as figure
@@ -24,6 +24,7 @@ from tree6g.version import __version__
 
 _PUE: Final = 1.2
 _NO_JOULES: Final = Missing(reason="making hardware took no electricity of this network")
+_NO_RANGE: Final = Missing(reason="how far off is not known: see the notes")
 _UNKNOWN: Final = Missing(reason="not known: see the notes")
 
 
@@ -83,7 +84,9 @@ def _shares(share: Estimate) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _interval(found: Estimate, unit: str) -> str:
+def _interval(found: Estimate, unit: str) -> Cell:
+    if found.low == found.high:
+        return _NO_RANGE
     return f"{numerals.quantity(found.low, unit)} to {numerals.quantity(found.high, unit)}"
 
 
@@ -95,11 +98,13 @@ def sentences(told: Told) -> Sequence[str]:
             f"N* = {_count(of.break_even_tok)} {unit}s: after as many, training has added less per "
             f"{unit} than inference."
         )
+        lines += _even_with_upkeep(told)
         chosen = "stated" if told.found.use.life_tok else "assumed as 4 (1.5 to 10) times N*"
         lines.append(
             f"Training is spread over N_life = {_count(of.life_tok)} {unit}s, {chosen}: nobody "
             f"publishes how many {unit}s a model serves. State yours with --life-tokens."
         )
+    lines += _updates(told)
     lines += _worth(of)
     lines.append(
         f"SCI (ISO/IEC 21031): {_in_grams(of.sci_kgco2e_per_ktok)} per 1,000 {unit}s, use and "
@@ -109,6 +114,36 @@ def sentences(told: Told) -> Sequence[str]:
     if water is not None:
         lines.append(f"Water: {1e6 * water:.3g} mL per 1,000 {unit}s.")
     return [*lines, *_compared(told)]
+
+
+def _even_with_upkeep(told: Told) -> list[str]:
+    """N* with updates and data, or that there is none."""
+    of, unit = told.life, told.found.unit
+    if "updates" not in of.j_per_tok and "data" not in of.j_per_tok:
+        return []
+    found = of.break_even_upkeep_tok
+    if found is None:
+        said = "With updates there is no such number: they take, or within their range may take, as"
+        return [f"{said} much per {unit} as inference, however many {unit}s are served."]
+    return [f"With updates and data as stated it is {_count(found)} {unit}s."]
+
+
+def _updates(told: Told) -> list[str]:
+    """How often, at what energy, and which tokens pay."""
+    unit, own = told.found.unit, told.assumed.updates
+    whose = "of this service alone, at its rate here" if own and own.tok_per_year is None else ""
+    return [
+        f"Updates of {one.model}: {one.per_year:g} a year of "
+        f"{_interval_of(one.energy_j, 'j')} each, spread over {one.tok_per_year:.2g} {unit}s a "
+        f"year, {whose or 'as stated'}."
+        for one in told.found.use.updates
+    ]
+
+
+def _interval_of(found: Range, unit: str) -> str:
+    """A value with its range, where it has one."""
+    value, low, high = (numerals.quantity(v, unit) for v in dataclasses.astuple(found))
+    return value if found.low == found.high else f"{value} ({low} to {high})"
 
 
 def _worth(of: Life) -> list[str]:
@@ -172,6 +207,8 @@ def notes(told: Told) -> Sequence[str]:
     return (
         f"electricity {numerals.plain(grams)} gCO2e/kWh: {where}",
         *(f"training of {one.model}: {one.source}" for one in use.trained),
+        *(f"updates of {one.model}: {one.source}" for one in use.updates),
+        *([f"data pipeline: {use.prepared.source}"] if use.prepared else []),
         *made,
         *told.found.problems,
         *missing,
@@ -203,6 +240,8 @@ def to_dict(told: Told) -> dict[str, Any]:
             for field in dataclasses.fields(told.life)
             if field.name.startswith(("total_", "break_", "life_", "tree_", "sci_"))
         },
+        "updates": [dataclasses.asdict(one) for one in use.updates],
+        "data": None if use.prepared is None else dataclasses.asdict(use.prepared),
         "kgco2e_per_j": dataclasses.asdict(use.kgco2e_per_j),
         "water_l_per_tok": _water(told),
         "held": [

@@ -26,11 +26,10 @@ from tree6g.ledger.schema import OVERHEAD_COMPONENTS
 from tree6g.lifecycle import grid
 from tree6g.lifecycle.hardware import Embodied, embodied, of_server
 from tree6g.lifecycle.ranges import Range, exact, within
-from tree6g.lifecycle.service import Held, Trained, Use
+from tree6g.lifecycle.service import Held, Use
 from tree6g.metric import tree
 from tree6g.metric.figure import Figure, Query, ServiceFigure
-from tree6g.scenario.variants import model_of
-from tree6g.training.published import HIGH_FRAC, LOW_FRAC, published_run
+from tree6g.report.life_training import Data, Updates, prepared, trained, updated
 
 NETWORK_TIERS: Final = ("ran", "transport", "core")
 NETWORK_COMPONENTS: Final = ("terminal", "baseband", "radio_unit")
@@ -50,6 +49,8 @@ class Assumptions:
         training_j: Energy of training a model without a published run; None: not known.
         on_site_l_per_kwh: Water of the site; None: not known.
         off_site_l_per_kwh: Water of its electricity; None: not known.
+        updates: How models are kept up to date; None: not known.
+        data: The data pipeline behind them; None: not known.
     """
 
     place: str = grid.WORLD
@@ -58,6 +59,8 @@ class Assumptions:
     training_j: float | None = None
     on_site_l_per_kwh: float | None = None
     off_site_l_per_kwh: float | None = None
+    updates: Updates | None = None
+    data: Data | None = None
 
     def __post_init__(self) -> None:
         """Refuse water that cannot be."""
@@ -122,6 +125,8 @@ def _found(
     problems: list[str] = []
     models = _models(ledger, service.name)
     held = _held(flows, nodes, service.name, problems)
+    known = trained(models, assumed.training_j, problems)
+    rate = service.tokens_out_tok / figure.covered_s
     use = Use(
         name=service.name,
         time_s=figure.covered_s,
@@ -130,9 +135,11 @@ def _found(
         inference_j=_inference(own, nodes, figure, problems),
         network_j=exact(_sum(row for row in own if _is_network(row))),
         kgco2e_per_j=_intensity(ledger, query, service.name, assumed),
-        trained=_trained(models, assumed, problems),
+        trained=known,
         life_tok=assumed.life_tok,
         held=held,
+        updates=updated(models, assumed.updates, rate, problems),
+        prepared=prepared(assumed.data, bool(known), problems),
     )
     return Found(
         use=use,
@@ -180,47 +187,6 @@ def _models(ledger: Ledger, service: str) -> dict[str, float]:
     rows = _rows(ledger, "tokens_by_model", service)
     total = math.fsum(row["tokens_tok"] for row in rows)
     return {row["model"]: row["tokens_tok"] / total for row in rows if row["tokens_tok"] > 0.0}
-
-
-def _trained(
-    models: Mapping[str, float], assumed: Assumptions, problems: list[str]
-) -> tuple[Trained, ...]:
-    """The trainings of all models, or none: a part of them would look like the whole."""
-    found, unknown = [], []
-    for model, share in models.items():
-        run = published_run(model_of(model))
-        if run is not None:
-            energy = Range(
-                value=run.energy_j, low=LOW_FRAC * run.energy_j, high=HIGH_FRAC * run.energy_j
-            )
-            found.append(
-                Trained(
-                    model=model,
-                    share_frac=share,
-                    energy_j=energy,
-                    kgco2e_per_j=exact(run.kgco2e / run.energy_j),
-                    source=run.source,
-                )
-            )
-        elif assumed.training_j is not None:
-            found.append(
-                Trained(
-                    model=model,
-                    share_frac=share,
-                    energy_j=exact(assumed.training_j),
-                    kgco2e_per_j=grid.yearly_kgco2e_per_j(grid.WORLD),
-                    source="stated",
-                )
-            )
-        else:
-            unknown.append(model)
-    if unknown or not models:
-        what = ", ".join(unknown) or "the models, which the ledger does not name"
-        problems.append(
-            f"training is left out: no published run of {what}; state --training-energy"
-        )
-        return ()
-    return tuple(found)
 
 
 def _held(
