@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,32 +48,42 @@ def box() -> Embodied:
     )
 
 
-def chat(path: Path, *, model: str = "llama-3.1-8b") -> Ledger:
+def chat(
+    path: Path,
+    *,
+    model: str = "llama-3.1-8b",
+    gpu: str = "l4",
+    sessions: float | None = None,
+    extra: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> Ledger:
     """Chat with 100 J on a GPU and 30 J of the radio that it shares with a data service."""
+    extra = extra or {}
     cell = {"node": "cell", "tier": "ran", "component": "radio_unit", "t1_s": 10.0}
-    gpu = {"node": "gpu", "tier": "edge", "t1_s": 10.0}
+    near = {"node": "gpu", "tier": "edge", "t1_s": 10.0}
     done = {"node": "gpu", "service": "chat", "model": model, "t1_s": 10.0}
     entity = [
         {"node": "cell", "tier": "ran", "site": "s", "what": "cell", "record": "earth-micro",
          "boundaries": "ran network operator full"},
         {"node": "gpu", "tier": "edge", "site": "s", "what": "server",
-         "record": "1 x l4, llama-3.1-8b", "boundaries": "operator full"},
+         "record": f"1 x {gpu}, llama-3.1-8b", "boundaries": "operator full"},
     ]  # fmt: skip
     return ledger(
         path,
         services={"chat": ai(), "video": data()},
         energy=[
-            {**gpu, "energy_j": 80.0, "service": "chat"},
-            {**gpu, "component": "cooling", "state": "idle", "energy_j": 20.0, "service": "chat"},
+            {**near, "energy_j": 80.0, "service": "chat"},
+            {**near, "component": "cooling", "state": "idle", "energy_j": 20.0, "service": "chat"},
             {**cell, "energy_j": 30.0, "service": "chat"},
             {**cell, "energy_j": 90.0, "service": "video"},
+            *extra.get("energy", ()),
         ],
         work=[
-            {**done, "kind": "token_out", "amount": 50.0, "demand": 1.0},
+            {**done, "kind": "token_out", "amount": 50.0, "demand": 1.0,
+             "sessions": sessions},
             {**done, "kind": "request", "amount": 2.0},
             {"node": "cell", "tier": "ran", "t1_s": 10.0, "service": "video", "kind": "bit_dl",
              "amount": 1e6, "demand": 1.0},
         ],
-        entity=entity,
+        entity=[*entity, *extra.get("entity", ())],
         grid_s=10.0,
     )  # fmt: skip

@@ -214,11 +214,12 @@ def _print(told: Told) -> None:
     from tree6g.report.summary import ascii_only
     from tree6g.report.tables import reasons
 
-    table = life.parts(told)
-    typer.echo(f"{ascii_only(table.title)}\n{to_text(table)}")
-    for reason in reasons(table):
-        typer.echo(f"- : {ascii_only(reason)}")
-    typer.echo("")
+    for table in (life.parts(told), life.making(told)):
+        if table is not None:
+            typer.echo(f"{ascii_only(table.title)}\n{to_text(table)}")
+            for reason in reasons(table):
+                typer.echo(f"- : {ascii_only(reason)}")
+            typer.echo("")
     for sentence in life.sentences(told):
         typer.echo(ascii_only(sentence))
     typer.echo("")

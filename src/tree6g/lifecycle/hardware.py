@@ -13,6 +13,9 @@ PHONE: Final = "smartphone"
 ANY: Final = "accelerator"
 HOST_OF_EIGHT: Final = "host-of-eight"
 SERVER: Final = "server"
+ROUTER: Final = "router"
+ROUTER_W: Final = 90.0  # of that row, in use
+PHONE_USE_FRAC: Final = 0.3  # of its life that a smartphone is in use: Boavizta 2.5.0
 _BUILT_IN: Final = ("datacentre", "edge-server", "workstation")  # kinds that sit in a server
 
 
@@ -80,6 +83,12 @@ def of_server(accelerator: str, count: int) -> tuple[tuple[Embodied, float], ...
     if HOST_OF_EIGHT in known:
         return ((embodied(own), float(count)), (embodied(HOST_OF_EIGHT), float(count)))
     return ((embodied(own), float(count)), (embodied(SERVER), 1.0))
+
+
+def in_use() -> Embodied:
+    """A smartphone whose lifetime is the hours in which it is used, for shares of those hours."""
+    phone = embodied(PHONE)
+    return dataclasses.replace(phone, lifetime_s=PHONE_USE_FRAC * phone.lifetime_s)
 
 
 def _items_of(accelerator: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +12,8 @@ from tree6g.compute.model import counts
 from tree6g.errors import DataError
 from tree6g.lifecycle import ecologits, grid
 from tree6g.lifecycle.energy import water_l
-from tree6g.lifecycle.ranges import Estimate, Range
-from tree6g.lifecycle.service import PARTS, Life, life
+from tree6g.lifecycle.ranges import Estimate, Range, sums
+from tree6g.lifecycle.service import PARTS, Held, Life, Use, life
 from tree6g.report import numerals
 from tree6g.report.figures import life as figure
 from tree6g.report.life_use import Assumptions, Found
@@ -73,7 +74,7 @@ def _row(of: Life, part: str) -> tuple[Cell, ...]:
     )
 
 
-def _grams(per_tok: Estimate) -> str:
+def _grams(per_tok: Estimate | Range) -> str:
     """Grams of 1,000 tokens with their interval."""
     value, low, high = (numerals.plain(1e6 * v) for v in dataclasses.astuple(per_tok))
     return f"{value} ({low} to {high})"
@@ -88,6 +89,29 @@ def _interval(found: Estimate, unit: str) -> Cell:
     if found.low == found.high:
         return _NO_RANGE
     return f"{numerals.quantity(found.low, unit)} to {numerals.quantity(found.high, unit)}"
+
+
+def making(told: Told) -> Table | None:
+    """A row per kind of hardware held: how much of it, and its carbon; None where none is known."""
+    use = told.found.use
+    if not use.held:
+        return None
+    kinds = dict.fromkeys(one.made.item for one in use.held)
+    rows = [_made(item, [one for one in use.held if one.made.item == item], use) for item in kinds]
+    columns = (
+        Column(key="item", head="hardware"),
+        Column(key="held", head="held on average", unit=""),
+        Column(key="lifetime_s", head="lifetime", unit="s"),
+        Column(key="carbon", head=f"gCO2e per 1,000 {told.found.unit}s"),
+    )
+    return Table(name="making", title="Making hardware", columns=columns, rows=tuple(rows))
+
+
+def _made(item: str, held: Sequence[Held], use: Use) -> tuple[Cell, ...]:
+    """Pieces of one kind; their ends are added, for one source is off everywhere alike."""
+    grams = sums([one.kgco2e(use.time_s) for one in held]).scaled(1.0 / use.tokens)
+    count = math.fsum(one.count * one.share_frac for one in held)
+    return (item, count, held[0].made.lifetime_s, _grams(grams))
 
 
 def sentences(told: Told) -> Sequence[str]:

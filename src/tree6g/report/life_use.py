@@ -2,15 +2,13 @@
 
 Energy and tokens are those of the figure, so shared energy is attributed by its rule. Energy of the
 tiers `ran`, `transport` and `core`, of terminals' radio and of baseband is the network's, the rest
-inference's. Of hardware a service holds the share that it has of the energy which services were
-attributed on it: time without work is borne by those who reserved it.
+inference's. Time without work is borne by those who reserved the hardware.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,17 +22,15 @@ from tree6g.errors import DataError, LedgerError
 from tree6g.ledger.reading import Ledger, named_sql
 from tree6g.ledger.schema import OVERHEAD_COMPONENTS
 from tree6g.lifecycle import grid
-from tree6g.lifecycle.hardware import Embodied, embodied, of_server
 from tree6g.lifecycle.ranges import Range, exact, within
-from tree6g.lifecycle.service import Held, Use
+from tree6g.lifecycle.service import Use
 from tree6g.metric import tree
 from tree6g.metric.figure import Figure, Query, ServiceFigure
+from tree6g.report.life_hardware import held, recorded
 from tree6g.report.life_training import Data, Updates, prepared, trained, updated
 
 NETWORK_TIERS: Final = ("ran", "transport", "core")
 NETWORK_COMPONENTS: Final = ("terminal", "baseband", "radio_unit")
-STATION: Final = "base-station"
-_RECORD: Final = re.compile(r"(?:(\d+) x )?([\w.-]+)")
 Row = Mapping[str, Any]
 
 
@@ -124,7 +120,8 @@ def _found(
     own = [row for row in flows if row["service"] == service.name]
     problems: list[str] = []
     models = _models(ledger, service.name)
-    held = _held(flows, nodes, service.name, problems)
+    (running,) = _rows(ledger, "in_progress", service.name)
+    hardware = held(flows, nodes, service.name, figure.covered_s, running["session_s"], problems)
     known = trained(models, assumed.training_j, problems)
     rate = service.tokens_out_tok / figure.covered_s
     use = Use(
@@ -137,7 +134,7 @@ def _found(
         kgco2e_per_j=_intensity(ledger, query, service.name, assumed),
         trained=known,
         life_tok=assumed.life_tok,
-        held=held,
+        held=hardware,
         updates=updated(models, assumed.updates, rate, problems),
         prepared=prepared(assumed.data, bool(known), problems),
     )
@@ -161,7 +158,7 @@ def _inference(
         return within(total_j, figure.u95_frac)
     error_j = 0.0
     for row in rows:
-        name, _ = _record(nodes.get(row["node"], {}))
+        name, _ = recorded(nodes.get(row["node"], {}))
         if name in data.table("accelerators"):
             error_j += row["energy_j"] * accelerator(name).u95_frac
     problems.append(
@@ -187,52 +184,6 @@ def _models(ledger: Ledger, service: str) -> dict[str, float]:
     rows = _rows(ledger, "tokens_by_model", service)
     total = math.fsum(row["tokens_tok"] for row in rows)
     return {row["model"]: row["tokens_tok"] / total for row in rows if row["tokens_tok"] > 0.0}
-
-
-def _held(
-    flows: Sequence[Row], nodes: Mapping[str, Row], service: str, problems: list[str]
-) -> tuple[Held, ...]:
-    """Hardware of every node that the service's energy was attributed on."""
-    held: list[Held] = []
-    stations: set[str] = set()
-    for node in dict.fromkeys(row["node"] for row in flows if row["service"] == service):
-        entity = nodes.get(node, {})
-        same = {node}
-        if entity.get("what") == "cell":  # one station for the sectors of a site
-            site = str(entity.get("site"))
-            if site in stations:
-                continue
-            stations.add(site)
-            same = {n for n, e in nodes.items() if e["what"] == "cell" and e["site"] == site}
-        made = _made(entity)
-        if not made:
-            record = entity.get("record") or "no record"
-            problems.append(f"embodied carbon of {node} ({record}) is left out: not known")
-        share = _share(flows, same, service)
-        held += [Held(node=node, made=one, count=n, share_frac=share) for one, n in made]
-    return tuple(held)
-
-
-def _made(entity: Row) -> tuple[tuple[Embodied, float], ...]:
-    """What an entity is made of; nothing where no figure is known."""
-    if entity.get("what") == "cell":
-        return ((embodied(STATION), 1.0),)
-    name, count = _record(entity)
-    if entity.get("tier") not in ("edge", "cloud") or name not in data.table("accelerators"):
-        return ()
-    return of_server(name, count)
-
-
-def _record(entity: Row) -> tuple[str, int]:
-    """Accelerator and count of a record such as `2 x h100-sxm, llama-3.1-8b`."""
-    match = _RECORD.match(str(entity.get("record") or ""))
-    return (match[2], int(match[1] or 1)) if match else ("", 0)
-
-
-def _share(flows: Sequence[Row], nodes: set[str], service: str) -> float:
-    rows = [row for row in flows if row["node"] in nodes]
-    total = _sum(rows)
-    return _sum(row for row in rows if row["service"] == service) / total if total > 0.0 else 0.0
 
 
 def _is_network(row: Row) -> bool:
