@@ -54,12 +54,19 @@ def chat(
     model: str = "llama-3.1-8b",
     gpu: str = "l4",
     sessions: float | None = None,
+    u95_frac: float | None = None,
     extra: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> Ledger:
     """Chat with 100 J on a GPU and 30 J of the radio that it shares with a data service."""
     extra = extra or {}
-    cell = {"node": "cell", "tier": "ran", "component": "radio_unit", "t1_s": 10.0}
-    near = {"node": "gpu", "tier": "edge", "t1_s": 10.0}
+    cell = {
+        "node": "cell",
+        "tier": "ran",
+        "component": "radio_unit",
+        "t1_s": 10.0,
+        "u95_frac": u95_frac,
+    }
+    near = {"node": "gpu", "tier": "edge", "t1_s": 10.0, "u95_frac": u95_frac}
     done = {"node": "gpu", "service": "chat", "model": model, "t1_s": 10.0}
     entity = [
         {"node": "cell", "tier": "ran", "site": "s", "what": "cell", "record": "earth-micro",

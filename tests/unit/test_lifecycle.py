@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from ledgers import ai, data, ledger
 from life_pieces import chat, use
 from tree6g.calibrate.grid_hours import read_hours
 from tree6g.cli import app
@@ -216,3 +217,32 @@ def test_water_that_cannot_be_is_refused():
 
 def test_a_value_with_a_relative_error_is_a_range():
     assert within(10.0, 0.0) == exact(10.0)
+
+
+def test_a_service_without_energy_is_told_so_with_hours_as_without(tmp_path):
+    energy = {"node": "cell", "tier": "ran", "component": "radio_unit", "t1_s": 10.0,
+              "energy_j": 9.0, "service": "video"}  # fmt: skip
+    token = {"node": "gpu", "tier": "edge", "service": "chat", "t1_s": 10.0, "kind": "token_out",
+             "amount": 5.0, "demand": 1.0}  # fmt: skip
+    made = ledger(
+        tmp_path / "l",
+        services={"chat": ai(), "video": data()},
+        energy=[energy],
+        work=[token],
+        grid_s=10.0,
+    )
+    for assumed in (Assumptions(), Assumptions(hours_kgco2e_per_j=np.ones(24))):
+        with pytest.raises(DataError, match="'chat' drew no energy"):
+            gather(made, assumed)
+
+
+def test_a_meter_s_error_is_carried_into_the_network_water_and_what_is_worth(tmp_path):
+    done = CliRunner().invoke(
+        app,
+        ["lifecycle", str(chat(tmp_path / "l", u95_frac=0.1).path), "--json", "--wue-on", "1",
+         "--wue-off", "2"],
+    )  # fmt: skip
+    found = json.loads(done.stdout)["services"][0]
+    network = next(part for part in found["parts"] if part["name"] == "network")
+    for known in (network["j_per_tok"], found["water_l_per_tok"], found["tree_beq_per_j"]):
+        assert known["low"] < known["value"] < known["high"]

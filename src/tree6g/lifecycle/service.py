@@ -132,6 +132,7 @@ class Life:
         kgco2e_per_tok: Carbon per token by part.
         energy_share_frac: Share of each part in the joules.
         carbon_share_frac: Share of each part in the carbon.
+        use_j_per_tok: Joules of inference and network per token.
         total_j_per_tok: All joules per token.
         total_kgco2e_per_tok: All carbon per token.
         break_even_tok: N*: tokens after which training adds less than inference.
@@ -148,6 +149,7 @@ class Life:
     kgco2e_per_tok: Mapping[str, Estimate]
     energy_share_frac: Mapping[str, Estimate]
     carbon_share_frac: Mapping[str, Estimate]
+    use_j_per_tok: Estimate
     total_j_per_tok: Estimate
     total_kgco2e_per_tok: Estimate
     break_even_tok: Estimate | None
@@ -187,6 +189,7 @@ def life(use: Use) -> Life:
         kgco2e_per_tok=_estimates(carbon),
         energy_share_frac=_estimates({part: own / all_j for part, own in joules.items()}),
         carbon_share_frac=_estimates({part: own / all_kg for part, own in carbon.items()}),
+        use_j_per_tok=estimate(in_use),
         total_j_per_tok=estimate(all_j),
         total_kgco2e_per_tok=estimate(all_kg),
         break_even_tok=None if even is None else estimate(even),

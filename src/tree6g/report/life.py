@@ -136,7 +136,8 @@ def sentences(told: Told) -> Sequence[str]:
     )
     water = _water(told)
     if water is not None:
-        lines.append(f"Water: {1e6 * water:.3g} mL per 1,000 {unit}s.")
+        value, low, high = (f"{1e6 * v:.3g}" for v in dataclasses.astuple(water))
+        lines.append(f"Water: {value} mL ({low} to {high}) per 1,000 {unit}s.")
     return [*lines, *_compared(told)]
 
 
@@ -158,13 +159,13 @@ def _updates(told: Told) -> list[str]:
     whose = "of this service alone, at its rate here" if own and own.tok_per_year is None else ""
     return [
         f"Updates of {one.model}: {one.per_year:g} a year of "
-        f"{_interval_of(one.energy_j, 'j')} each, spread over {one.tok_per_year:.2g} {unit}s a "
+        f"{_ranged(one.energy_j, 'j')} each, spread over {one.tok_per_year:.2g} {unit}s a "
         f"year, {whose or 'as stated'}."
         for one in told.found.use.updates
     ]
 
 
-def _interval_of(found: Range, unit: str) -> str:
+def _ranged(found: Range | Estimate, unit: str) -> str:
     """A value with its range, where it has one."""
     value, low, high = (numerals.quantity(v, unit) for v in dataclasses.astuple(found))
     return value if found.low == found.high else f"{value} ({low} to {high})"
@@ -173,17 +174,10 @@ def _interval_of(found: Range, unit: str) -> str:
 def _worth(of: Life) -> list[str]:
     if of.tree_beq_per_j is None or of.tree_beq_per_kgco2e is None:
         return ["TREE over life is not known: the utility of the service is not."]
-    shown = [f"TREE in use {numerals.quantity(of.tree_beq_per_j.value, 'beq_per_j')}"]
+    shown = [f"TREE in use {_ranged(of.tree_beq_per_j, 'beq_per_j')}"]
     if of.tree_life_beq_per_j is not None:
-        low, high = (
-            numerals.quantity(v, "beq_per_j")
-            for v in (of.tree_life_beq_per_j.low, of.tree_life_beq_per_j.high)
-        )
-        value = numerals.quantity(of.tree_life_beq_per_j.value, "beq_per_j")
-        shown.append(f"over its life {value} ({low} to {high})")
-    kg = of.tree_beq_per_kgco2e
-    value, low, high = (numerals.quantity(v, "beq") for v in dataclasses.astuple(kg))
-    return [f"{', '.join(shown)}; {value} ({low} to {high}) per kgCO2e."]
+        shown.append(f"over its life {_ranged(of.tree_life_beq_per_j, 'beq_per_j')}")
+    return [f"{', '.join(shown)}; {_ranged(of.tree_beq_per_kgco2e, 'beq')} per kgCO2e."]
 
 
 def _compared(told: Told) -> list[str]:
@@ -208,15 +202,17 @@ def _compared(told: Told) -> list[str]:
     return [f"{said} (H100, 64 together, no prompts, no network, no idle time)."]
 
 
-def _water(told: Told) -> float | None:
-    """Litres per token, None where the water of site or electricity is not stated."""
+def _water(told: Told) -> Estimate | None:
+    """Litres per token, off as the joules are; None where water is not stated."""
     on, off = told.assumed.on_site_l_per_kwh, told.assumed.off_site_l_per_kwh
     if on is None or off is None:
         return None
     use = told.found.use
     drawn_j = use.inference_j.value + use.network_j.value
     equipment_j = drawn_j - told.found.overhead_j
-    return water_l(equipment_j, drawn_j / equipment_j, on, off) / use.tokens
+    per_j = water_l(equipment_j, drawn_j / equipment_j, on, off) / drawn_j
+    value, low, high = (per_j * v for v in dataclasses.astuple(told.life.use_j_per_tok))
+    return Estimate(value=value, low=low, high=high)
 
 
 def notes(told: Told) -> Sequence[str]:
@@ -262,12 +258,12 @@ def to_dict(told: Told) -> dict[str, Any]:
         **{
             field.name: _plain(getattr(told.life, field.name))
             for field in dataclasses.fields(told.life)
-            if field.name.startswith(("total_", "break_", "life_", "tree_", "sci_"))
+            if field.name.startswith(("use_", "total_", "break_", "life_", "tree_", "sci_"))
         },
         "updates": [dataclasses.asdict(one) for one in use.updates],
         "data": None if use.prepared is None else dataclasses.asdict(use.prepared),
         "kgco2e_per_j": dataclasses.asdict(use.kgco2e_per_j),
-        "water_l_per_tok": _water(told),
+        "water_l_per_tok": _plain(_water(told)),
         "held": [
             {
                 "node": held.node,

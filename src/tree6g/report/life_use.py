@@ -119,6 +119,9 @@ def _found(
     flows, nodes = read
     own = [row for row in flows if row["service"] == service.name]
     problems: list[str] = []
+    drawn = _inference(own, nodes, figure, problems)
+    if service.tokens_out_tok > 0.0 and not drawn.value > 0.0:
+        raise DataError(f"service '{service.name}' drew no energy for inference.")
     models = _models(ledger, service.name)
     (running,) = _rows(ledger, "in_progress", service.name)
     hardware = held(flows, nodes, service.name, figure.covered_s, running["session_s"], problems)
@@ -129,8 +132,8 @@ def _found(
         time_s=figure.covered_s,
         tokens=service.tokens_out_tok,
         utility_beq=service.utility_beq,
-        inference_j=_inference(own, nodes, figure, problems),
-        network_j=exact(_sum(row for row in own if _is_network(row))),
+        inference_j=drawn,
+        network_j=within(_sum(r for r in own if _is_network(r)), figure.u95_frac or 0.0),
         kgco2e_per_j=_intensity(ledger, query, service.name, assumed),
         trained=known,
         life_tok=assumed.life_tok,
