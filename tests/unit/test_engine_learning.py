@@ -160,13 +160,40 @@ def test_updates_after_the_deadline_are_left_out_and_rounds_go_on(tmp_path: Path
 
 
 def test_clients_with_empty_batteries_rest_until_they_are_charged(tmp_path: Path) -> None:
-    small = {"battery": "0.02 J", "reserve_frac": 0.999, "clients_per_round": 6, "pause": "0 s"}
+    small = {"battery": "0.2 J", "reserve_frac": 0.9, "clients_per_round": 6, "pause": "0 s"}
     tired = learnt(ran(tmp_path / "tired", **small).ledger)
     fed = learnt(ran(tmp_path / "fed", charge_power="1 W", **small).ledger)
     assert tired is not None
     assert fed is not None
     assert len(tired.rounds) == 1
     assert len(fed.rounds) == 4
+
+
+@pytest.mark.parametrize("selection", ["random", "tree-aware"])
+def test_a_battery_that_cannot_pay_for_a_round_takes_no_part_and_is_told(
+    selection: str, tmp_path: Path
+) -> None:
+    def made(battery: str) -> RunResult:
+        return ran(tmp_path / battery.replace(" ", ""), battery=battery, reserve_frac=0.1,
+                   clients_per_round=6, pause="0 s", selection=selection)  # fmt: skip
+
+    poor, rich = made("1 mJ"), made("1 kJ")
+    assert learnt(rich.ledger).rounds[0].chosen == 6  # type: ignore[union-attr]
+    assert not learnt(poor.ledger).rounds  # type: ignore[union-attr]
+    told = [note for note in poor.ledger.meta.notes if "battery" in note]
+    assert told == [
+        "Learning: clients were passed over 6 times for a battery that could not pay for the round."
+    ]
+    assert not [note for note in rich.ledger.meta.notes if "battery" in note]
+
+
+def test_no_client_computes_with_more_than_its_battery_held(tmp_path: Path) -> None:
+    made = ran(tmp_path, battery="0.4 J", reserve_frac=0.0, clients_per_round=6, pause="0 s")
+    computed_j = sums(made, "energy", "component", "energy_j")["npu"]
+    found = learnt(made.ledger)
+    assert found is not None
+    assert [one.chosen for one in found.rounds] == [6, 6]
+    assert 6 * 0.3 < computed_j <= 6 * 0.4
 
 
 @pytest.mark.parametrize("method", ["fedit", "flora", "centralised"])

@@ -289,6 +289,7 @@ def draw(world: World, tick: Tick) -> None:
     lasted_s = np.minimum(known.until_s, tick.t1_s) - np.maximum(known.from_s, tick.t0_s)
     busy = np.flatnonzero((lasted_s > 0.0) & (known.power_w > 0.0))
     spent_j = known.power_w[busy] * lasted_s[busy]
+    # Who was chosen could pay for all of it (`paying`), so no more than rounding is cut off here.
     known.battery_j[busy] = np.maximum(known.battery_j[busy] - spent_j, 0.0)
     cell = _cells(world, known, busy)
     for index, joules in enumerate(np.bincount(cell, weights=spent_j).tolist()):
@@ -311,12 +312,16 @@ def notes(world: World) -> list[str]:
     if known is None:
         return []
     over, asked = len(known.rounds), known.spec
+    unpaid = []
+    if known.unpaid:
+        told = f"Learning: clients were passed over {known.unpaid:,} times for a battery that could"
+        unpaid = [f"{told} not pay for the round."]
     if not over:
-        return [f"Learning ({asked.method}): no round was over by the end of the run."]
+        return [f"Learning ({asked.method}): no round was over by the end of the run.", *unpaid]
     last, missed = known.rounds[-1], sum(row["chosen"] - row["arrived"] for row in known.rounds)
     told = f"Learning ({asked.method}, {asked.model}, {asked.data}): {over} of {asked.rounds} "
     told += f"rounds, accuracy {last['accuracy_frac']:.1%} at {last['t1_s']:,.0f} s"
-    return [told + (f"; {missed} updates were late or lost." if missed else ".")]
+    return [told + (f"; {missed} updates were late or lost." if missed else "."), *unpaid]
 
 
 def control(world: World) -> dict[str, Any]:
@@ -324,7 +329,9 @@ def control(world: World) -> dict[str, Any]:
     known = world.learning
     if known is None:
         return {}
-    return {"learning": {"service": known.spec.name, "rounds": known.rounds}}
+    return {
+        "learning": {"service": known.spec.name, "rounds": known.rounds, "unpaid": known.unpaid}
+    }
 
 
 def _spend(

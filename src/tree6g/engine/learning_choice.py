@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tree6g.engine.crowd import DOWN, UP, IntArray
-from tree6g.engine.learning_state import Learning, able, client_work
+from tree6g.engine.learning_state import Learning, client_work, paying
 from tree6g.radio.pathloss import FloatArray
 from tree6g.training.federated import selection
 from tree6g.training.federated.federation import CHOICE
@@ -21,7 +21,7 @@ SLOTS: Final = 5  # of the time until the deadline, in which power for charging 
 
 def choose(world: World, known: Learning, at_s: float) -> IntArray:
     """Clients of the round that begins, ascending; none if nobody is able."""
-    asked, who = known.spec, able(known)
+    asked, who = known.spec, paying(known)
     count = min(asked.clients_per_round, len(who))
     if not count:
         return who

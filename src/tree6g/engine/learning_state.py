@@ -50,6 +50,7 @@ class Learning:
         server_from_s: From when on the server's computing is not written down yet.
         server_until_s: Until when.
         server_power_w: What it draws above idle for that.
+        unpaid: How often a client was passed over whose battery could not pay for the round.
         rounds: What became of the rounds that are over.
     """
 
@@ -74,6 +75,7 @@ class Learning:
     server_from_s: float = 0.0
     server_until_s: float = 0.0
     server_power_w: float = 0.0
+    unpaid: int = 0
     rounds: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def begin(self, at_s: float, chosen: IntArray, stage: int) -> None:
@@ -105,6 +107,20 @@ def able(known: Learning) -> IntArray:
     """Clients whose battery is above its reserve."""
     least_j = known.spec.reserve_frac * (known.spec.battery_j or 0.0)
     return np.flatnonzero(known.battery_j >= least_j)
+
+
+def paying(known: Learning) -> IntArray:
+    """Those of them whose battery holds what a round takes of it; the others are counted.
+
+    The battery pays for the training alone. It is only charged until then, so it pays in full.
+    """
+    who = able(known)
+    if known.spec.battery_j is None:
+        return who
+    round_j = np.array([client_work(known, client).energy_j for client in who.tolist()])
+    paid = known.battery_j[who] >= round_j
+    known.unpaid += int(np.count_nonzero(~paid))
+    return who[paid]
 
 
 def client_work(known: Learning, client: int) -> Work:

@@ -86,7 +86,8 @@ class Learning(Described):
     accelerator: Name = "snapdragon-8-gen3"
     """Row of the packaged table `accelerators`: what clients train on."""
     battery_j: Positive | None = None
-    """Battery of a client, full at the start; None: no limit."""
+    """Battery of a client, full at the start; None: no limit. Who cannot pay for the training of a
+    round with it takes no part."""
     reserve_frac: Share = 0.2
     """Below this share of its battery a client takes no part."""
     charge_power_w: NonNegative = 0.0
