@@ -23,6 +23,7 @@ from tree6g.training.run import (
     UTILISATION_LOW_FRAC,
     Plan,
     energy_range_j,
+    fastest_and_slowest,
     least_layout,
     run,
 )
@@ -178,6 +179,56 @@ def test_what_cannot_be_is_refused_all_at_once():
         _trainee("full", sequence=0)
     with pytest.raises(DataError, match="tensor of at least 1"):
         Layout(tensor=0)
+
+
+def test_more_ranks_than_there_is_work_for_are_refused_in_plain_words():
+    with pytest.raises(DataError, match=r"tensor of at most 64 devices, 64 columns .*got 100000"):
+        _plan(layout=Layout(tensor=100_000))
+    with pytest.raises(DataError, match=r"data of at most the 128 samples .*got 1e\+09"):
+        _plan(layout=Layout(data=10**9))
+    with pytest.raises(DataError, match=r"at least one update.*got 0.5"):
+        _plan(units=32768.0)
+
+
+def test_published_hours_are_inside_of_the_hours_of_the_stated_utilisations():
+    for name in ("llama-2-70b", "llama-3.1-8b", "llama-3.1-405b"):
+        told = published_run(name)
+        model = trainee(architecture(told.model), "pretrain", sequence=told.sequence_tok)
+        device = accelerator(told.accelerator)
+        layout = least_layout(model, "pretrain", device)
+        plan = Plan(model=model, method="pretrain", units=told.units_tok, device=device,
+                    batch=64.0 * told.sequence_tok, layout=layout)  # fmt: skip
+        quick, slow = fastest_and_slowest(plan)
+        assert quick.device_s <= told.device_s <= slow.device_s * 1.003
+        assert quick.device_s < run(plan).device_s < slow.device_s
+
+
+def test_a_run_of_less_than_a_batch_is_one_update():
+    found = json.loads(_run("llama-3.2-1b", "--method", "full", "--tokens", "1e5", "--json").stdout)
+    assert found["updates"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tensor", "100000"], "tensor of at most 64 devices"),
+        (["--data", "1000000000"], "of at least one update, by fewer copies"),
+        (["--tensor", "8", "--data", "4", "--devices", "16"], "got 4 x 8 x 1 = 32 of 16"),
+    ],
+)
+def test_the_command_refuses_layouts_that_nobody_has(words, told):
+    done = _run("llama-3.1-8b", *words)
+    assert done.exit_code == 2
+    assert told in " ".join(done.stderr.split())
+
+
+def test_the_command_prints_hours_with_the_range_of_published_utilisations():
+    done = _run("llama-3.1-8b")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("device hours")]
+    assert " to " in line
+    found = json.loads(_run("llama-3.1-8b", "--json").stdout)
+    assert found["device_low_s"] < found["device_s"] < found["device_high_s"]
+    assert found["device_s"] / found["device_high_s"] == pytest.approx(0.148 / 0.40, rel=0.01)
 
 
 def _run(*words):

@@ -37,6 +37,9 @@ Device = Annotated[
     typer.Option("--accelerator", help="Accelerator; default: as published, or h100-sxm."),
 ]
 Copies = Annotated[int, typer.Option("--data", min=1, help="Copies with a part of the batch.")]
+Devices = Annotated[
+    int | None, typer.Option("--devices", min=1, help="Accelerators there are; more are refused.")
+]
 Tensor = Annotated[int | None, typer.Option("--tensor", min=1, help="Devices that share a layer.")]
 Stages = Annotated[int | None, typer.Option("--pipeline", min=1, help="Stages of layers.")]
 Sequence = Annotated[
@@ -66,6 +69,7 @@ def training(  # noqa: PLR0913  # the options of a command are its arguments
     rank: Rank = 8,
     targets: Targets = "q,v",
     accelerator: Device = None,
+    devices: Devices = None,
     data: Copies = 1,
     tensor: Tensor = None,
     pipeline: Stages = None,
@@ -94,11 +98,19 @@ def training(  # noqa: PLR0913  # the options of a command are its arguments
     default = published.accelerator if published else ACCELERATOR
     device = accelerator_of(accelerator or default)
     layout = _layout(trained, way, device, (data, tensor, pipeline))
+    if devices is not None and layout.devices > devices:
+        ranks = f"{layout.data} x {layout.tensor} x {layout.pipeline} = {layout.devices:,}"
+        raise ScenarioError(
+            "expected data x tensor x pipeline of at most --devices; "
+            f"got {ranks} of {devices:,}. Use fewer ranks."
+        )
+    units = _units(tokens, way, published)
+    usual = float(BATCH_SAMPLES * data * trained.sequence)
     plan = Plan(
         model=trained,
         method=way,
-        units=_units(tokens, way, published),
-        batch=batch or float(BATCH_SAMPLES * data * trained.sequence),
+        units=units,
+        batch=batch or (usual if data > 1 else min(usual, units)),
         device=device,
         layout=layout,
         utilisation_frac=options.quantity("--utilisation", utilisation, "frac"),

@@ -171,11 +171,12 @@ def _update_j(model: str, asked: Updates) -> Range:
         return exact(asked.energy_j)
     method, device = method_of(asked.method), accelerator(asked.accelerator)
     pupil = trainee(architecture(model), method, sequence=SEQUENCE_TOK)
+    units = asked.units_tok or 0.0
     plan = Plan(
         model=pupil,
         method=method,
-        units=asked.units_tok or 0.0,
-        batch=float(BATCH_SAMPLES * SEQUENCE_TOK),
+        units=units,
+        batch=min(float(BATCH_SAMPLES * SEQUENCE_TOK), units),
         device=device,
         layout=least_layout(pupil, method, device),
         host_w=HOST_W,

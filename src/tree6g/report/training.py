@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tree6g.report.numerals import percent, plain, quantity
@@ -15,6 +15,7 @@ from tree6g.training.run import (
     Plan,
     Run,
     energy_range_j,
+    fastest_and_slowest,
 )
 from tree6g.training.work import flop_per_unit
 
@@ -48,6 +49,7 @@ def title(plan: Plan) -> str:
 
 def _takes(plan: Plan, run: Run) -> Table:
     model, layout = plan.model, plan.layout
+    quick, slow = fastest_and_slowest(plan)
     rows: list[tuple[Cell, ...]] = [
         ("parameters", plain(model.parameters)),
         (
@@ -64,13 +66,22 @@ def _takes(plan: Plan, run: Run) -> Table:
         ("devices", f"{layout.data} data x {layout.tensor} tensor x {layout.pipeline} pipeline"),
         ("sent per device and update", quantity(run.exchange.byte, "byte")),
         ("updates", plain(run.updates)),
-        ("time", quantity(run.time_s, "s")),
-        ("device hours", plain(run.device_s / 3600.0)),
+        ("time", _ranged(run.time_s, (quick.time_s, slow.time_s), lambda v: quantity(v, "s"))),
+        (
+            "device hours",
+            _ranged(run.device_s, (quick.device_s, slow.device_s), lambda v: plain(v / 3600.0)),
+        ),
         ("bound by", run.bound_by),
         ("power of an accelerator", quantity(run.device_w, "w")),
     ]
     columns = (Column(key="what", head="what"), Column(key="value", head="value"))
     return Table(name="training", title=title(plan), columns=columns, rows=tuple(rows))
+
+
+def _ranged(value: float, ends: tuple[float, float], words: Callable[[float], str]) -> str:
+    """A value with its ends, where it has any: a run that waits for memory or links has none."""
+    low, high = ends
+    return words(value) if low == high else f"{words(value)} ({words(low)} to {words(high)})"
 
 
 def _energy(run: Run) -> Table:
@@ -86,7 +97,9 @@ def notes(plan: Plan, run: Run, published: PublishedRun | None) -> Sequence[str]
     range_told = (
         f"modelled, {percent(plan.utilisation_frac)} of peak arithmetic reached over the run; "
         f"{quantity(low, 'j')} to {quantity(high, 'j')} from {percent(UTILISATION_HIGH_FRAC)} to "
-        f"{percent(UTILISATION_LOW_FRAC)} and with the error of the power constants."
+        f"{percent(UTILISATION_LOW_FRAC)} and with the error of the power constants. Runs reached "
+        "these as published: PaLM the most, Llama 3.1 8B the least; small models of late, trained "
+        "long, took up to 2.7 times the device hours of 40 %."
     )
     told = [range_told]
     if plan.method == "qlora":
@@ -105,6 +118,7 @@ def notes(plan: Plan, run: Run, published: PublishedRun | None) -> Sequence[str]
 def to_dict(plan: Plan, run: Run, published: PublishedRun | None) -> dict[str, Any]:
     """Everything for programs."""
     low, high = energy_range_j(plan)
+    quick, slow = fastest_and_slowest(plan)
     same = published if published is not None and _same(plan, published) else None
     return {
         "model": plan.model.name,
@@ -120,6 +134,10 @@ def to_dict(plan: Plan, run: Run, published: PublishedRun | None) -> dict[str, A
         "flop_per_unit": flop_per_unit(plan.model, recompute=plan.recompute),
         **dataclasses.asdict(run),
         "energy_j": run.energy_j,
+        "time_low_s": quick.time_s,
+        "time_high_s": slow.time_s,
+        "device_low_s": quick.device_s,
+        "device_high_s": slow.device_s,
         "energy_low_j": low,
         "energy_high_j": high,
         "published": None

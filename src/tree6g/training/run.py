@@ -16,7 +16,8 @@ to, the lowest of the packaged runs (table `training_runs`).
 
 Against their published GPU hours at u = 0.40: Llama 2 7B, 13B and 70B +4 %, -1 % and +11 %; Llama 3
 70B -26 %, 8B -58 %, Llama 3.1 70B -32 %, 8B -63 %, 405B -14 %. Published hours hold all of a job,
-experiments and restarts with it, so small models that were trained late come out long.
+experiments and restarts with it, so small models that were trained late come out long: up to 2.7
+times the hours of 0.40. Time, hours and energy are therefore given with both ends of u.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ LINK_J_PER_BYTE: Final = 3.2e-11  # 4 pJ/bit, as links between serving replicas 
 MEMORY_FRAC: Final = 0.9
 _ABOVE_0: Final = math.ulp(0.0)
 _FINITE: Final = sys.float_info.max
+LEAST_COLUMNS: Final = 64  # of a layer that a device computes: a small head (typical)
 NODE: Final = 8  # devices of one server, which share a layer before there are stages
 
 
@@ -73,6 +75,12 @@ class Plan:
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be, all at once."""
         stages, layers = self.layout.pipeline, self.model.layers
+        widest = max(int(self.model.hidden) // LEAST_COLUMNS, 1)
+        tensor = f"of at most {widest} devices, {LEAST_COLUMNS} columns of a layer each,"
+        samples = self.batch / self.model.sequence
+        data = f"of at most the {samples:g} samples of an update, one for each copy,"
+        updates = self.units / self.batch if self.batch > 0.0 else 0.0
+        few = "of at least one update, by fewer copies or a smaller batch,"
         faults = [
             f"{name} {rule} (got {value:g})"
             for name, value, rule, least, most in (
@@ -82,6 +90,9 @@ class Plan:
                 ("host_w", self.host_w, "of at least 0 W", 0.0, _FINITE),
                 ("pue", self.pue, "from 1 to 4", 1.0, 4.0),
                 ("pipeline", stages, f"of at most {layers} layers", 1, layers),
+                ("tensor", self.layout.tensor, tensor, 1, widest),
+                ("data", self.layout.data, data, 1, max(samples, 1.0)),
+                ("units over batch", updates, few, 1.0, _FINITE),
             )
             if not least <= value <= most
         ]
@@ -183,14 +194,25 @@ def run(plan: Plan) -> Run:
     )
 
 
+def fastest_and_slowest(plan: Plan) -> tuple[Run, Run]:
+    """The run at the highest and at the lowest utilisation that was published.
+
+    A stated utilisation outside of them takes the place of the nearer one.
+    """
+    shares = (UTILISATION_LOW_FRAC, plan.utilisation_frac, UTILISATION_HIGH_FRAC)
+    quick, slow = (
+        run(dataclasses.replace(plan, utilisation_frac=u)) for u in (max(shares), min(shares))
+    )
+    return quick, slow
+
+
 def energy_range_j(plan: Plan) -> tuple[float, float]:
     """Energy at the highest and at the lowest utilisation that was published.
 
     A stated utilisation outside of them widens the range to itself. The error of the accelerator's
     power constants (`u95_frac`) is added on both sides.
     """
-    shares = (UTILISATION_LOW_FRAC, plan.utilisation_frac, UTILISATION_HIGH_FRAC)
-    found = [run(dataclasses.replace(plan, utilisation_frac=u)).energy_j for u in shares]
+    found = [one.energy_j for one in (run(plan), *fastest_and_slowest(plan))]
     error = plan.device.u95_frac
     return min(found) * (1.0 - error), max(found) * (1.0 + error)
 
