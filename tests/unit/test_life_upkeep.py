@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -127,6 +128,12 @@ def test_updates_and_data_that_cannot_be_are_refused():
     for wrong in ({}, {"energy_j": 1.0, "units_tok": 1.0}):
         with pytest.raises(DataError, match="what an update takes"):
             Updates(per_year=1.0, **wrong)
+    with pytest.raises(DataError, match=r"--update-tokens above 0 \(got -5\)"):
+        Updates(per_year=1.0, units_tok=-5.0)
+    with pytest.raises(DataError, match="--synthetic-tokens above 0"):
+        Data(synthetic_tok=math.nan)
+    with pytest.raises(DataError, match="Did you mean 'lora'"):
+        Updates(per_year=1.0, units_tok=1.0, method="loro")
     for wrong in ({}, {"training_frac": 0.1, "energy_j": 1.0}):
         with pytest.raises(DataError, match="data pipeline as"):
             Data(**wrong)

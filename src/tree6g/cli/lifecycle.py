@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from tree6g.training.usual import ACCELERATOR
 if TYPE_CHECKING:
     from tree6g.ledger.reading import Ledger
     from tree6g.report.life import Told
+    from tree6g.report.life_training import Data, Updates
 
 Target = Annotated[
     str,
@@ -121,55 +122,65 @@ def lifecycle(  # noqa: PLR0913  # the options of a command are its arguments
     """
     from tree6g.calibrate.grid_hours import read_hours
     from tree6g.report import life
-    from tree6g.report.life_training import Data, Updates
     from tree6g.report.life_use import Assumptions, gather
 
-    updates = None
-    if updates_per_year is not None:
-        updates = Updates(
-            per_year=updates_per_year,
-            energy_j=_energy("--update-energy", update_energy),
-            units_tok=update_tokens,
-            method=update_method,
-            accelerator=update_accelerator,
-            tok_per_year=tokens_per_year,
-        )
-    elif update_energy or update_tokens or tokens_per_year:
-        raise ScenarioError("expected --updates-per-year with what is said of updates; got none.")
-    data = None
-    if data_share or data_energy or synthetic_tokens:
-        data = Data(
-            training_frac=None
-            if data_share is None
-            else options.quantity("--data-share", data_share, "frac"),
-            energy_j=_energy("--data-energy", data_energy),
-            synthetic_tok=synthetic_tokens,
-        )
-    ledger, named = _ledger(target, overrides or (), seed)
+    how = (update_method, update_accelerator)
     assumed = Assumptions(
         place=country,
         hours_kgco2e_per_j=None if grid is None else read_hours(grid),
         life_tok=life_tokens,
         training_j=_energy("--training-energy", training_energy),
-        updates=updates,
-        data=data,
+        updates=_updates(updates_per_year, update_energy, update_tokens, tokens_per_year, how),
+        data=_data(data_share, data_energy, synthetic_tokens),
         on_site_l_per_kwh=on_site,
         off_site_l_per_kwh=off_site,
     )
     query = options.query_of(boundary, rule, idle)
-    found = gather(ledger, assumed, query, service or named)
-    told = [life.tell(one, assumed) for one in found]
+    ledger, named = _ledger(target, overrides or (), seed)
+    told = [life.tell(f, assumed) for f in gather(ledger, assumed, query, service or named)]
     figures = None if out is None else life.write(told, out)
     if as_json:
-        info = {"ledger": str(ledger.path), "figures": None if figures is None else str(figures)}
-        services = [life.to_dict(one) for one in told]
-        print_json({"boundary": boundary or ledger.meta.boundary, "services": services,
-                    "run_info": info})  # fmt: skip
-        return
-    for one in told:
-        _print(one)
-    if figures is not None:
-        typer.echo(f"Figures: {figures}")
+        print_json(_as_json(told, ledger, boundary, figures))
+    else:
+        _print(told, figures)
+
+
+def _updates(
+    per_year: float | None,
+    energy: str | None,
+    units_tok: float | None,
+    tok_per_year: float | None,
+    how: tuple[str, str],
+) -> Updates | None:
+    """What was said of updates, `how` their method and accelerator."""
+    from tree6g.report.life_training import Updates
+
+    if per_year is None:
+        if energy or units_tok or tok_per_year:
+            raise ScenarioError("expected --updates-per-year with what updates take; got none.")
+        return None
+    method, accelerator = how
+    return Updates(
+        per_year=per_year,
+        energy_j=_energy("--update-energy", energy),
+        units_tok=units_tok,
+        method=method,
+        accelerator=accelerator,
+        tok_per_year=tok_per_year,
+    )
+
+
+def _data(share: str | None, energy: str | None, synthetic_tok: float | None) -> Data | None:
+    """What was said of the data pipeline."""
+    from tree6g.report.life_training import Data
+
+    if share is None and energy is None and synthetic_tok is None:
+        return None
+    return Data(
+        training_frac=None if share is None else options.quantity("--data-share", share, "frac"),
+        energy_j=_energy("--data-energy", energy),
+        synthetic_tok=synthetic_tok,
+    )
 
 
 def _energy(option: str, text: str | None) -> float | None:
@@ -208,7 +219,29 @@ def _scenario(target: str) -> tuple[str, str | None]:
     return services[target], target
 
 
-def _print(told: Told) -> None:
+def _as_json(
+    told: Sequence[Told], ledger: Ledger, boundary: str | None, figures: Path | None
+) -> dict[str, Any]:
+    from tree6g.report import life
+
+    return {
+        "boundary": boundary or ledger.meta.boundary,
+        "services": [life.to_dict(one) for one in told],
+        "run_info": {
+            "ledger": str(ledger.path),
+            "figures": None if figures is None else str(figures),
+        },
+    }
+
+
+def _print(told: Sequence[Told], figures: Path | None) -> None:
+    for one in told:
+        _print_one(one)
+    if figures is not None:
+        typer.echo(f"Figures: {figures}")
+
+
+def _print_one(told: Told) -> None:
     from tree6g.report import life
     from tree6g.report.plaintext import to_text
     from tree6g.report.summary import ascii_only

@@ -97,13 +97,7 @@ def training(  # noqa: PLR0913  # the options of a command are its arguments
     trained, published = _trainee(model, way, sequence, rank, targets)
     default = published.accelerator if published else ACCELERATOR
     device = accelerator_of(accelerator or default)
-    layout = _layout(trained, way, device, (data, tensor, pipeline))
-    if devices is not None and layout.devices > devices:
-        ranks = f"{layout.data} x {layout.tensor} x {layout.pipeline} = {layout.devices:,}"
-        raise ScenarioError(
-            "expected data x tensor x pipeline of at most --devices; "
-            f"got {ranks} of {devices:,}. Use fewer ranks."
-        )
+    layout = _layout(trained, way, device, (data, tensor, pipeline), devices)
     units = _units(tokens, way, published)
     usual = float(BATCH_SAMPLES * data * trained.sequence)
     plan = Plan(
@@ -160,9 +154,17 @@ def _units(tokens: float | None, method: Method, published: PublishedRun | None)
 
 
 def _layout(
-    model: Trainee, method: Method, device: Accelerator, given: tuple[int, int | None, int | None]
+    model: Trainee,
+    method: Method,
+    device: Accelerator,
+    given: tuple[int, int | None, int | None],
+    most: int | None,
 ) -> Layout:
-    """The layout that was given, or as few devices as hold the model in each copy."""
+    """The layout that was given, or as few devices as hold the model in each copy; `most` in all.
+
+    Raises:
+        ScenarioError: More ranks than there are devices.
+    """
     import dataclasses
 
     from tree6g.training.communication import Layout
@@ -170,9 +172,16 @@ def _layout(
 
     data, tensor, pipeline = given
     if tensor is None and pipeline is None:
-        least = least_layout(model, method, device)
-        return dataclasses.replace(least, data=data)
-    return Layout(data=data, tensor=tensor or 1, pipeline=pipeline or 1)
+        layout = dataclasses.replace(least_layout(model, method, device), data=data)
+    else:
+        layout = Layout(data=data, tensor=tensor or 1, pipeline=pipeline or 1)
+    if most is not None and layout.devices > most:
+        ranks = f"{layout.data} x {layout.tensor} x {layout.pipeline} = {layout.devices:,}"
+        raise ScenarioError(
+            "expected data x tensor x pipeline of at most --devices; "
+            f"got {ranks} of {most:,}. Use fewer ranks."
+        )
+    return layout
 
 
 def _print(tables: Iterable[Table], notes: Iterable[str]) -> None:

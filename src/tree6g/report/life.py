@@ -25,7 +25,7 @@ from tree6g.version import __version__
 
 _PUE: Final = 1.2
 _NO_JOULES: Final = Missing(reason="making hardware took no electricity of this network")
-_NO_RANGE: Final = Missing(reason="how far off is not known: see the notes")
+_NO_RANGE: Final = Missing(reason="no range: stated so, or not known, see the notes")
 _UNKNOWN: Final = Missing(reason="not known: see the notes")
 
 

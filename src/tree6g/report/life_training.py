@@ -8,6 +8,7 @@ accelerator, with the range of the utilisations that were published.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 from tree6g.compute.accelerator import accelerator
@@ -52,7 +53,10 @@ class Updates:
     tok_per_year: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an update whose energy is said twice or not at all."""
+        """Refuse an update whose energy is said twice or not at all, and names unknown."""
+        method_of(self.method)
+        accelerator(self.accelerator)
+        _refuse({"--update-energy": self.energy_j, "--update-tokens": self.units_tok})
         if (self.energy_j is None) == (self.units_tok is None):
             raise DataError(
                 "expected what an update takes: --update-energy, or --update-tokens that it is "
@@ -76,6 +80,7 @@ class Data:
 
     def __post_init__(self) -> None:
         """Refuse a share beside an energy."""
+        _refuse({"--data-energy": self.energy_j, "--synthetic-tokens": self.synthetic_tok})
         energies = [e for e in (self.energy_j, self.synthetic_tok) if e is not None]
         if (self.training_frac is None) != bool(energies):
             raise DataError(
@@ -83,6 +88,17 @@ class Data:
                 "--data-energy and --synthetic-tokens; got "
                 f"{'both' if energies else 'neither'}."
             )
+
+
+def _refuse(given: Mapping[str, float | None]) -> None:
+    """Refuse amounts that are given and not above 0."""
+    wrong = [
+        f"{option} above 0 (got {value:g})"
+        for option, value in given.items()
+        if value is not None and not 0.0 < value < math.inf
+    ]
+    if wrong:
+        raise DataError(f"expected {', '.join(wrong)}.")
 
 
 def trained(
