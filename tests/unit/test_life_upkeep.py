@@ -106,6 +106,15 @@ def test_an_update_of_a_model_is_its_training_with_the_range_of_utilisations(tmp
     assert any("as stated" in line for line in sentences(tell(found, Assumptions(updates=stated))))
 
 
+def test_a_model_in_a_format_is_trained_and_updated_as_the_model(tmp_path):
+    made = chat(tmp_path / "l", model="llama-3.1-8b int4")
+    asked = Updates(per_year=1.0, energy_j=1.0)
+    (found,) = gather(made, Assumptions(updates=asked))
+    assert [one.model for one in found.use.trained] == ["llama-3.1-8b"]
+    assert [one.model for one in found.use.updates] == ["llama-3.1-8b"]
+    assert found.models == {"llama-3.1-8b int4": 1.0}
+
+
 def test_synthetic_text_comes_on_top_of_a_stated_energy(tmp_path):
     (found,) = gather(chat(tmp_path / "l"), Assumptions(data=Data(energy_j=1e9, synthetic_tok=1e9)))
     ranged = found.use.prepared.energy_j

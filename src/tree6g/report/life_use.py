@@ -28,6 +28,7 @@ from tree6g.metric import tree
 from tree6g.metric.figure import Figure, Query, ServiceFigure
 from tree6g.report.life_hardware import held, recorded
 from tree6g.report.life_training import Data, Updates, prepared, trained, updated
+from tree6g.scenario.variants import model_of
 
 NETWORK_TIERS: Final = ("ran", "transport", "core")
 NETWORK_COMPONENTS: Final = ("terminal", "baseband", "radio_unit")
@@ -125,7 +126,8 @@ def _found(
     models = _models(ledger, service.name)
     (running,) = _rows(ledger, "in_progress", service.name)
     hardware = held(flows, nodes, service.name, figure.covered_s, running["session_s"], problems)
-    known = trained(models, assumed.training_j, problems)
+    learnt = _by_model(models)
+    known = trained(learnt, assumed.training_j, problems)
     rate = service.tokens_out_tok / figure.covered_s
     use = Use(
         name=service.name,
@@ -138,7 +140,7 @@ def _found(
         trained=known,
         life_tok=assumed.life_tok,
         held=hardware,
-        updates=updated(models, assumed.updates, rate, problems),
+        updates=updated(learnt, assumed.updates, rate, problems),
         prepared=prepared(assumed.data, bool(known), problems),
     )
     return Found(
@@ -187,6 +189,14 @@ def _models(ledger: Ledger, service: str) -> dict[str, float]:
     rows = _rows(ledger, "tokens_by_model", service)
     total = math.fsum(row["tokens_tok"] for row in rows)
     return {row["model"]: row["tokens_tok"] / total for row in rows if row["tokens_tok"] > 0.0}
+
+
+def _by_model(variants: Mapping[str, float]) -> dict[str, float]:
+    """Shares by model, whatever the format of its weights: a model is trained once for all."""
+    found: dict[str, float] = {}
+    for name, share in variants.items():
+        found[model_of(name)] = found.get(model_of(name), 0.0) + share
+    return found
 
 
 def _is_network(row: Row) -> bool:
