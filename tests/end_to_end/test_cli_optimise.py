@@ -87,6 +87,10 @@ def test_a_cell_that_is_more_than_half_full_may_stay_as_full_as_it_is(tmp_path: 
     full = ["--set", "services.video-streaming.sources=70", "--no-run", "--out", str(tmp_path)]
     found = asked("hybrid-cell", *SHORT, *full)
     assert 0.5 < found["downlink_load_frac"] < 1.0
+    assert (
+        "Radiated power stays at 316 W: less would fill the downlink beyond today's"
+        in (found["changes"][0])
+    )
     assert set(found["served_frac"].values()) == {1.0}
 
 

@@ -34,6 +34,7 @@ def test_the_plan_keeps_its_promise_and_serves_the_same(tiers: dict) -> None:
     assert tiers["simulated_value"] > 1.5 * tiers["today_value"]
     assert tiers["same_service"] is True
     assert 0.0 <= tiers["gap_frac"] <= 0.05
+    assert "no more joules under more load" in tiers["bound_assumes"]
     assert {row["server"] for row in tiers["servers"]} == {"town.edge", "region.h100"}
 
 

@@ -87,6 +87,10 @@ def test_limits_that_nothing_keeps_are_told_with_what_comes_nearest():
         (("llama-3.1-8b", "--device-weights", "int3"), "expected a format of weights"),
         (("llama-3.1-8b", "--compression", "zip"), "expected a packing of the cut"),
         (("llama-3.1-8b", "--aim", "fame"), "expected an aim"),
+        (
+            ("llama-3.1-8b", "--aim", "tree", "--token-class", "assistant-concave"),
+            "expected a class with a linear utility for --aim tree; 'assistant-concave' has 'log'",
+        ),
         (("deepseek-v3",), "the nearest lacks"),
         (("llama-3.1-8b", "--keep-layers", 99), "at most 33 layers to stay on the device"),
         (("bert-base",), "expected a decoder"),

@@ -44,6 +44,17 @@ def test_file_that_cannot_be_written_is_an_error_of_the_user(capsys):
     assert (code, err) == (2, "error: Permission denied: report.html\n")
 
 
+@pytest.mark.parametrize("below", ["", "today"], ids=["itself", "below"])
+def test_file_where_a_folder_is_wanted_is_said_in_words(capsys, tmp_path, below):
+    file = tmp_path / "taken"
+    file.touch()
+    with pytest.raises(OSError) as caught:  # noqa: PT011  # one of two, by system
+        (file / below).mkdir()
+    code, _, err = _outcome(capsys, caught.value)
+    assert code == 2
+    assert err.startswith(f"error: expected a folder to write to; '{file}' is a file. Name a")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("words", [["schema"], ["list", "--json"], ["list"]], ids=" ".join)
 def test_output_that_is_full_is_one_line_and_no_traceback(words):

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from tree6g.cli import options
+from tree6g.cli import listening, options
 from tree6g.cli.console import print_json
-from tree6g.cli.serve import Certificate, Host, Key, PlainHttp, Port
+from tree6g.cli.listening import Certificate, Host, Key, Names, PlainHttp, Port, Token
 
 To = Annotated[str, typer.Option("--to", metavar="URL", help="Base address of the server.")]
 TenantsFile = Annotated[
@@ -19,19 +19,6 @@ TenantsFile = Annotated[
 ]
 Header = Annotated[
     str, typer.Option("--tenant-header", help="Header that names the tenant where there is no key.")
-]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        "--token",
-        envvar="TREE6G_TOKEN",
-        help="What a client must know that has no key of the tenants' file, and who reads /metrics;"
-        " needed beyond this machine.",
-    ),
-]
-Names = Annotated[
-    list[str] | None,
-    typer.Option("--allow-host", metavar="NAME", help="Host name under which clients come."),
 ]
 AskUsage = Annotated[
     bool,
@@ -68,18 +55,9 @@ def proxy(  # noqa: PLR0913  # the options of a command are its arguments
 
     Example: tree6g meter proxy --to http://127.0.0.1:8000 --tenants tenants.yaml
     """
-    from tree6g.meter.access import Access
     from tree6g.meter.proxy.start import run
 
-    access = Access(
-        host=host,
-        port=port,
-        token=token,
-        certificate=certificate,
-        key=key,
-        plain_http=plain_http,
-        names=tuple(names or ()),
-    )
+    access = listening.access(host, port, token, certificate, key, names, plain_http=plain_http)
 
     def say(url: str) -> None:
         """Print where it answers."""

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tree6g.cli import options
+from tree6g.cli import listening, options
 from tree6g.cli.console import print_json
-from tree6g.cli.meter_proxy import Names
-from tree6g.cli.serve import Certificate, Host, Key, PlainHttp, Port
+from tree6g.cli.listening import Certificate, Host, Key, Names, PlainHttp, Port, Token
 from tree6g.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -34,15 +33,6 @@ Rule = Annotated[
     typer.Option("--rule", help="tree, round-robin or least-loaded in place of that in CONFIG."),
 ]
 For = Annotated[str | None, typer.Option("--for", metavar="TIME", help="End after this time.")]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        "--token",
-        envvar="TREE6G_TOKEN",
-        help="What a client must know that has no key of the tenants' file; needed beyond this "
-        "machine.",
-    ),
-]
 Report = Annotated[
     bool, typer.Option("--report", help="Sum up the record of CONFIG, and end: nothing is routed.")
 ]
@@ -71,22 +61,13 @@ def pilot(  # noqa: PLR0913  # the options of a command are its arguments
 
     Example: tree6g optimise pilot pilot.yaml --shadow --for "1 h"
     """
-    from tree6g.meter.access import Access
     from tree6g.optimise.pilot.config import load
 
     read = load(config)
     if report:
         _report(read, as_json=as_json)
         return
-    access = Access(
-        host=host,
-        port=port,
-        token=token,
-        certificate=certificate,
-        key=key,
-        plain_http=plain_http,
-        names=tuple(names or ()),
-    )
+    access = listening.access(host, port, token, certificate, key, names, plain_http=plain_http)
     _route(_changed(read, live, rule), access, for_, as_json=as_json)
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tree6g.cli import options
+from tree6g.cli import listening, options
 from tree6g.cli.console import print_json
+from tree6g.cli.listening import Certificate, Host, Key, Names, PlainHttp, Port, Token
 from tree6g.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -24,27 +25,6 @@ if TYPE_CHECKING:
 Ledger = Annotated[
     Path | None,
     typer.Argument(metavar="[LEDGER]", help="A ledger folder, or the folder of a run; may grow."),
-]
-Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
-Port = Annotated[int, typer.Option("--port", help="Port; 0 takes a free one.", min=0, max=65535)]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        "--token",
-        envvar="TREE6G_TOKEN",
-        help="What a reader must know; needed beyond this machine.",
-    ),
-]
-Certificate = Annotated[
-    Path | None, typer.Option("--certificate", help="Certificate chain for TLS (PEM).")
-]
-Key = Annotated[Path | None, typer.Option("--key", help="Key of the certificate (PEM).")]
-PlainHttp = Annotated[
-    bool, typer.Option("--plain-http", help="No TLS here: a reverse proxy in front encrypts.")
-]
-Names = Annotated[
-    list[str] | None,
-    typer.Option("--allow-host", metavar="NAME", help="Host name under which browsers come."),
 ]
 Replay = Annotated[
     float | None,
@@ -118,18 +98,9 @@ def serve(  # noqa: PLR0913  # the options of a command are its arguments
         _write_files(grafana, alerts, as_json=as_json)
         return
     shown = _shown(ledger, live, replay, begin)
-    from tree6g.meter.access import Access
     from tree6g.serve.view import View
 
-    access = Access(
-        host=host,
-        port=port,
-        token=token,
-        certificate=certificate,
-        key=key,
-        plain_http=plain_http,
-        names=tuple(names or ()),
-    )
+    access = listening.access(host, port, token, certificate, key, names, plain_http=plain_http)
     over_s = options.quantity("--over", over, "s")
     view = View(span_s=over_s, boundary=boundary, rule=rule, idle=idle)
     warned = options.numbers("--floor", floors)
