@@ -22,6 +22,7 @@ from pathlib import Path
 import agents
 import allocations
 import environments
+import federations
 import forwarding
 import optima
 import placements
@@ -99,6 +100,7 @@ def main() -> int:
         allocations,
         optima,
         environments,
+        federations,
     )
     names = [b.name for b in (*BENCHES, *(b for other in others for b in other.BENCHES))]
     parser.add_argument("--only", choices=names, help="run one benchmark")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tree6g.errors import DataError, InfeasibleError
 from tree6g.training.federated import aggregate
+from tree6g.training.federated import samples as where
 from tree6g.training.federated.compression import pack, packed_bit
 from tree6g.training.federated.device import work
 from tree6g.training.federated.federation import Plan, federation, train
@@ -245,6 +246,28 @@ def test_a_transformer_without_torch_is_told_with_the_extra_that_brings_it(
     plan = Plan(model="transformer", hidden=(16,), clients=2, descent=WHOLE)
     with pytest.raises(InfeasibleError, match=r"pip install 'tree6g\[torch\]'"):
         federation(plan)
+
+
+@pytest.mark.parametrize("name", ["digits", "breast-cancer"])
+def test_files_of_data_sets_say_what_scikit_learn_returns(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = samples(name)
+    monkeypatch.setitem(where.FILES, name, ("moved.csv", 0))
+    returned = samples(name)
+    for mine, theirs in (
+        (read.x, returned.x),
+        (read.y, returned.y),
+        (read.test_y, returned.test_y),
+    ):
+        assert mine.dtype == theirs.dtype
+        assert (mine == theirs).all()
+
+
+def test_without_scikit_learn_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(where, "find_spec", lambda _: None)
+    with pytest.raises(InfeasibleError, match=r"pip install 'tree6g\[learning\]'"):
+        samples("digits")
 
 
 def test_training_on_an_accelerator_is_additive_and_never_above_its_limit() -> None:

@@ -73,9 +73,11 @@ def learning(ledger: Ledger) -> str:
         return ""
     tiers = [f"{tier} {joules:.3g} J" for tier, joules in known.energy_j.items()]
     sent = numerals.quantity(sum(known.bit.get(kind, 0.0) for kind in AIR), "bit")
+    right = known.accuracy_frac
+    accuracy = "unknown" if right is None else numerals.percent(right)
     return (
-        f"{len(known.rounds)} rounds, accuracy {numerals.percent(known.rounds[-1].accuracy_frac)}, "
-        f"{sent} over the air; above idle {', '.join(tiers)}"
+        f"{len(known.rounds)} rounds, accuracy {accuracy}, {sent} over the air; above idle "
+        f"{', '.join(tiers)}"
     )
 
 

@@ -14,7 +14,6 @@ from tree6g.radio.pathloss import FloatArray
 from tree6g.scenario.learning import Learning as Asked
 from tree6g.training.federated.device import Work, work
 from tree6g.training.federated.federation import Federation
-from tree6g.training.federated.models import Adapted, values
 
 if TYPE_CHECKING:
     from tree6g.engine.world import Tick
@@ -130,19 +129,12 @@ def client_work(known: Learning, client: int) -> Work:
         known.device,
         flop=state.flop(client),
         steps=state.steps(client),
-        values=_read(known),
-        layers=len(known.spec.hidden) + 1,
+        values=state.read_values,
+        layers=state.layers,
     )
 
 
 def server_work(known: Learning, flop: float, steps: int) -> Work:
     """What the end of a round takes at the server."""
-    layers = len(known.spec.hidden) + 1
-    return work(known.server, flop=flop, steps=steps, values=_read(known), layers=layers)
-
-
-def _read(known: Learning) -> int:
-    """Weights that a step reads."""
     state = known.federation
-    frozen = values(state.learner.base) if isinstance(state.learner, Adapted) else 0
-    return values(state.learnt) + frozen
+    return work(known.server, flop=flop, steps=steps, values=state.read_values, layers=state.layers)

@@ -22,10 +22,11 @@ class Round:
         t1_s: When the model was there.
         chosen: Clients that were chosen.
         arrived: Those whose updates came in time.
-        accuracy_frac: Right answers of the model after it, on data that nobody learnt from.
-        loss: Mean cross entropy there.
         energy_j: Joules by tier.
         bit: Bits by kind: `bit_dl`, `bit_ul` at the air, `bit_carried` on links.
+        accuracy_frac: Right answers of the model after it, on data that nobody learnt from; None:
+            nobody looked.
+        loss: Mean cross entropy there; None: nobody looked.
     """
 
     number: int
@@ -33,10 +34,10 @@ class Round:
     t1_s: float
     chosen: int
     arrived: int
-    accuracy_frac: float
-    loss: float
     energy_j: Mapping[str, float]
     bit: Mapping[str, float]
+    accuracy_frac: float | None = None
+    loss: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Learnt:
 
     @property
     def accuracy_frac(self) -> float | None:
-        """Accuracy of the last round; None: none is over."""
+        """Accuracy of the last round; None: none is over, or nobody looked."""
         return self.rounds[-1].accuracy_frac if self.rounds else None
 
     @property

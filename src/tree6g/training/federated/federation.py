@@ -147,6 +147,17 @@ class Federation:
         """Steps of gradient descent of the client in a round."""
         return self.plan.descent.steps(len(self.shard[client]))
 
+    @property
+    def read_values(self) -> int:
+        """Weights that a step reads: those that are learnt, and those frozen below adapters."""
+        frozen = values(self.learner.base) if isinstance(self.learner, Adapted) else 0
+        return values(self.learnt) + frozen
+
+    @property
+    def layers(self) -> int:
+        """Layers of the model."""
+        return len(self.plan.hidden) + 1
+
     def download_bit(self, client: int) -> float:
         """Bits that bring a client to the state of the round.
 
