@@ -54,10 +54,12 @@ def descend(
         for rows in _batches(len(y), how, rng):
             loss, slope = learner.gradient(learnt, x[rows], y[rows])
             seen.append(loss)
-            learnt = tuple(
-                w - how.step_size * (g + how.proximal * (w - w0))
-                for w, g, w0 in zip(learnt, slope, given, strict=True)
-            )
+            if how.proximal:
+                slope = tuple(
+                    g + how.proximal * (w - w0)
+                    for w, g, w0 in zip(learnt, slope, given, strict=True)
+                )
+            learnt = tuple(w - how.step_size * g for w, g in zip(learnt, slope, strict=True))
         rms = float(np.sqrt(np.mean(np.concatenate(seen) ** 2)))
     if not (np.isfinite(rms) and all(np.isfinite(part).all() for part in learnt)):
         raise InfeasibleError(
