@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 DATA = HERE / ".data"
 SOURCE = HERE.parent / "src"  # ours, for a peer's interpreter
 MARK = "TREE6G_BENCH_FAMILY"
-LOOK_S = 0.2
+LOOK_S = 0.05
 LEAVE_S = 20.0  # for what a program has started to end after it
 
 
