@@ -174,6 +174,16 @@ def test_a_client_whose_work_is_unknown_leaves_a_gap_and_no_zero(tmp_path: Path)
     assert found.accuracy_frac is None
 
 
+@pytest.mark.parametrize("rounds", [0, 2])
+def test_a_run_that_nobody_scored_has_a_report_that_says_so(tmp_path: Path, rounds: int) -> None:
+    clock = Clock()
+    with Recorder(tmp_path / "run", PHONE, clock=clock) as recorder:
+        averaged(recorder.watch(Grid(clients(PLAN), clock)), PLAN, rounds)
+    tree6g.write_report(tree6g.open_ledger(tmp_path / "run"), tmp_path / "report")
+    text = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert ("accuracy unknown after the last" in text) == (rounds > 0)
+
+
 def test_evaluation_belongs_to_its_round_and_is_not_training(tmp_path: Path) -> None:
     clock = Clock()
     with Recorder(tmp_path / "run", CPU, clock=clock) as recorder:

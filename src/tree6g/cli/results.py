@@ -73,8 +73,7 @@ def learning(ledger: Ledger) -> str:
         return ""
     tiers = [f"{tier} {joules:.3g} J" for tier, joules in known.energy_j.items()]
     sent = numerals.quantity(sum(known.bit.get(kind, 0.0) for kind in AIR), "bit")
-    right = known.accuracy_frac
-    accuracy = "unknown" if right is None else numerals.percent(right)
+    accuracy = numerals.known_percent(known.accuracy_frac)
     return (
         f"{len(known.rounds)} rounds, accuracy {accuracy}, {sent} over the air; above idle "
         f"{', '.join(tiers)}"

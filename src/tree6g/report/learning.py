@@ -91,8 +91,9 @@ def _row(known: Learnt, tiers: list[str]) -> tuple[Cell, ...]:
     total_j = sum(known.energy_j.values())
     accuracy, count = known.accuracy_frac, len(known.rounds)
     none, nobody = Missing(reason=NONE), Missing(reason="no client was chosen")
+    unseen = Missing(reason="nobody looked") if count else none
     return (
-        count, none if accuracy is None else accuracy,
+        count, unseen if accuracy is None else accuracy,
         arrived / chosen if chosen else nobody, sum(known.bit.get(kind, 0.0) for kind in AIR),
         total_j, total_j / count if count else none,
         *(known.energy_j.get(tier, 0.0) for tier in tiers),
@@ -105,6 +106,7 @@ def _sentence(known: Learnt, method: str) -> str:
     joules = numerals.quantity(sum(known.energy_j.values()), "j")
     bits = numerals.quantity(sum(known.bit.get(kind, 0.0) for kind in AIR), "bit")
     return (
-        f"{known.service} ({method}): {rounds}, accuracy {numerals.percent(last.accuracy_frac)} "
-        f"after the last; {joules} above idle and {bits} over the air."
+        f"{known.service} ({method}): {rounds}, accuracy "
+        f"{numerals.known_percent(last.accuracy_frac)} after the last; {joules} above idle and "
+        f"{bits} over the air."
     )

@@ -29,6 +29,15 @@ def percent(frac: float) -> str:
     return f"{value:.0f}{NBSP}%" if coarse else f"{value:.1f}{NBSP}%"
 
 
+def known_percent(frac: float | None) -> str:
+    """A share in percent, or that nobody knows it.
+
+    >>> known_percent(None)
+    'unknown'
+    """
+    return "unknown" if frac is None else percent(frac)
+
+
 def quantity(value: float, suffix: str, digits: int = 3) -> str:
     """A quantity with prefix and unit, held together: `quantity(75e3, "w")` gives `'75 kW'`."""
     if suffix == "frac":

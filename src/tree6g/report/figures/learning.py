@@ -78,7 +78,8 @@ def _describe(known: Learnt) -> str:
     )
     return (
         f"Four panels over {len(known.rounds)} rounds. Accuracy from "
-        f"{numerals.percent(first.accuracy_frac)} to {numerals.percent(last.accuracy_frac)}. "
+        f"{numerals.known_percent(first.accuracy_frac)} to "
+        f"{numerals.known_percent(last.accuracy_frac)}. "
         f"Joules above idle of all rounds by tier: {tiers}. Bits of all rounds: {bits}. Clients "
         f"chosen and in time: {sum(one.chosen for one in known.rounds)} and "
         f"{sum(one.arrived for one in known.rounds)}."
@@ -126,13 +127,16 @@ def _has(rounds: Table, name: str) -> bool:
 def _accuracy(ax: Axes, rounds: Table) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    x, y = rounds.numbers("round"), rounds.numbers("accuracy_frac")
+    pairs = zip(rounds.numbers("round"), rounds.column("accuracy_frac"), strict=True)
+    x = [number for number, share in pairs if share is not None]
+    y = rounds.numbers("accuracy_frac")
     ax.plot(x, y, color=palette.light(palette.SERIES[0]), lw=2.0, marker="o", ms=3)
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     ax.text(0, 1.06, "accuracy after the round", transform=ax.transAxes, size=9)
-    side_labels(ax, len(x) + 0.5, [y[-1]], [numerals.percent(y[-1])], 1.0, _LABEL_GAP)
+    said = [numerals.percent(share) for share in y[-1:]]
+    side_labels(ax, len(rounds.rows) + 0.5, y[-1:], said, 1.0, _LABEL_GAP)
 
 
 def _energy(ax: Axes, rounds: Table, tiers: list[str]) -> None:
