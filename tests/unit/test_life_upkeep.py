@@ -115,6 +115,12 @@ def test_a_model_in_a_format_is_trained_and_updated_as_the_model(tmp_path):
     assert found.models == {"llama-3.1-8b int4": 1.0}
 
 
+def test_an_update_of_a_model_without_tokens_is_stated_as_energy(tmp_path):
+    made = chat(tmp_path / "l", model="pix2pix")
+    with pytest.raises(DataError, match="state --update-energy"):
+        gather(made, Assumptions(updates=Updates(per_year=1.0, units_tok=1e6)))
+
+
 def test_synthetic_text_comes_on_top_of_a_stated_energy(tmp_path):
     (found,) = gather(chat(tmp_path / "l"), Assumptions(data=Data(energy_j=1e9, synthetic_tok=1e9)))
     ranged = found.use.prepared.energy_j

@@ -49,7 +49,7 @@ UpdatesPerYear = Annotated[
     float | None, typer.Option("--updates-per-year", help="Updates of each model in a year.")
 ]
 UpdateEnergy = Annotated[
-    str | None, typer.Option("--update-energy", help="Energy of one, e.g. '20 MWh'; or:")
+    str | None, typer.Option("--update-energy", help="Energy of one, e.g. '20 MWh'; else:")
 ]
 UpdateTokens = Annotated[
     float | None, typer.Option("--update-tokens", help="Tokens that one is trained on.")

@@ -123,7 +123,10 @@ def sentences(told: Told) -> Sequence[str]:
             f"{unit} than inference."
         )
         lines += _even_with_upkeep(told)
-        chosen = "stated" if told.found.use.life_tok else "assumed as 4 (1.5 to 10) times N*"
+        multiple = "assumed as 4 (1.5 to 10) times N*"
+        if told.found.use.updates or told.found.use.prepared:
+            multiple += " of training alone"
+        chosen = "stated" if told.found.use.life_tok else multiple
         lines.append(
             f"Training is spread over N_life = {_count(of.life_tok)} {unit}s, {chosen}: nobody "
             f"publishes how many {unit}s a model serves. State yours with --life-tokens."

@@ -62,7 +62,7 @@ def held(
             stations.add(site)
             same = {n for n, e in nodes.items() if e["what"] == "cell" and e["site"] == site}
         rows = [row for row in flows if row["node"] in same]
-        made = _made(entity, _joules(r for r in rows if not _overhead(r)) / time_s)
+        made = _made(entity, joules_of(r for r in rows if not _overhead(r)) / time_s)
         if not made:
             told = entity.get("record") or "no record"
             problems.append(f"embodied carbon of {node} ({told}) is left out: not known")
@@ -112,13 +112,16 @@ def recorded(entity: Row) -> tuple[str, int]:
 
 
 def _share(rows: Sequence[Row], service: str) -> float:
-    total = _joules(rows)
-    return _joules(row for row in rows if row["service"] == service) / total if total > 0.0 else 0.0
+    total = joules_of(rows)
+    return (
+        joules_of(row for row in rows if row["service"] == service) / total if total > 0.0 else 0.0
+    )
 
 
 def _overhead(row: Row) -> bool:
     return row["component"] in OVERHEAD_COMPONENTS
 
 
-def _joules(rows: Iterable[Row]) -> float:
+def joules_of(rows: Iterable[Row]) -> float:
+    """Joules of flows."""
     return math.fsum(row["energy_j"] for row in rows)

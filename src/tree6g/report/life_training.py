@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 
 from tree6g.compute.accelerator import accelerator
+from tree6g.compute.model.catalogue import image_names
 from tree6g.errors import DataError
 from tree6g.lifecycle import grid
 from tree6g.lifecycle.energy import S_PER_YEAR
@@ -185,6 +186,11 @@ def _update_j(model: str, asked: Updates) -> Range:
     """Energy of an update of a model, stated or by the model of training."""
     if asked.energy_j is not None:
         return exact(asked.energy_j)
+    if model in image_names():
+        raise DataError(
+            f"expected the energy of an update of '{model}', which is not trained on tokens; state "
+            "--update-energy."
+        )
     method, device = method_of(asked.method), accelerator(asked.accelerator)
     pupil = trainee(architecture(model), method, sequence=SEQUENCE_TOK)
     units = asked.units_tok or 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -26,13 +26,12 @@ from tree6g.lifecycle.ranges import Range, exact, within
 from tree6g.lifecycle.service import Use
 from tree6g.metric import tree
 from tree6g.metric.figure import Figure, Query, ServiceFigure
-from tree6g.report.life_hardware import held, recorded
+from tree6g.report.life_hardware import Row, held, joules_of, recorded
 from tree6g.report.life_training import Data, Updates, prepared, trained, updated
 from tree6g.scenario.variants import model_of
 
 NETWORK_TIERS: Final = ("ran", "transport", "core")
 NETWORK_COMPONENTS: Final = ("terminal", "baseband", "radio_unit")
-Row = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +134,7 @@ def _found(
         tokens=service.tokens_out_tok,
         utility_beq=service.utility_beq,
         inference_j=drawn,
-        network_j=within(_sum(r for r in own if _is_network(r)), figure.u95_frac or 0.0),
+        network_j=within(joules_of(r for r in own if _is_network(r)), figure.u95_frac or 0.0),
         kgco2e_per_j=_intensity(ledger, query, service.name, assumed),
         trained=known,
         life_tok=assumed.life_tok,
@@ -146,7 +145,7 @@ def _found(
     return Found(
         use=use,
         unit="image" if models and set(models) <= set(image_names()) else "token",
-        overhead_j=_sum(row for row in own if row["component"] in OVERHEAD_COMPONENTS),
+        overhead_j=joules_of(row for row in own if row["component"] in OVERHEAD_COMPONENTS),
         models=models,
         output_tok=service.tokens_out_tok / service.requests if service.requests else None,
         problems=tuple(problems),
@@ -158,7 +157,7 @@ def _inference(
 ) -> Range:
     """Energy of inference with the error of the meters, or of the accelerators' constants."""
     rows = [row for row in own if not _is_network(row)]
-    total_j = _sum(rows)
+    total_j = joules_of(rows)
     if figure.u95_frac is not None:
         return within(total_j, figure.u95_frac)
     error_j = 0.0
@@ -201,10 +200,6 @@ def _by_model(variants: Mapping[str, float]) -> dict[str, float]:
 
 def _is_network(row: Row) -> bool:
     return row["tier"] in NETWORK_TIERS or row["component"] in NETWORK_COMPONENTS
-
-
-def _sum(rows: Iterable[Row]) -> float:
-    return math.fsum(row["energy_j"] for row in rows)
 
 
 def _rows(ledger: Ledger, name: str, *parameters: str) -> list[dict[str, Any]]:
