@@ -53,6 +53,21 @@ def test_few_values_have_no_interval():
 
 
 @pytest.mark.parametrize("family", FITTED)
+def test_shape_that_scores_speak_for_is_one_that_a_scenario_takes(family, tmp_path):
+    order = {"alpha_fair": 2.5, "power": 0.6, "sigmoid": 5.0}.get(family)
+    curve = Curve(family=family, alpha_bit_per_tok=1.0, t0_tps=8.0, order=order)
+    rate = np.geomspace(0.5, 60.0, 20)
+    rows = zip(rate.tolist(), (1.0 + 0.02 * utility_bps(rate, curve)).tolist(), strict=True)
+    files = _files(tmp_path, s="rate_tps,score\n" + "".join(f"{r},{s}\n" for r, s in rows))
+    (tmp_path / "p.yaml").write_text(kinds.fit("profile", files, source=SOURCE).table, "utf-8")
+    name = next(s.name for s in load("street-corner").services if s.kind == "ai")
+    read = load("street-corner", [f"services.{name}.profile={tmp_path / 'p.yaml'}"])
+    said = next(s.utility for s in read.services if s.kind == "ai")
+    assert (said.family, said.unit, said.interval_s) == (family, "session", 1.0)
+    assert order is None or said.order == pytest.approx(order, rel=0.01)
+
+
+@pytest.mark.parametrize("family", FITTED)
 def test_utility_that_made_the_scores_comes_back(family):
     order = {"alpha_fair": 2.5, "power": 0.6, "sigmoid": 5.0}.get(family)
     curve = Curve(family=family, alpha_bit_per_tok=1.0, t0_tps=8.0, order=order)

@@ -232,10 +232,12 @@ def _shape(file: Path, kind: str) -> Part:
 def _utility(found: FittedCurve) -> dict[str, Any]:
     """The shape as a scenario takes it, of the pace of one session while it is watched."""
     curve = found.curve(alpha_bit_per_tok=1.0)
-    shape = {"family": curve.family, "t0_tps": curve.t0_tps, "order": curve.order}
-    numbers = {k: _digits(v) if isinstance(v, float) else v for k, v in shape.items()}
-    told = {name: value for name, value in numbers.items() if value is not None}
-    return {**told, "unit": "session", "interval_s": PACE_S}
+    shape: dict[str, Any] = {"family": curve.family}
+    if curve.t0_tps is not None:
+        shape["t0_tps"] = _digits(curve.t0_tps)
+    if curve.order is not None:
+        shape["order"] = curve.order  # whole: that of `alpha_fair` may not round to 1
+    return {**shape, "unit": "session", "interval_s": PACE_S}
 
 
 def _digits(value: float) -> float:
