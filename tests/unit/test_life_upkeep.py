@@ -145,6 +145,10 @@ def test_updates_and_data_that_cannot_be_are_refused():
             Updates(per_year=1.0, **wrong)
     with pytest.raises(DataError, match=r"--update-tokens above 0 \(got -5\)"):
         Updates(per_year=1.0, units_tok=-5.0)
+    with pytest.raises(DataError, match=r"--updates-per-year above 0 .*--tokens-per-year above 0"):
+        Updates(per_year=math.inf, units_tok=5.0, tok_per_year=0.0)
+    with pytest.raises(DataError, match="--data-share above 0"):
+        Data(training_frac=0.0)
     with pytest.raises(DataError, match="--synthetic-tokens above 0"):
         Data(synthetic_tok=math.nan)
     with pytest.raises(DataError, match="Did you mean 'lora'"):

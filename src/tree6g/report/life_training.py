@@ -57,7 +57,14 @@ class Updates:
         """Refuse an update whose energy is said twice or not at all, and names unknown."""
         method_of(self.method)
         accelerator(self.accelerator)
-        _refuse({"--update-energy": self.energy_j, "--update-tokens": self.units_tok})
+        _refuse(
+            {
+                "--updates-per-year": self.per_year,
+                "--update-energy": self.energy_j,
+                "--update-tokens": self.units_tok,
+                "--tokens-per-year": self.tok_per_year,
+            }
+        )
         if (self.energy_j is None) == (self.units_tok is None):
             raise DataError(
                 "expected what an update takes: --update-energy, or --update-tokens that it is "
@@ -81,7 +88,13 @@ class Data:
 
     def __post_init__(self) -> None:
         """Refuse a share beside an energy."""
-        _refuse({"--data-energy": self.energy_j, "--synthetic-tokens": self.synthetic_tok})
+        _refuse(
+            {
+                "--data-share": self.training_frac,
+                "--data-energy": self.energy_j,
+                "--synthetic-tokens": self.synthetic_tok,
+            }
+        )
         energies = [e for e in (self.energy_j, self.synthetic_tok) if e is not None]
         if (self.training_frac is None) != bool(energies):
             raise DataError(
@@ -160,7 +173,6 @@ def updated(
     if not models:
         problems.append("updates are left out: the ledger does not name the models")
         return ()
-    own = asked.tok_per_year is None
     source = "stated" if asked.units_tok is None else _words(asked)
     return tuple(
         Updated(
@@ -168,7 +180,7 @@ def updated(
             share_frac=share,
             per_year=asked.per_year,
             energy_j=_update_j(model, asked),
-            tok_per_year=share * own_tok_per_s * S_PER_YEAR if own else asked.tok_per_year or 0.0,
+            tok_per_year=asked.tok_per_year or share * own_tok_per_s * S_PER_YEAR,
             source=source,
         )
         for model, share in models.items()
