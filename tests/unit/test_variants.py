@@ -9,8 +9,10 @@ import pytest
 import tree6g
 from engine_worlds import three_tiers
 from tree6g.engine import policies, run
+from tree6g.engine.build import build
 from tree6g.engine.policies import Option, Prospect, Query
 from tree6g.errors import ScenarioError
+from tree6g.optimise.placing.setups import setups
 from tree6g.scenario.load import load
 
 QUERY = Query(
@@ -52,6 +54,15 @@ def test_a_format_without_a_quality_of_its_own_has_that_of_its_model(tmp_path):
     plain["services"][0]["quality"] = {"llama-3.2-1b": 0.1, "llama-3.2-1b int4": 0.5}
     of_format = tree6g.run(plain, out=tmp_path / "b").tree().tree_beq_per_j
     assert of_format == pytest.approx(of_model, rel=1e-12)
+
+
+def test_placement_offers_a_model_in_the_formats_whose_quality_will_do():
+    plain = _variants()
+    assert {s.model for s in setups(build(load(plain), {}), frozenset())} == {
+        "llama-3.2-1b", "llama-3.2-1b int4",
+    }  # fmt: skip
+    plain["services"][0]["quality_min"] = 0.7
+    assert {s.model for s in setups(build(load(plain), {}), frozenset())} == {"llama-3.2-1b"}
 
 
 def test_a_quality_of_an_unknown_model_or_format_is_refused():
