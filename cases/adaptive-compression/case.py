@@ -23,7 +23,7 @@ SMALL, MIDDLE, LARGE, LARGEST = (
     "llama-3.2-1b int4", "llama-3.2-3b int4", "llama-3.1-8b int4", "llama-3.1-8b fp8",
 )  # fmt: skip
 FIXED: Final = {"1B int4": SMALL, "3B int4": MIDDLE, "8B int4": LARGE, "8B fp8": LARGEST}
-PARTED: Final = {"1B int4, in parts": SMALL, "3B int4, in parts": MIDDLE}
+PARTED: Final = {"1B int4 in parts": SMALL, "3B int4 in parts": MIDDLE}
 ADAPTIVE: Final = "adaptive"
 RIVALS: Final = (*FIXED, *PARTED)
 SHOWN: Final = (ADAPTIVE, *RIVALS)
@@ -31,10 +31,10 @@ SHOWN: Final = (ADAPTIVE, *RIVALS)
 SETTINGS: Final = {
     "usual": (6.0, 100.0, 1e4),
     "heavy": (24.0, 100.0, 1e4),
-    "light, dear tokens": (2.0, 100.0, 1e6),
-    "usual, dear tokens": (6.0, 100.0, 1e6),
-    "heavy, dear tokens": (24.0, 100.0, 1e6),
-    "narrow, dear tokens": (6.0, 30.0, 1e6),
+    "light dear": (2.0, 100.0, 1e6),
+    "usual dear": (6.0, 100.0, 1e6),
+    "heavy dear": (24.0, 100.0, 1e6),
+    "narrow dear": (6.0, 30.0, 1e6),
 }
 LIKE_FRAC: Final = 0.01  # of served shares, within which designs render the same service
 SEEDS: Final = (1, 2, 3)
