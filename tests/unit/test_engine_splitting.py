@@ -165,6 +165,23 @@ def test_a_link_that_fades_away_moves_the_cut_to_where_tokens_stay_on_time():
     assert LAYERS in after
 
 
+def test_an_answer_whose_cut_leaves_the_server_and_comes_back_has_each_token_once():
+    plain = world_of("dynamic")
+    plain["services"][0]["tokens_per_chunk"] = 8
+    plain["duration"], plain["services"][0]["mean_answer_tok"] = "30 s", 60
+    world = build(load(plain), {})
+    one = world.shared[0]
+    one.policy = lambda asked: 4 if asked.prompting or asked.cut == LAYERS else LAYERS
+    for n in range(200):
+        advance(world, Tick(t0_s=n * world.step_s, t1_s=(n + 1) * world.step_s))
+    asked = world.requests
+    under_way = [each.request for each in one.running.values()]
+    done = np.setdiff1d(np.flatnonzero(asked.delivered_tok), under_way)
+    assert len(done) > 1
+    assert one.moved > len(done)
+    assert (asked.delivered_tok[done] == asked.output_tok[done]).all()
+
+
 def query(**changes):
     given = {
         "cut": None, "prompting": False, "now_s": np.zeros(3), "now_j": np.zeros(3),

@@ -130,17 +130,22 @@ def _demand_out(world: World, host: Host, service: Ai, tok: float, session_s: fl
     )
 
 
-def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable) -> None:
-    """Tokens of a service at one host as chunks on their way to the cells of their users.
+def send_chunks(world: World, host: Host, service: Ai, tokens: TokenTable, *, after: int) -> int:
+    """Tokens of one answer as chunks on their way to its user; the last token that has left.
 
     A chunk leaves with its last token: every `tokens_per_chunk` tokens and at the end of the
-    answer; a service that does not stream sends all at the end.
+    answer; a service that does not stream sends all at the end. It begins after token `after`.
     """
     leaving = tokens.number == world.requests.output_tok[tokens.ref]
     if service.streams:
         leaving |= tokens.number % service.spec.tokens_per_chunk == 0
     rows = np.flatnonzero(leaving)
-    _send_service(world, service, np.full(len(leaving), host.number), tokens, rows)
+    if not len(rows):
+        return after
+    left = tokens.number[rows]
+    size = np.diff(left, prepend=after)
+    _send_service(world, service, np.full(len(leaving), host.number), tokens, rows, size)
+    return int(left[-1])
 
 
 def _send(world: World, host: IntArray, tokens: TokenTable) -> None:
@@ -150,11 +155,13 @@ def _send(world: World, host: IntArray, tokens: TokenTable) -> None:
     order = dict.fromkeys((pairs % len(world.ai)).tolist())
     for index in order:
         rows = np.flatnonzero(service == index)
-        _send_service(world, world.ai[index], host, tokens, rows)
+        spec, number = world.ai[index].spec, tokens.number[rows]
+        size = (number - 1) % spec.tokens_per_chunk + 1 if world.ai[index].streams else number
+        _send_service(world, world.ai[index], host, tokens, rows, size)
 
 
 def _send_service(
-    world: World, service: Ai, host: IntArray, tokens: TokenTable, at: IntArray
+    world: World, service: Ai, host: IntArray, tokens: TokenTable, at: IntArray, size: IntArray
 ) -> None:
     """Chunks of a service on their way, by the last token of each.
 
@@ -164,12 +171,11 @@ def _send_service(
         host: Host of each token, in order. [token]
         tokens: Tokens.
         at: Those that end a chunk of the service.
+        size: Tokens in their chunks. [of `at`]
     """
-    spec, number, ref = service.spec, tokens.number, tokens.ref
     if not len(at):
         return
-    ref, number = ref[at], number[at]
-    size = (number - 1) % spec.tokens_per_chunk + 1 if service.streams else number
+    spec, ref, number = service.spec, tokens.ref[at], tokens.number[at]
     byte = spec.chunk_byte + (size - 1) * TEXT_BYTE_PER_TOK
     bit = np.asarray(8.0 * byte, dtype=np.float64)
     terminal = world.terminal_of(ref)

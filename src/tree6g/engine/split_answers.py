@@ -30,12 +30,14 @@ class Running:
         cut: Layers on the terminal.
         clock_s: How far it has come in time.
         units: How far it has come in work: the prompt is the first unit, then each token is one.
+        gone: The last token that has left for the user, or was made on the terminal.
     """
 
     request: int
     cut: int
     clock_s: float
     units: float = 0.0
+    gone: int = 0
 
     @property
     def prompting(self) -> bool:

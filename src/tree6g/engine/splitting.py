@@ -246,14 +246,25 @@ def _made(
     inference.demand_prompts(world, one.host, ref[numbers == 1])
     inference.demand_tokens(world, one.host, table)
     if run.cut == one.costs.layers:
-        deliver_tokens(world, ref, numbers, np.asarray(there_s, dtype=np.float64))
+        _here(world, run, numbers, there_s)
         return
-    inference.send_chunks(world, one.host, one.service, table)
+    run.gone = inference.send_chunks(world, one.host, one.service, table, after=run.gone)
     bit = 8.0 * float(loop.up_byte[run.cut])
     decoded = leaves_s[numbers > 1]
     sent_s = decoded - float(loop.server_s[run.cut]) - way.up_s - bit / way.up_bps
     for ready_s in np.maximum(sent_s, tick.t0_s).tolist():
         _tensor(world, one, run, bit, ready_s)
+
+
+def _here(
+    world: World, run: Running, numbers: np.ndarray, there_s: npt.NDArray[np.floating]
+) -> None:
+    """Tokens made on the terminal, after those that waited for a chunk before the cut moved."""
+    all_numbers = np.arange(run.gone + 1, int(numbers[-1]) + 1)
+    waited = len(all_numbers) - len(numbers)
+    reached_s = np.concatenate([np.full(waited, there_s[0]), there_s])
+    deliver_tokens(world, np.full(len(all_numbers), run.request), all_numbers, reached_s)
+    run.gone = int(numbers[-1])
 
 
 def _push_prompt(world: World, one: Shared, run: Running, tick: Tick, sequences: float) -> None:
