@@ -10,6 +10,7 @@ import pytest
 
 from engine_worlds import small, three_tiers
 from tree6g.engine.build import build
+from tree6g.engine.policies import Option, Prospect, Query
 from tree6g.engine.policies.servers import FleetReport, ServerReport
 from tree6g.engine.run import run
 from tree6g.errors import InfeasibleError, ScenarioError
@@ -164,36 +165,74 @@ def test_work_that_nobody_does_in_time_is_placed_all_the_same(tmp_path: Path) ->
     assert [setup.node for setup in plan.on] == ["a.gpu"]
 
 
+def told(start: Start, t_s: float, times: float) -> FleetReport:
+    """What an operator sees when so many times the first hour's load has come."""
+    asked = dict.fromkeys(((g.name, g.site) for g in start.options.groups), 0.0)
+    for group in start.options.groups:
+        asked[group.name, group.site] += times * float(group.rate_rps[0])
+    servers = tuple(
+        ServerReport(
+            node=host.node, tier=host.tier, model=host.model, state="on", running=0, queued=0,
+            capacity=8, start_s=60.0, start_j=6e3, failed=False,
+        )
+        for host in start.world.hosts
+        if host.spec is not None
+    )  # fmt: skip
+    return FleetReport(
+        t_s=t_s, since_s=600.0 * (t_s > 0.0), servers=servers, asked_rps=asked, up_bps={},
+        down_bps={},
+    )  # fmt: skip
+
+
 def test_a_day_is_planned_hour_by_hour_and_at_once_when_the_load_departs(start: Start) -> None:
     policy = Replan(start)
-    usual = dict.fromkeys(((g.name, g.site) for g in start.options.groups), 0.0)
-    for group in start.options.groups:
-        usual[group.name, group.site] += float(group.rate_rps[0])
-
-    def report(t_s: float, times: float, state: str = "on") -> FleetReport:
-        servers = tuple(
-            ServerReport(
-                node=host.node, tier=host.tier, model=host.model, state=state, running=0, queued=0,
-                capacity=8, start_s=60.0, start_j=6e3, failed=False,
-            )
-            for host in start.world.hosts
-            if host.spec is not None
-        )  # fmt: skip
-        asked = {key: times * rate for key, rate in usual.items()}
-        return FleetReport(
-            t_s=t_s, since_s=600.0 * (t_s > 0.0), servers=servers, asked_rps=asked, up_bps={},
-            down_bps={},
-        )  # fmt: skip
-
-    first = policy.servers(report(0.0, 1.0))
+    first = policy.servers(told(start, 0.0, 1.0))
     assert first
-    assert policy.servers(report(600.0, 1.0)) == first
+    assert policy.servers(told(start, 600.0, 1.0)) == first
     assert policy.plans == 1
-    policy.servers(report(1200.0, 50.0))
+    policy.servers(told(start, 1200.0, 50.0))
     assert policy.plans == 2
-    policy.servers(report(1800.0, 1.0))
+    policy.servers(told(start, 1800.0, 1.0))
     assert policy.plans == 2
-    assert policy.servers(report(1e5, 1e4)) == {s.node for s in report(0.0, 1.0).servers}
+    everything = {server.node for server in told(start, 0.0, 1.0).servers}
+    assert policy.servers(told(start, 1e5, 1e4)) == everything
+
+
+def test_more_spare_capacity_never_has_fewer_servers_on(start: Start) -> None:
+    def on(spare_frac: float) -> int:
+        return len(Replan(start, spare_frac=spare_frac).servers(told(start, 0.0, 1.0)))
+
+    assert on(0.0) <= on(1.0) <= on(1e6)
+    assert on(1e6) == len(told(start, 0.0, 1.0).servers)
+    with pytest.raises(ScenarioError, match="spare share of at least 0; got -1"):
+        Replan(start, spare_frac=-1.0)
+
+
+def offered(node: str, tier: str, pace_s: float, joules: float) -> Option:
+    prospect = Prospect(tpot_s=pace_s, compute_j=joules)
+    return Option(
+        node=node, tier=tier, latency_s=0.0, expected_ttft_s=0.1, running=1, capacity=8,
+        foresee=lambda: prospect,
+    )  # fmt: skip
+
+
+def test_a_request_goes_to_the_server_of_the_plan_to_another_or_is_shared(start: Start) -> None:
+    """By who keeps the pace, and by what the link as it is now makes of the shared model."""
+    policy = Replan(start)
+    planned = min(policy.servers(told(start, 0.0, 1.0)))
+    group = next(g for g in start.options.groups if not g.capable)
+    asked = Query(
+        service=group.name, site=group.site, arrival_s=0.0, prompt_tok=10, ttft_budget_s=2.0,
+        tpot_budget_s=0.2,
+    )  # fmt: skip
+    other = offered("elsewhere", "cloud", 0.1, 5.0)
+    full, free = (offered(planned, "cloud", pace_s, 5.0) for pace_s in (0.3, 0.1))
+    assert policy(asked, [other, free]) == 1
+    assert policy(asked, [other, full]) == 0
+    assert policy(asked, [offered("elsewhere", "cloud", 0.4, 5.0), full]) == 1
+    for joules, pace_s, chosen in ((4.0, 0.1, 1), (6.0, 0.1, 0), (4.0, 0.3, 0)):
+        assert policy(asked, [free, offered(planned, "split", pace_s, joules)]) == chosen
+    assert policy(asked, []) is None
 
 
 def test_a_run_may_be_planned_anew_as_it_goes(start: Start, tmp_path: Path) -> None:

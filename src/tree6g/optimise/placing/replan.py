@@ -19,7 +19,7 @@ import numpy as np
 from tree6g.engine.policies import Option, Query, first_to_answer, on_time
 from tree6g.engine.policies.servers import FleetReport
 from tree6g.engine.switch import OFF
-from tree6g.errors import InfeasibleError
+from tree6g.errors import InfeasibleError, ScenarioError
 from tree6g.optimise.placing.begin import Start
 from tree6g.optimise.placing.decide import decide
 from tree6g.optimise.placing.first import DEVICE, SPLIT
@@ -35,17 +35,25 @@ FAR: Final = 4.0  # standard deviations of a Poisson number: a load that is not 
 class Replan:
     """The policy; of a run of its own.
 
+    A server that the plan names and that is too full by now leaves a request to another that is on.
+
     Attributes:
         plans: How often it has planned.
     """
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, *, spare_frac: float = SPARE_FRAC) -> None:
         """Begin with what a run of the scenario told.
 
         Args:
             start: The network; the day's load by the hour is known from it, as from earlier days.
+            spare_frac: Capacity above the expected load; more of it serves more on time.
+
+        Raises:
+            ScenarioError: Less than no spare capacity.
         """
-        self._start = start
+        if not spare_frac >= 0.0:
+            raise ScenarioError(f"expected a spare share of at least 0; got {spare_frac:g}.")
+        self._start, self._spare_frac = start, spare_frac
         self._hours: tuple[int, int] | None = None
         self._rate: dict[tuple[str, int], float] = {}
         self._on: set[str] = set()
@@ -77,10 +85,9 @@ class Replan:
                 return number
         hosts = [n for n, o in enumerate(options) if o.tier not in (DEVICE, SPLIT)]
         named = [n for n in hosts if options[n].node in nodes] or hosts
-        best = first_to_answer([options[n] for n in named])
-        if best is None:
+        whole = _first_in_time(query, options, named, hosts)
+        if whole is None:
             return first_to_answer(options)
-        whole = named[best]
         for number, option in enumerate(options):
             if option.tier == SPLIT and on_time(query, option):
                 less = option.expected_energy_j < options[whole].expected_energy_j
@@ -98,7 +105,7 @@ class Replan:
     def _plan(self, report: FleetReport, hours: tuple[int, int]) -> None:
         rates = [[group.rate_rps[hour] for group in self._start.options.groups] for hour in hours]
         busiest = hours[int(np.argmax([sum(rate) for rate in rates]))]
-        some = expected(self._start.options, busiest, report)
+        some = expected(self._start.options, busiest, report, spare_frac=self._spare_frac)
         spare = dataclasses.replace(self._start, options=some)
         try:
             plan = decide(spare, "tree")
@@ -122,7 +129,24 @@ class Replan:
         self.plans += 1
 
 
-def expected(known: Options, stretch: int, report: FleetReport) -> Options:
+def _first_in_time(
+    query: Query, options: Sequence[Option], named: Sequence[int], hosts: Sequence[int]
+) -> int | None:
+    """The server that answers first: of those named in time, else of all in time, else of those.
+
+    A server may be too full for the pace of a service and still have the first token soon.
+    """
+    for some in (named, hosts):
+        timely = [n for n in some if on_time(query, options[n])]
+        if timely:
+            return timely[first_to_answer([options[n] for n in timely]) or 0]
+    best = first_to_answer([options[n] for n in named])
+    return None if best is None else named[best]
+
+
+def expected(
+    known: Options, stretch: int, report: FleetReport, *, spare_frac: float = SPARE_FRAC
+) -> Options:
     """The ways at the load that is expected now, with the models that servers have.
 
     The hour's load is known from earlier days; where what has just come is more, that is expected.
@@ -131,6 +155,7 @@ def expected(known: Options, stretch: int, report: FleetReport) -> Options:
         known: All ways, with the load of all hours.
         stretch: The hour.
         report: What was asked, and which servers are on.
+        spare_frac: Capacity above the expected load.
     """
     usual: dict[tuple[str, int], float] = {}
     for group in known.groups:
@@ -141,7 +166,7 @@ def expected(known: Options, stretch: int, report: FleetReport) -> Options:
     setups = [_with_start(setup, off, report) for setup in known.setups]
     numbers = [n for n, setup in enumerate(setups) if setup.as_today]
     ways = [
-        _scaled(way, known.groups[way.group], groups[way.group])
+        _scaled(way, known.groups[way.group], groups[way.group], 1.0 + spare_frac)
         for way in known.ways
         if set(way.setups) <= set(numbers)
     ]
@@ -165,10 +190,10 @@ def _with_start(setup: Setup, off: dict[str, float], report: FleetReport) -> Set
     return dataclasses.replace(setup, idle_w=setup.idle_w + start_j / HORIZON_S)
 
 
-def _scaled(way: Way, before: Group, now: Group) -> Way:
+def _scaled(way: Way, before: Group, now: Group, room: float) -> Way:
     """A way at another load of its group; what terminals take of it stays the same share."""
     mean = before.mean_rps / float(before.weight.sum())
     rate = way.work.rate_rps * now.mean_rps / mean
-    use = way.use_frac * now.peak_rps / before.peak_rps * (1.0 + SPARE_FRAC)
+    use = way.use_frac * now.peak_rps / before.peak_rps * room
     work = dataclasses.replace(way.work, rate_rps=rate)
     return dataclasses.replace(way, work=work, use_frac=use)
