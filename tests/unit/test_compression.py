@@ -97,6 +97,7 @@ def test_the_command_lists_choices_with_their_sources_and_refuses_what_is_no_ran
     assert kinds == {"bits", "sparse", "structured", "adapter", "distilled"}
     assert all(one["source"] for row in rows for one in row["qualities"])
     assert len({row["choice"] for row in rows}) == len(rows)
-    refused = CliRunner().invoke(app, [*words, "--ranks", "two"])
-    assert refused.exit_code != 0
-    assert "expected ranks" in refused.output + refused.stderr
+    for wrong in ("two", "0", "8,-1"):
+        refused = CliRunner().invoke(app, [*words, "--ranks", wrong])
+        assert refused.exit_code != 0
+        assert "expected ranks" in refused.output + refused.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -12,14 +13,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ledgers import ai, data, ledger
-from life_pieces import chat, use
+from life_pieces import box, chat, use
 from tree6g.calibrate.grid_hours import read_hours
 from tree6g.cli import app
 from tree6g.errors import DataError, LedgerError
 from tree6g.lifecycle import grid, sci
 from tree6g.lifecycle.hardware import embodied, of_server
 from tree6g.lifecycle.ranges import Range, draws, estimate, exact, within
-from tree6g.lifecycle.service import LIFE_MULTIPLE, life
+from tree6g.lifecycle.service import LIFE_MULTIPLE, Held, life
 from tree6g.report.life_use import Assumptions, gather
 from tree6g.training.published import published_run
 
@@ -75,6 +76,16 @@ def test_shares_sum_to_one_and_embodied_has_no_joules():
     nothing = life(use(trained=(), held=()))
     assert set(nothing.j_per_tok) == {"inference", "network"}
     assert (nothing.break_even_tok, nothing.tree_life_beq_per_j) == (None, None)
+
+
+def test_pieces_of_one_kind_are_off_alike_wherever_they_stand():
+    made = dataclasses.replace(box(), kgco2e=Range(value=876.0, low=438.0, high=1752.0))
+    here = Held(node="n", made=made, count=1.0, share_frac=1.0)
+    many = [dataclasses.replace(here, node=f"n{i}", share_frac=0.04) for i in range(25)]
+    one, spread = (life(use(held=tuple(held))) for held in ([here], many))
+    for end in ("value", "low", "high"):
+        apart = getattr(spread.kgco2e_per_tok["embodied"], end)
+        assert apart == pytest.approx(getattr(one.kgco2e_per_tok["embodied"], end), rel=1e-9)
 
 
 def test_a_service_that_delivered_nothing_has_no_life():

@@ -88,10 +88,24 @@ def test_every_family_comes_from_a_scenario_to_its_curve(shape):
         ("{family: alpha_fair, t0: 3 token/s, order: 1}", "of order 1 it is 'log'"),
         ("{family: piecewise}", "expected 'knots' for 'piecewise'; got 0"),
         ("{family: log, t0: 3}", "got 3 without a unit"),
+        ("{family: power, t0: 3 token/s, order: 400}", "expected at most 100; got 400"),
+        ("{family: log, t0: 3 token/s, interval: 1 us}", "expected at least 1 ms"),
         ("{family: lgo, t0: 3 token/s}", "Did you mean 'log'"),
         (f"{{family: piecewise, knots: [{KNOT}, {KNOT}]}}", "knots whose rates rise"),
     ],
-    ids=["no-t0", "t0", "no-order", "order", "order-1", "no-knots", "unit", "slip", "falling"],
+    ids=[
+        "no-t0",
+        "t0",
+        "no-order",
+        "order",
+        "order-1",
+        "no-knots",
+        "unit",
+        "most",
+        "least",
+        "slip",
+        "falling",
+    ],
 )
 def test_parameters_that_are_no_utility_are_told(shape, said):
     with pytest.raises(ScenarioError, match=said):

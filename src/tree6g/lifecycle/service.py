@@ -29,7 +29,7 @@ import numpy as np
 
 from tree6g.errors import DataError
 from tree6g.lifecycle.hardware import Embodied
-from tree6g.lifecycle.ranges import COUNT, Draws, Estimate, Range, draws, estimate
+from tree6g.lifecycle.ranges import COUNT, Draws, Estimate, Range, draws, estimate, sums
 from tree6g.lifecycle.sci import embodied_kgco2e
 from tree6g.lifecycle.upkeep import Drawn, Prepared, Updated, data_energy, even_tok, updates_per_tok
 
@@ -170,10 +170,7 @@ def life(use: Use) -> Life:
     trained = _training(use, generator, inference)
     even = trained.joules / inference if use.trained else None
     life_tok = _life_tok(use, even, generator)
-    embodied = (
-        sum((draws(h.kgco2e(use.time_s), generator) for h in use.held), np.zeros_like(grid))
-        / use.tokens
-    )
+    embodied = _made(use, generator) / use.tokens
     learnt, even_upkeep = _learnt(use, trained, inference, (grid, life_tok), generator)
     joules = {"inference": inference, "network": network}
     carbon = {part: grid * own for part, own in joules.items()}
@@ -210,6 +207,14 @@ def _training(use: Use, generator: np.random.Generator, like: Draws) -> Drawn:
         joules = joules + own
         carbon = carbon + own * draws(one.kgco2e_per_j, generator)
     return Drawn(joules=joules, kgco2e=carbon)
+
+
+def _made(use: Use, generator: np.random.Generator) -> Draws:
+    """Carbon of making the hardware; pieces of one kind share their source, so are off alike."""
+    kinds: dict[str, list[Range]] = {}
+    for held in use.held:
+        kinds.setdefault(held.made.item, []).append(held.kgco2e(use.time_s))
+    return sum((draws(sums(own), generator) for own in kinds.values()), np.zeros(COUNT))
 
 
 def _life_tok(use: Use, even: Draws | None, generator: np.random.Generator) -> Draws | None:

@@ -65,9 +65,12 @@ def table(
 
 def _ranks(said: str) -> list[int]:
     try:
-        return [int(part) for part in said.split(",") if part.strip()]
+        ranks = [int(part) for part in said.split(",") if part.strip()]
     except ValueError as error:
         raise DataError(f"expected ranks such as 8,64; got {said!r}.") from error
+    if min(ranks, default=1) < 1:
+        raise DataError(f"expected ranks of at least 1, such as 8,64; got {said!r}.")
+    return ranks
 
 
 def _qualities(choice: Choice) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from tree6g.scenario.fields import NonNegative, Positive
-from tree6g.scenario.quantities import Described
+from tree6g.scenario.quantities import Described, Quantity
 
 ORDER: Final = {"alpha_fair": "a", "power": "p", "sigmoid": "k"}  # families with an order
 UNSCALED: Final = ("linear", "piecewise")  # families without T0
@@ -35,13 +35,13 @@ class Utility(Described):
     `piecewise`."""
     t0_tps: Positive | None = None
     """Scale T0, the rate at which returns change; not of `linear` and `piecewise`."""
-    order: Annotated[float, Field(gt=0)] | None = None
+    order: Annotated[float, Field(gt=0, le=100)] | None = None
     """a of `alpha_fair` (not 1, which is `log`), p of `power`, k of `sigmoid`."""
     knots: tuple[Knot, ...] = ()
     """Points of `piecewise` after (0, 0), rates rising; flat after the last."""
     unit: Literal["session", "user", "cell", "service"] | None = None
     """Whose mean rate U acts on. None: as the token class says."""
-    interval_s: Positive | None = None
+    interval_s: Annotated[Quantity, Field(ge=0.001)] | None = None
     """Averaging interval of that rate. None: as the token class says. Scores of a pace that people
     watch speak of intervals that are short beside an answer."""
 
