@@ -6,6 +6,7 @@ runs the same through Flower itself.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Callable
@@ -148,7 +149,8 @@ def test_a_client_whose_work_is_unknown_leaves_a_gap_and_no_zero(tmp_path: Path)
         2: reply(2, {"num-examples": 10}),
         3: reply(3, error="out of memory"),
         4: None,
-        5: reply(5, {"cpu-s": math.nan}),
+        5: reply(5, {"cpu-s": math.nan, "partition-id": math.nan}),
+        6: reply(6, {"cpu-s": 1e308, "partition-id": math.inf}),
     }
     with Recorder(tmp_path / "run", CPU, clock=clock) as recorder:
         grid = recorder.watch(Grid(lambda one: said[one.metadata.dst_node_id], clock))
@@ -163,6 +165,7 @@ def test_a_client_whose_work_is_unknown_leaves_a_gap_and_no_zero(tmp_path: Path)
     assert dict(reasons) == {
         "client-2": "the answer did not have all of cpu-s as amounts",
         "client-5": "the answer did not have all of cpu-s as amounts",
+        "client-6": "the answer did not have all of cpu-s as amounts",
         "client-3": "the answer was an error",
         "client-4": "no answer came",
     }
@@ -170,7 +173,7 @@ def test_a_client_whose_work_is_unknown_leaves_a_gap_and_no_zero(tmp_path: Path)
     assert tree6g.figure(ledger).coverage_frac == 0.0
     found = learnt(ledger)
     assert found is not None
-    assert (found.rounds[0].chosen, found.rounds[0].arrived) == (5, 3)
+    assert (found.rounds[0].chosen, found.rounds[0].arrived) == (6, 4)
     assert found.accuracy_frac is None
 
 
@@ -200,6 +203,36 @@ def test_evaluation_belongs_to_its_round_and_is_not_training(tmp_path: Path) -> 
     assert found is not None
     assert [(one.number, one.t1_s) for one in found.rounds] == [(4, 4.0)]
     assert found.rounds[0].energy_j == {"device": 8.0}
+
+
+def test_rounds_of_two_strategies_after_each_other_are_counted_once(tmp_path: Path) -> None:
+    clock = Clock()
+    with Recorder(tmp_path / "run", CPU, clock=clock) as recorder:
+        grid = recorder.watch(
+            Grid(lambda one: reply(one.metadata.dst_node_id, {"cpu-s": 1.0}), clock)
+        )
+        for number in (1, 2, 1):
+            grid.send_and_receive([message(1, number=number)])
+    ledger = tree6g.open_ledger(tmp_path / "run")
+    found = learnt(ledger)
+    assert found is not None
+    assert [(one.number, one.energy_j) for one in found.rounds] == [
+        (number, {"device": 4.0}) for number in (1, 2, 1)
+    ]
+    assert found.energy_j["device"] == tree6g.figure(ledger).energy_j
+
+
+def test_what_a_query_takes_is_counted_or_a_gap(tmp_path: Path) -> None:
+    said = {1: reply(1, {"cpu-s": 2.0}), 2: reply(2, {"columns": 3})}
+    clock = Clock()
+    with Recorder(tmp_path / "run", CPU, clock=clock) as recorder:
+        grid = recorder.watch(Grid(lambda one: said[one.metadata.dst_node_id], clock))
+        grid.send_and_receive([message(node, "query") for node in said])
+    with tree6g.open_ledger(tmp_path / "run").connect() as db:
+        joules = db.sql("SELECT node, state, energy_j FROM energy").fetchall()
+        gaps = db.sql("SELECT node FROM coverage WHERE status = 'gap'").fetchall()
+    assert joules == [("client-1", "active", 8.0)]
+    assert gaps == [("client-2",)]
 
 
 def test_a_watched_grid_is_the_grid_in_all_else(tmp_path: Path) -> None:
@@ -253,8 +286,10 @@ def test_costs_come_from_a_scenario_that_learns() -> None:
         ({"cpu_power_w": -1.0}, "cpu_power_w"),
         ({"cpu_power_w": math.nan}, "cpu_power_w"),
         ({"cpu_power_w": 1.0, "hops": (CELL, CELL)}, "cell, cell"),
+        ({"cpu_power_w": 1.0, "hops": (dataclasses.replace(CELL, node="server"),)}, "got server"),
+        ({"cpu_power_w": 1.0, "hops": (dataclasses.replace(CELL, node="client-1"),)}, "client-1"),
     ],
-    ids=["none", "both", "unknown", "negative", "nan", "twice"],
+    ids=["none", "both", "unknown", "negative", "nan", "twice", "server", "client"],
 )
 def test_costs_that_mean_nothing_are_refused(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(DataError, match=text):
@@ -289,8 +324,9 @@ def test_plans_that_flower_would_train_differently_are_refused(plan: Plan, text:
 
 
 def test_a_node_without_samples_is_told_what_to_do() -> None:
-    with pytest.raises(DataError, match="as many nodes as the plan has clients"):
-        trained(PLAN, 3, 1, federation(PLAN).learnt)
+    for client in (3, -1):
+        with pytest.raises(DataError, match="as many nodes as the plan has clients"):
+            trained(PLAN, client, 1, federation(PLAN).learnt)
 
 
 @pytest.mark.parametrize("function", [client_app, first_arrays, scorer])

@@ -239,12 +239,13 @@ def test_every_method_learns_turned_digits_and_a_seed_gives_the_same_scores(meth
     ("changes", "told"),
     [
         ({"heads": 3}, "a width that 3 heads share; got 8"),
+        ({"heads": 0}, "a width that 0 heads share; got 8"),
         ({"hidden": ()}, "at least one layer"),
         ({"data": "breast-cancer"}, "expected pictures"),
         ({"model": "transformers"}, "network, transformer"),
         ({"shift": "mirrored"}, "turned, inverted"),
     ],
-    ids=["heads", "layers", "data", "model", "shift"],
+    ids=["heads", "none", "layers", "data", "model", "shift"],
 )
 def test_a_plan_that_no_transformer_can_follow_is_told(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(DataError, match=told):

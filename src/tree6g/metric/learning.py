@@ -88,8 +88,8 @@ def learnt(ledger: Ledger) -> Learnt | None:
     if not rows:
         return Learnt(service=service, rounds=())
     begins = [float(row["t0_s"]) for row in rows]
-    numbers = [int(row["round"]) for row in rows]
-    asked = [numbers, begins, [*begins[1:], 1e300], service]
+    places = list(range(len(rows)))  # for numbers of rounds may come twice, see `meter.flower`
+    asked = [places, begins, [*begins[1:], 1e300], service]
     with sql_errors(ledger.path), ledger.connect() as connection:
         energy = connection.execute(named_sql("metric", "learning_energy"), asked).fetchall()
         work = connection.execute(named_sql("metric", "learning_work"), asked).fetchall()
@@ -97,8 +97,8 @@ def learnt(ledger: Ledger) -> Learnt | None:
     return Learnt(
         service=service,
         rounds=tuple(
-            _round(row, joules.get(number, {}), bits.get(number, {}))
-            for number, row in zip(numbers, rows, strict=True)
+            _round(row, joules.get(place, {}), bits.get(place, {}))
+            for place, row in enumerate(rows)
         ),
     )
 

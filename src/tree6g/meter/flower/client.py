@@ -45,7 +45,7 @@ def client_app(plan: Plan) -> Any:
     def train(message: Any, context: Any) -> Any:
         given = message.content.array_records["arrays"].to_numpy_ndarrays()
         number = int(message.content.config_records["config"][ROUND])
-        client = int(context.node_config[PARTITION])
+        client = int(context.node_config.get(PARTITION, -1))
         learnt, metrics = trained(plan, client, number, tuple(given))
         content = {"arrays": flwr.ArrayRecord(list(learnt)), "metrics": flwr.MetricRecord(metrics)}
         return flwr.Message(content=flwr.RecordDict(content), reply_to=message)
@@ -90,8 +90,9 @@ def trained(
     """
     if not 0 <= client < plan.clients:
         raise DataError(
-            f"expected a {PARTITION} below the plan's {plan.clients} clients; got {client}. Start "
-            "as many nodes as the plan has clients."
+            f"expected a {PARTITION} below the plan's {plan.clients} clients; got "
+            f"{client if client >= 0 else 'none'}. Start as many nodes as the plan has clients, "
+            f"on devices of your own with --node-config '{PARTITION}=0' and so on."
         )
     start_s = time.process_time()
     state = _federation(plan)

@@ -18,6 +18,9 @@ from tree6g.training.federated.device import Work, work
 # What a client says of its work, in its reply's metrics.
 BY_FLOP: Final = ("flop", "steps", "values", "layers")
 CPU_S: Final = "cpu-s"
+MOST: Final = 1e30  # of any of it; nobody has trained with so many FLOP
+SERVER: Final = "server"
+CLIENT: Final = "client-"  # before its number
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,12 @@ class Costs:
         if self.cpu_power_w is not None:
             _require_amount("cpu_power_w", self.cpu_power_w)
         names = [hop.node for hop in self.hops]
+        taken = [name for name in names if name == SERVER or name.startswith(CLIENT)]
+        if taken:
+            raise DataError(
+                f"expected hops with names of their own; got {', '.join(taken)}, as '{SERVER}' and "
+                f"clients ('{CLIENT}0') are named in the ledger."
+            )
         if len(set(names)) < len(names):
             raise DataError(f"expected hops with names of their own; got {', '.join(names)}.")
 
@@ -93,7 +102,7 @@ class Costs:
 
     def client_work(self, metrics: Mapping[str, float]) -> Work | None:
         """What a client's computing took, from its metrics; None: it does not say, or nonsense."""
-        if not all(0.0 <= metrics.get(name, math.nan) < math.inf for name in self.reported):
+        if not all(0.0 <= metrics.get(name, math.nan) <= MOST for name in self.reported):
             return None
         if self.cpu_power_w is not None:
             busy_s = metrics[CPU_S]

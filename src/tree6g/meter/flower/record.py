@@ -27,12 +27,11 @@ from tree6g.ledger import meta as header
 from tree6g.ledger.meta import Meta, digest
 from tree6g.ledger.writer import LedgerWriter
 from tree6g.meter.agent.rows import INSIDE
-from tree6g.meter.flower.costs import Costs
+from tree6g.meter.flower.costs import CLIENT, MOST, SERVER, Costs
 from tree6g.meter.flower.exchange import PARTITION, Asked, Reply, asked, replies
 from tree6g.metric.profile import Profile, service_meta
 from tree6g.version import __version__
 
-SERVER: Final = "server"
 MESSAGES: Final = "Flower messages"
 ROOFLINE: Final = "training roofline"
 CPU_TIME: Final = "CPU time"
@@ -42,7 +41,6 @@ SOURCES: Final = {
     "constants fitted to inference",
     CPU_TIME: "CPU seconds that clients report x {costs.cpu_power_w:g} W of a busy core above idle",
 }
-STATES: Final = {"train": "train", "evaluate": "active"}  # of what else is asked nothing is known
 NOTE: Final = (
     "Joules are those above idle, of clients and of the way to them; those of the server are not "
     "counted. Times are those of the run's clock."
@@ -118,10 +116,8 @@ class Recorder:
         """Write down an exchange of messages that began at `t0_s` and has just ended."""
         span = {"t0_s": t0_s, "t1_s": self.now_s()}
         self._name(sent, came)
-        state = STATES.get(sent.kind)
-        gaps: dict[str, str] = {}
-        if state is not None:
-            gaps = self._compute({**span, "state": state}, sent, came)
+        state = "train" if sent.kind == "train" else "active"
+        gaps = self._compute({**span, "state": state}, sent, came)
         bit = {"down": math.fsum(sent.bit.values()), "up": math.fsum(one.bit for one in came)}
         self._carry(span, bit)
         self._cover(span, gaps)
@@ -176,12 +172,13 @@ class Recorder:
         self._writer.append("entity", {"node": [node], **row})
 
     def _name(self, sent: Asked, came: Sequence[Reply]) -> None:
-        """Give names to nodes that are new: the client's number, if it says it, else Flower's."""
+        """Give names to nodes that are new: the client's number, if it says one, else Flower's."""
         said = {one.node: one.metrics for one in came if one.metrics is not None}
         for node in sorted({*sent.bit, *said}):
-            number = said.get(node, {}).get(PARTITION)
-            name = f"client-{node if number is None else round(number)}"
-            if number is not None or node not in self._names:
+            number = said.get(node, {}).get(PARTITION, math.nan)
+            says = 0.0 <= number <= MOST
+            name = f"{CLIENT}{round(number) if says else node}"
+            if says or node not in self._names:
                 self._names[node] = name
             if self._names[node] not in self._met:
                 self._met.add(self._names[node])

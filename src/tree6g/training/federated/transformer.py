@@ -60,7 +60,7 @@ class Transformer:
         """Refuse what cannot be cut into equal parts."""
         if self.side_px % PATCH_PX:
             raise DataError(f"expected pictures with an even side; got {self.side_px} pixels.")
-        if self.width % self.heads:
+        if min(self.width, self.heads) < 1 or self.width % self.heads:
             raise DataError(f"expected a width that {self.heads} heads share; got {self.width}.")
         if not self.inner:
             raise DataError("expected a transformer of at least one layer; got none.")
