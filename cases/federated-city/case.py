@@ -123,8 +123,9 @@ def _said(whole: Found, wide: Found, thin: Found, central: Found) -> str:
     halves = [row["accuracy_half_frac"] for row in (wide, thin)]
     apart = abs(wide["accuracy_frac"] - thin["accuracy_frac"])
     told = None not in halves and apart > sum(halves)
+    deep = "; its rank decides what is learnt"
     return (
-        "**LoRA on queries and values sends little; how much of it decides what is learnt.** "
+        f"**LoRA on queries and values sends little{deep if told else ''}.** "
         f"After {wide['rounds']:g} rounds rank 8 is at {right(wide)}, rank 2 at {right(thin)}"
         f"{'' if told else ' (their intervals overlap)'}, all weights at {right(whole)}. Rank 8 "
         f"sends {fewer} times fewer bits a round than all weights. A round of it takes "
