@@ -136,6 +136,27 @@ def test_what_is_not_stated_is_left_out_with_its_reason(tmp_path):
     assert "data pipeline is left out" in told
 
 
+@pytest.mark.parametrize(
+    ("stated", "why"),
+    [(Data(training_frac=0.2), "a share of training"), (Data(energy_j=1e9), "state --life-tokens")],
+    ids=["share", "energy"],
+)
+def test_data_that_nothing_can_be_spread_over_is_left_out_with_its_reason(tmp_path, stated, why):
+    made = chat(tmp_path / "l", model="qwen2.5-7b")
+    asked = Assumptions(data=stated)
+    (found,) = gather(made, asked)
+    assert found.use.prepared is None
+    (told,) = [problem for problem in found.problems if "data pipeline" in problem]
+    assert why in told
+    (found,) = gather(made, Assumptions(data=stated, life_tok=1e12, training_j=KWH))
+    assert "data" in tell(found, asked).life.j_per_tok
+
+
+def test_pictures_of_a_model_in_a_format_are_counted_as_pictures(tmp_path):
+    (found,) = gather(chat(tmp_path / "l", model="pix2pix int8"), Assumptions())
+    assert found.unit == "image"
+
+
 def test_updates_and_data_that_cannot_be_are_refused():
     for wrong in ({"per_year": 0.0}, {"tok_per_year": float("inf")}):
         with pytest.raises(DataError, match="per year above 0"):

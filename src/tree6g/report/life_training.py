@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tree6g.compute.accelerator import accelerator
 from tree6g.compute.model.catalogue import image_names
@@ -220,26 +220,39 @@ def _update_j(model: str, asked: Updates) -> Range:
     return Range(value=run(plan).energy_j, low=low, high=high)
 
 
-def prepared(asked: Data | None, known: bool, problems: list[str]) -> Prepared | None:  # noqa: FBT001
+def prepared(
+    asked: Data | None, trained: Sequence[Trained], life_tok: float | None, problems: list[str]
+) -> Prepared | None:
     """The data pipeline as it was stated.
 
     Args:
         asked: What was stated; None: nothing.
-        known: Whether training is known, of which a share can be taken.
+        trained: The trainings, of which a share can be taken; none: not known.
+        life_tok: Tokens of a life as stated; None: they follow from the trainings.
         problems: Gains why there is none.
     """
+    why = ""
     if asked is None:
-        problems.append(
-            "the data pipeline is left out: none is stated (--data-share, --data-energy, "
-            "--synthetic-tokens) and none was published for a language model; for a "
-            f"recommendation model at Meta it took {percent(RECOMMENDATION_FRAC)} of the energy of "
-            "experiments and training (Wu et al. 2022, arXiv 2111.00364)"
+        why = (
+            "none is stated (--data-share, --data-energy, --synthetic-tokens) and none was "
+            "published for a language model; for a recommendation model at Meta it took "
+            f"{percent(RECOMMENDATION_FRAC)} of the energy of experiments and training "
+            "(Wu et al. 2022, arXiv 2111.00364)"
         )
+    elif asked.training_frac is not None and not trained:
+        why = "a share of training that is not known"
+    elif life_tok is None and not trained:
+        why = "without training nothing says over how many tokens to spread it; state --life-tokens"
+    if asked is None or why:
+        problems.append(f"the data pipeline is left out: {why}")
         return None
+    return _data(asked)
+
+
+def _data(asked: Data) -> Prepared:
+    """A share, or the sum of what is stated and of what other models wrote."""
     world = grid.yearly_kgco2e_per_j(grid.WORLD)
     if asked.training_frac is not None:
-        if not known:
-            problems.append("the data pipeline is left out: a share of training that is not known")
         return Prepared(
             training_frac=asked.training_frac,
             energy_j=None,

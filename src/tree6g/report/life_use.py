@@ -140,11 +140,11 @@ def _found(
         life_tok=assumed.life_tok,
         held=hardware,
         updates=updated(learnt, assumed.updates, rate, problems),
-        prepared=prepared(assumed.data, bool(known), problems),
+        prepared=prepared(assumed.data, known, assumed.life_tok, problems),
     )
     return Found(
         use=use,
-        unit="image" if models and set(models) <= set(image_names()) else "token",
+        unit="image" if models and set(learnt) <= set(image_names()) else "token",
         overhead_j=joules_of(row for row in own if row["component"] in OVERHEAD_COMPONENTS),
         models=models,
         output_tok=service.tokens_out_tok / service.requests if service.requests else None,
