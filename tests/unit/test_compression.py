@@ -75,6 +75,10 @@ def test_fewer_bits_take_less_memory_and_joules_and_what_does_not_fit_is_said():
     assert [c.memory_byte for c in found] == sorted((c.memory_byte for c in found), reverse=True)
     assert [c.token_j for c in found] == sorted((c.token_j for c in found), reverse=True)
     assert not cost(DENSE, accelerator("snapdragon-8-gen3")).fits
+    # 131,072 bytes of keys and values a token beside 16 GB of weights, in nine tenths of 80 GB.
+    most = int((0.9 * 80e9 - found[0].memory_byte) / (131_072 * 1024))
+    assert cost(DENSE, H100, batch=most).fits
+    assert not cost(DENSE, H100, batch=most + 1).fits
 
 
 def test_quality_is_what_was_measured_and_shares_along_a_chain_multiply():

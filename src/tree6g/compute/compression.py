@@ -119,7 +119,7 @@ class Cost:
 
     Attributes:
         memory_byte: Bytes of weights and adapters.
-        fits: Whether they fit beside a token of context.
+        fits: Whether they fit beside the context of all sequences.
         rate_tps: Tokens per second of the whole batch, without prompts.
         token_j: Joules per token, idle power of its time included.
         prompt_s: Time of a prompt of the same context.
@@ -237,16 +237,14 @@ def cost(choice: Choice, device: Accelerator, *, batch: int = 1, context_tok: in
     if choice.rank:
         made, kept_byte = _adapted(made, choice, device)
     sequences, prompt = float(batch), float(context_tok)
-    step = iteration(
-        made,
-        decode_batch(sequences, sequences * prompt, sequences * min(prompt, made.window_tok)),
-    )
+    near = min(prompt, made.window_tok)
+    step = iteration(made, decode_batch(sequences, sequences * prompt, sequences * near))
     first = iteration(made, prompt_batch(prompt, window_tok=made.window_tok))
     held = kept_byte + _held_byte(choice, model, kind)
-    room = device.memory_byte * MEMORY_FRAC - held
+    context_byte = prompt * made.kv_byte_per_tok + near * made.window_kv_byte_per_tok
     return Cost(
         memory_byte=held,
-        fits=bool(room >= made.kv_byte_per_tok + made.window_kv_byte_per_tok),
+        fits=bool(held + sequences * context_byte <= device.memory_byte * MEMORY_FRAC),
         rate_tps=float(sequences / step.time_s),
         token_j=float(step.energy_j / sequences),
         prompt_s=float(first.time_s),

@@ -99,6 +99,8 @@ def lines(shown: Mapping[str, Any]) -> Iterator[str]:
         yield "  ".join(padded).rstrip()
     yield ""
     yield f"quality: score over that of {shown['reference']}; - : nobody measured it."
+    if not all(row["fits"] for row in shown["choices"]):
+        yield "too large: weights and context of all answers do not fit; figures as if they did."
     kinds = {row["pattern"] for row in shown["choices"]}
     if "2:4" in kinds:
         yield "2:4: at most this, if the accelerator has it and the engine uses it."
