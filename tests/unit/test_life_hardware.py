@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from life_pieces import chat
@@ -97,7 +99,10 @@ def test_terminals_that_are_not_known_are_left_out_with_the_reason(tmp_path, que
     assert why in told
 
 
-def test_without_known_hardware_there_is_no_table_of_its_making(tmp_path):
+def test_hardware_without_a_figure_is_left_out_and_where_none_has_one_there_is_no_table(tmp_path):
     (found,) = gather(chat(tmp_path / "l", gpu="jetson-agx-orin"), Assumptions())
     assert [one.made.item for one in found.use.held] == ["base-station"]
     assert any("embodied carbon of gpu" in problem for problem in found.problems)
+    bare = dataclasses.replace(found, use=dataclasses.replace(found.use, held=()))
+    assert making(tell(found, Assumptions())) is not None
+    assert making(tell(bare, Assumptions())) is None
