@@ -82,7 +82,9 @@ def run(bench: Bench) -> Found:
         "switching_frac": parts.get(SWITCHED),
         "sharing_frac": parts[ANEW] - parts[SWITCHED] if SWITCHED in parts else None,
         "fewest": rows[0],
+        "kept_frac": parts.get(KEPT),
         "less_frac": best["served_frac"] - ours[0]["served_frac"],
+        "mixed": _mixed(rows, best, ours[0]),
         "hours": _hours(pair),
         "private": _private(bench),
         "verdict": verdict(pair),
@@ -163,6 +165,27 @@ def _best(rows: Sequence[Found], ours: Found) -> Found:
     if equal:
         return max(equal, key=lambda r: float(r["tree_beq_per_j"])) | {"same": True}
     return max(rows, key=lambda r: float(r["served_frac"])) | {"same": False}
+
+
+def _mixed(rows: Sequence[Found], best: Found, ours: Found) -> Found:
+    """The best that stays on most days and the next smaller on the others: it serves as we do.
+
+    Means of TREE and of joules over the days stand for the totals of each plan.
+    """
+    served = float(ours["served_frac"])
+    fewer = [row for row in rows if row["served_frac"] < served < best["served_frac"]]
+    if not fewer:
+        return {"beq_per_j": None, "gain_frac": None, "fewer": None}
+    small = max(fewer, key=lambda r: float(r["served_frac"]))
+    days = (best["served_frac"] - served) / (best["served_frac"] - small["served_frac"])
+    parts = ((small, days), (best, 1.0 - days))
+    energy_j = sum(share * row["energy_j"] for row, share in parts)
+    worth_beq = sum(share * row["energy_j"] * row["tree_beq_per_j"] for row, share in parts)
+    return {
+        "beq_per_j": worth_beq / energy_j,
+        "gain_frac": ours["tree_beq_per_j"] * energy_j / worth_beq - 1.0,
+        "fewer": small["design"],
+    }
 
 
 def _gain(name: str, ours: Sequence[Ledger], stays: Sequence[Ledger]) -> Found:
