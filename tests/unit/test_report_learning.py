@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reporting import HOSTILE, header, small_ledger
-from tree6g.metric.learning import Learnt, Round
+from tree6g.errors import LedgerError
+from tree6g.metric.learning import Learnt, Round, learnt
 from tree6g.report import learning
 from tree6g.report.canvas import Drawing
 from tree6g.report.figures.learning import drawing, table
@@ -85,6 +86,20 @@ def test_rounds_of_a_ledger_stand_in_its_report(tmp_path: Path) -> None:
     plain = small_ledger(tmp_path / "plain")
     assert learning.compared({"a": taught, "b": plain}).column("design") == ["a"]
     assert learning.method_of(header()) == "learning"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"rate": 1}, {"service": "a", "rounds": 3}, {"service": "a", "rounds": ["first"]},
+     {"service": "a", "rounds": [ROW | {"t0_s": None}]}],
+    ids=["other", "number", "text", "no-time"],
+)  # fmt: skip
+def test_a_header_that_tells_rounds_in_another_way_is_no_traceback(
+    told: dict[str, object], tmp_path: Path
+) -> None:
+    ledger = small_ledger(tmp_path / "run", control={"learning": told})
+    with pytest.raises(LedgerError, match=r"expected `control\.learning`"):
+        learnt(ledger)
 
 
 def test_a_row_for_every_round_adds_up() -> None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from tree6g.errors import LedgerError
 from tree6g.ledger.reading import Ledger, named_sql, sql_errors
 
 AIR: Final = ("bit_dl", "bit_ul")  # kinds of bits at the air
@@ -78,17 +79,16 @@ def learnt(ledger: Ledger) -> Learnt | None:
     The finer the ledger's interval, the sharper the rounds.
 
     Raises:
-        LedgerError: The ledger cannot be read.
+        LedgerError: The ledger cannot be read, or its header tells rounds in another way.
     """
     known = ledger.meta.control.get("learning")
     if not isinstance(known, Mapping):
         return None
-    rows: Sequence[Mapping[str, Any]] = known["rounds"]
-    service = str(known["service"])
-    if not rows:
+    service, rounds = _told(known)
+    if not rounds:
         return Learnt(service=service, rounds=())
-    begins = [float(row["t0_s"]) for row in rows]
-    places = list(range(len(rows)))  # for numbers of rounds may come twice, see `meter.flower`
+    begins = [one.t0_s for one in rounds]
+    places = list(range(len(rounds)))  # for numbers of rounds may come twice, see `meter.flower`
     asked = [places, begins, [*begins[1:], 1e300], service]
     with sql_errors(ledger.path), ledger.connect() as connection:
         energy = connection.execute(named_sql("metric", "learning_energy"), asked).fetchall()
@@ -97,16 +97,37 @@ def learnt(ledger: Ledger) -> Learnt | None:
     return Learnt(
         service=service,
         rounds=tuple(
-            _round(row, joules.get(place, {}), bits.get(place, {}))
-            for place, row in enumerate(rows)
+            dataclasses.replace(one, energy_j=joules.get(place, {}), bit=bits.get(place, {}))
+            for place, one in enumerate(rounds)
         ),
     )
 
 
-def _round(row: Mapping[str, Any], joules: Mapping[str, float], bit: Mapping[str, float]) -> Round:
-    fields = {f.name for f in dataclasses.fields(Round)}
-    said = {name: value for name, value in row.items() if name in fields}
-    return Round(number=int(row["round"]), energy_j=joules, bit=bit, **said)
+def _told(known: Mapping[str, Any]) -> tuple[str, list[Round]]:
+    """Service and rounds as the header tells them, without joules and bits."""
+    try:
+        return str(known["service"]), [_round(row) for row in known["rounds"]]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise LedgerError(
+            "expected `control.learning` of the header with `service` and `rounds`, of each its "
+            "`round`, `t0_s`, `t1_s`, `chosen` and `arrived` as numbers; got something else "
+            f"({error}). Write it so, or give what is no learning another name."
+        ) from error
+
+
+def _round(row: Mapping[str, Any]) -> Round:
+    accuracy_frac, loss = row.get("accuracy_frac"), row.get("loss")
+    return Round(
+        number=int(row["round"]),
+        t0_s=float(row["t0_s"]),
+        t1_s=float(row["t1_s"]),
+        chosen=int(row["chosen"]),
+        arrived=int(row["arrived"]),
+        energy_j={},
+        bit={},
+        accuracy_frac=None if accuracy_frac is None else float(accuracy_frac),
+        loss=None if loss is None else float(loss),
+    )
 
 
 def _by_round(rows: Sequence[tuple[int, str, float]]) -> dict[int, dict[str, float]]:
