@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -204,8 +205,9 @@ def test_more_spare_capacity_never_has_fewer_servers_on(start: Start) -> None:
 
     assert on(0.0) <= on(1.0) <= on(1e6)
     assert on(1e6) == len(told(start, 0.0, 1.0).servers)
-    with pytest.raises(ScenarioError, match="spare share of at least 0; got -1"):
-        Replan(start, spare_frac=-1.0)
+    for spare_frac, got in ((-1.0, "-1"), (math.inf, "inf"), (math.nan, "nan")):
+        with pytest.raises(ScenarioError, match=f"spare share of at least 0; got {got}"):
+            Replan(start, spare_frac=spare_frac)
 
 
 def offered(node: str, tier: str, pace_s: float, joules: float) -> Option:

@@ -141,6 +141,6 @@ def _library() -> Any:
         return import_module("flwr.app")
     except ImportError as error:
         raise InfeasibleError(
-            "expected the package 'flwr' (Flower, at least 1.21); it is not installed. Run: "
+            "expected the package 'flwr' (Flower, at least 1.41); it is not installed. Run: "
             "pip install 'tree6g[flower]'"
         ) from error

@@ -49,9 +49,9 @@ class Replan:
             spare_frac: Capacity above the expected load; more of it serves more on time.
 
         Raises:
-            ScenarioError: Less than no spare capacity.
+            ScenarioError: Less than no spare capacity, or without end.
         """
-        if not spare_frac >= 0.0:
+        if not 0.0 <= spare_frac < math.inf:
             raise ScenarioError(f"expected a spare share of at least 0; got {spare_frac:g}.")
         self._start, self._spare_frac = start, spare_frac
         self._hours: tuple[int, int] | None = None
