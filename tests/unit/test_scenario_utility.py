@@ -136,6 +136,18 @@ def test_a_profile_lies_beside_its_scenario_and_what_it_said_needs_no_file_again
     assert _chat(dump(first) | {"name": "other"}).k_in == 0.3
 
 
+def test_a_profile_that_was_changed_after_it_was_read_is_not_passed_over(here):
+    file = here / "run.yaml"
+    filled = dump(load(_with(small(), profile="chat.yaml")))
+    file.write_text(yaml.safe_dump(filled), "utf-8")
+    assert load(file).services[0].k_in == 0.3
+    (here / "chat.yaml").write_text("k_in: 0.9\n", "utf-8")
+    with pytest.raises(ScenarioError, match=r"profile: expected 'chat.yaml' with the hash"):
+        load(file)
+    (here / "chat.yaml").unlink()
+    assert load(file).services[0].k_in == 0.3
+
+
 def test_another_profile_takes_the_place_of_one_that_was_read(here):
     filled = dump(load(_with(small(), profile="chat.yaml")))
     (here / "other.yaml").write_text("k_in: 0.1\n", "utf-8")

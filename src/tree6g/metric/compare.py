@@ -140,7 +140,7 @@ def _unlike(figures: Mapping[str, Figure]) -> tuple[str, ...]:
 
 
 def _not_the_same_service(figures: Mapping[str, Figure]) -> tuple[str, ...]:
-    """Services whose served share or offered load differs between designs."""
+    """Services whose served share or offered worth differs between designs."""
     reasons = []
     for name in sorted({s.name for f in figures.values() for s in f.services}):
         own = [s for f in figures.values() for s in f.services if s.name == name]
@@ -152,7 +152,10 @@ def _not_the_same_service(figures: Mapping[str, Figure]) -> tuple[str, ...]:
                 f"not the same service: '{name}' is served to {low:.4f} .. {high:.4f} of its worth"
             )
         if offered and max(offered) - min(offered) > OFFERED_LIMIT * max(offered):
-            reasons.append(f"not the same service: '{name}' was offered different loads")
+            reasons.append(
+                f"not the same service: '{name}' was offered work of other worth: other loads, or "
+                "models of other quality"
+            )
     return tuple(reasons)
 
 

@@ -43,7 +43,7 @@ def _filled(document: Document, folder: Path, place: Place, service: dict[str, A
         return _with_service(document, place, {k: v for k, v in service.items() if k != SEAL})
     given = document.line((*place, "profile")).number >= AFTER_FILE
     if sealed and not given:
-        return document
+        return _still_the_same(document, place, folder / named, str(sealed))
     if sealed:  # what stands there is what another file said
         service = {k: v for k, v in service.items() if _field(k) is None}
     path = Path(named) if given else folder / named
@@ -64,6 +64,23 @@ def _filled(document: Document, folder: Path, place: Place, service: dict[str, A
     return dataclasses.replace(
         filled, lines={**document.lines, **lines}, problems=(*document.problems, *problems)
     )
+
+
+def _still_the_same(document: Document, place: Place, path: Path, sealed: str) -> Document:
+    """A service with what its profile said; a fault if the file is there and has changed."""
+    try:
+        now = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:  # away: what it said stands in the service
+        return document
+    if now == sealed:
+        return document
+    text = (
+        f"expected '{path.name}' with the hash of 'profile_sha256', whose values stand here; it is "
+        "another file or was changed. Take those values and 'profile_sha256' out to read it, or "
+        "take 'profile' out to keep them."
+    )
+    problem = Problem(place=(*place, "profile"), text=text)
+    return dataclasses.replace(document, problems=(*document.problems, problem))
 
 
 def _field(key: object) -> str | None:
