@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -33,7 +33,9 @@ from tree6g.training.federated.samples import (
     shards,
     shifted,
 )
-from tree6g.training.federated.transformer import AdaptedTransformer, Transformer, need
+
+if TYPE_CHECKING:
+    from tree6g.training.federated.transformer import Transformer
 
 MODELS: Final = ("network", "transformer")
 METHODS: Final = ("fedavg", "fedprox", "fedit", "flora", "centralised")
@@ -285,6 +287,8 @@ def _whole(plan: Plan, data: Samples) -> Network | Transformer:
     """The model of a plan, all of whose weights are learnt."""
     if plan.model == "network":
         return Network(widths=(data.x.shape[1], *plan.hidden, data.classes))
+    from tree6g.training.federated.transformer import Transformer, need
+
     need()
     return Transformer(
         side_px=SIDE_PX[plan.data],
@@ -298,9 +302,11 @@ def _whole(plan: Plan, data: Samples) -> Network | Transformer:
 
 def _adapted(plan: Plan, whole: Network | Transformer, base: Parameters) -> Adapted:
     """A frozen model with adapters."""
-    if isinstance(whole, Transformer):
-        return AdaptedTransformer(base=base, rank=plan.rank, model=whole)
-    return Adapted(base=base, rank=plan.rank)
+    if isinstance(whole, Network):
+        return Adapted(base=base, rank=plan.rank)
+    from tree6g.training.federated.transformer import AdaptedTransformer
+
+    return AdaptedTransformer(base=base, rank=plan.rank, model=whole)
 
 
 def _base(
