@@ -107,6 +107,18 @@ def test_every_bit_and_joule_of_learning_is_in_the_ledger_and_belongs_to_a_round
     assert found.bit == pytest.approx(bits, rel=1e-9)
 
 
+def test_rounds_of_the_same_updates_have_the_same_bits_where_no_row_touches_two(
+    tmp_path: Path,
+) -> None:
+    result = run(scenario() | {"ledger_interval": "4 s"}, out=tmp_path)
+    found = learnt(result.ledger)
+    assert found is not None
+    first = found.rounds[0].bit
+    assert first == pytest.approx({kind: bit / 4 for kind, bit in found.bit.items()}, rel=1e-9)
+    for one in found.rounds:
+        assert one.bit == pytest.approx(first, rel=1e-9)
+
+
 def test_learning_has_bits_and_joules_but_no_worth(usual: RunResult) -> None:
     figure = usual.tree()
     service = figure.service("learning")

@@ -74,9 +74,10 @@ def learnt(ledger: Ledger) -> Learnt | None:
 
     Joules are those that carry the name of learning: what it causes above idle, on terminals, at
     cells, on links and at the server, whatever the boundary. Its share of idle energy is a matter
-    of attribution, see the figure. A round lasts from its beginning to the next one's, the last one
-    to the end, so that rounds add up to all; rows of the ledger that rounds cut are shared by time.
-    The finer the ledger's interval, the sharper the rounds.
+    of attribution, see the figure. A round has what comes from its beginning to the next one's, the
+    last one to the end, so that rounds add up to all; rows of the ledger that several rounds touch
+    are shared by the time in which each was at work. The finer the ledger's interval, the sharper
+    the rounds.
 
     Raises:
         LedgerError: The ledger cannot be read, or its header tells rounds in another way.
@@ -89,7 +90,8 @@ def learnt(ledger: Ledger) -> Learnt | None:
         return Learnt(service=service, rounds=())
     begins = [one.t0_s for one in rounds]
     places = list(range(len(rounds)))  # for numbers of rounds may come twice, see `meter.flower`
-    asked = [places, begins, [*begins[1:], 1e300], service]
+    ends = [one.t1_s for one in rounds]
+    asked = [places, begins, ends, [*begins[1:], 1e300], service]
     with sql_errors(ledger.path), ledger.connect() as connection:
         energy = connection.execute(named_sql("metric", "learning_energy"), asked).fetchall()
         work = connection.execute(named_sql("metric", "learning_work"), asked).fetchall()

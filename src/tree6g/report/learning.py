@@ -16,7 +16,7 @@ from tree6g.report.tables import Cell, Column, Missing, Table, to_html
 
 _ABOUT = (
     "Joules that carry the name of learning: what it causes above idle, whatever the boundary. A "
-    "round lasts until the next one begins; rows of the ledger that rounds cut are shared by time, "
+    "row of the ledger that several rounds touch is shared by the time in which each was at work, "
     "so part of a round may stand in its neighbours. Bits on links are those of the air once more."
 )
 _CAPTION = (

@@ -1,8 +1,12 @@
--- Bits of a service, by kind and round; a row that rounds cut is shared by time.
-SELECT r.number, w.kind, sum(w.amount * (least(w.t1_s, r.t1_s) - greatest(w.t0_s, r.t0_s))
-                             / (w.t1_s - w.t0_s)) AS bit
-FROM work w JOIN (SELECT unnest($1::BIGINT[]) AS number, unnest($2::DOUBLE[]) AS t0_s,
-                         unnest($3::DOUBLE[]) AS t1_s) r
-  ON w.t0_s < r.t1_s AND w.t1_s > r.t0_s
-WHERE w.service = $4 AND w.kind IN ('bit_ul', 'bit_dl', 'bit_carried')
-GROUP BY ALL ORDER BY ALL;
+-- Bits of a service, by kind and round; shared as joules are.
+WITH round AS (SELECT unnest($1::BIGINT[]) AS number, unnest($2::DOUBLE[]) AS t0_s, unnest($3::DOUBLE[]) AS t1_s,
+                      unnest($4::DOUBLE[]) AS next_s),
+     line AS (SELECT row_number() OVER () AS id, kind, amount, t0_s, t1_s FROM work
+              WHERE service = $5 AND kind IN ('bit_ul', 'bit_dl', 'bit_carried')),
+     part AS (SELECT r.number, l.*, (least(l.t1_s, r.next_s) - greatest(l.t0_s, r.t0_s)) / (l.t1_s - l.t0_s) AS in_frac,
+                     greatest(least(l.t1_s, r.t1_s) - greatest(l.t0_s, r.t0_s), 0.0) AS busy_s
+              FROM line l JOIN round r ON l.t0_s < r.next_s AND l.t1_s > r.t0_s),
+     shared AS (SELECT *, sum(busy_s) OVER (PARTITION BY id) AS all_busy_s FROM part)
+SELECT number, kind,
+       sum(amount * CASE WHEN all_busy_s > 0.0 THEN busy_s / all_busy_s ELSE in_frac END) AS bit
+FROM shared GROUP BY ALL ORDER BY ALL;
