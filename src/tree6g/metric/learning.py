@@ -93,9 +93,8 @@ def learnt(ledger: Ledger) -> Learnt | None:
     ends = [one.t1_s for one in rounds]
     asked = [places, begins, ends, [*begins[1:], 1e300], service]
     with sql_errors(ledger.path), ledger.connect() as connection:
-        energy = connection.execute(named_sql("metric", "learning_energy"), asked).fetchall()
-        work = connection.execute(named_sql("metric", "learning_work"), asked).fetchall()
-    joules, bits = _by_round(energy), _by_round(work)
+        rows = connection.execute(named_sql("metric", "learning"), asked).fetchall()
+    joules, bits = _by_round(rows, "energy"), _by_round(rows, "bit")
     return Learnt(
         service=service,
         rounds=tuple(
@@ -132,10 +131,13 @@ def _round(row: Mapping[str, Any]) -> Round:
     )
 
 
-def _by_round(rows: Sequence[tuple[int, str, float]]) -> dict[int, dict[str, float]]:
+def _by_round(
+    rows: Sequence[tuple[str, int, str, float]], what: str
+) -> dict[int, dict[str, float]]:
     found: defaultdict[int, dict[str, float]] = defaultdict(dict)
-    for number, name, amount in rows:
-        found[number][name] = amount
+    for one, number, name, amount in rows:
+        if one == what:
+            found[number][name] = amount
     return found
 
 

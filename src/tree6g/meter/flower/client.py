@@ -43,6 +43,7 @@ def client_app(plan: Plan) -> Any:
     app = import_module("flwr.clientapp").ClientApp()
 
     def train(message: Any, context: Any) -> Any:
+        """The reply to a message that asks for training."""
         given = message.content.array_records["arrays"].to_numpy_ndarrays()
         number = int(message.content.config_records["config"][ROUND])
         client = int(context.node_config.get(PARTITION, -1))

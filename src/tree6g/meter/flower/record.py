@@ -19,7 +19,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from tree6g.errors import LedgerError
@@ -99,6 +98,7 @@ class Recorder:
         """The `evaluate_fn` to give to a strategy: its metrics of two names go into the ledger."""
 
         def evaluate(number: int, arrays: Any) -> Any:
+            """What `evaluate_fn` gives, noted with its round."""
             metrics = evaluate_fn(number, arrays)
             known = [one for one in self._rounds if one["round"] == number]
             for name, key in (("accuracy_frac", accuracy), ("loss", loss)):
@@ -140,12 +140,7 @@ class Recorder:
         """The recorder itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close; what was noted before an error stays."""
         self.close()
 

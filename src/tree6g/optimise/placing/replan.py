@@ -52,7 +52,9 @@ class Replan:
             ScenarioError: Less than no spare capacity, or without end.
         """
         if not 0.0 <= spare_frac < math.inf:
-            raise ScenarioError(f"expected a spare share of at least 0; got {spare_frac:g}.")
+            raise ScenarioError(
+                f"expected a finite spare share of at least 0, such as 0.25; got {spare_frac:g}."
+            )
         self._start, self._spare_frac = start, spare_frac
         self._hours: tuple[int, int] | None = None
         self._rate: dict[tuple[str, int], float] = {}
